@@ -1,0 +1,94 @@
+/**
+ * The errors of sockets:
+ *
+ * ```text
+ * Error
+ * ├── NetError                   an operation on a socket failed; `code` says why
+ * │   ├── DeadlineExceededError  the deadline passed (`timeout` is true); the socket lives on
+ * │   └── ClosedError            the socket was closed on this side
+ * └── UnexpectedEofError         the stream ended in the middle of something
+ * ```
+ */
+
+import type { Addr } from "./addr.ts";
+
+/** What was being done when a socket failed. */
+export type NetOp = "dial" | "listen" | "accept" | "read" | "write" | "close" | "handshake";
+
+/** What is known of a failure; see {@linkcode NetError}. */
+export interface NetErrorInit {
+  op: NetOp;
+  network: string;
+  code: string;
+  addr?: Addr | string | undefined;
+  cause?: unknown;
+}
+
+/** An operation on a socket failed. Go: `net.OpError`. */
+export class NetError extends Error {
+  override readonly name: string = "NetError";
+  /** What was being done. */
+  readonly op: NetOp;
+  /** `tcp`, `unix`, `pipe`, … */
+  readonly network: string;
+  /** The other end, or the address to listen on. */
+  readonly addr: string | undefined;
+  /** The same on every runtime: `ECONNREFUSED`, `ECONNRESET`, `EPIPE`, `EADDRINUSE`, `ETIMEDOUT`, … */
+  readonly code: string;
+  /** True when the failure is a time-out. */
+  readonly timeout: boolean;
+
+  constructor(init: NetErrorInit, reason?: string) {
+    const at = init.addr === undefined ? "" : ` ${init.addr}`;
+    const options = init.cause === undefined ? undefined : { cause: init.cause };
+    super(`${init.op} ${init.network}${at}: ${reason ?? describe(init.code)}`, options);
+    this.op = init.op;
+    this.network = init.network;
+    this.addr = init.addr?.toString();
+    this.code = init.code;
+    this.timeout = init.code === "ETIMEDOUT";
+  }
+}
+
+/** A deadline passed. The socket is still usable: move the deadline and go on. Go: `os.ErrDeadlineExceeded`. */
+export class DeadlineExceededError extends NetError {
+  override readonly name = "DeadlineExceededError";
+
+  constructor(op: NetOp, network: string, addr?: Addr | string) {
+    super({ op, network, addr, code: "ETIMEDOUT" }, "deadline exceeded");
+  }
+}
+
+/** The socket was closed on this side, before or during the call. Go: `net.ErrClosed`. */
+export class ClosedError extends NetError {
+  override readonly name = "ClosedError";
+
+  constructor(op: NetOp, network: string, addr?: Addr | string) {
+    super({ op, network, addr, code: "ECLOSED" }, "use of closed connection");
+  }
+}
+
+/** The stream ended in the middle of something. Go: `io.ErrUnexpectedEOF`. */
+export class UnexpectedEofError extends Error {
+  override readonly name = "UnexpectedEofError";
+}
+
+const DESCRIPTIONS: ReadonlyMap<string, string> = new Map([
+  ["EACCES", "permission denied"],
+  ["EADDRINUSE", "address already in use"],
+  ["EADDRNOTAVAIL", "address not available"],
+  ["ECONNREFUSED", "connection refused"],
+  ["ECONNRESET", "connection reset by peer"],
+  ["EHOSTUNREACH", "no route to host"],
+  ["EMFILE", "too many open files"],
+  ["ENETUNREACH", "network is unreachable"],
+  ["ENOENT", "no such file or directory"],
+  ["ENOTFOUND", "no such host"],
+  ["EPIPE", "broken pipe"],
+  ["EPROTO", "not the expected protocol"],
+  ["ETIMEDOUT", "timed out"],
+]);
+
+function describe(code: string): string {
+  return DESCRIPTIONS.get(code) ?? code;
+}

@@ -1,0 +1,43 @@
+/** What the core needs of the place it runs in. The one that runs is a value handed down from `mod.ts`. */
+
+import type { TextCodec } from "../bytes/text.ts";
+import { RandomSource } from "./random_source.ts";
+import { BufferPool } from "../bytes/buffer_pool.ts";
+import type {
+  AcceptHandler,
+  ListenRequest,
+  SocketServer,
+  SocketTarget,
+  StreamSocket,
+} from "./stream_socket.ts";
+import { type Clock, TimerQueue } from "./timer_queue.ts";
+import { Turn } from "./turn.ts";
+
+/** What an adapter fills in. */
+export interface RuntimeAdapter {
+  readonly name: "node" | "bun" | "deno" | "memory";
+  /** Connects; rejects with a `NetError`. An aborted attempt is dropped and rejects with the signal's reason. */
+  connect(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket>;
+  /** Listens; rejects with a `NetError`. */
+  listen(target: SocketTarget, request: ListenRequest, handler: AcceptHandler): Promise<SocketServer>;
+  readonly clock: Clock;
+  readonly text: TextCodec;
+  /** Fills with bytes that nobody can guess. */
+  fillRandom(into: Uint8Array): void;
+}
+
+/** A runtime, with what is shared by all of its sockets. */
+export class Runtime {
+  readonly adapter: RuntimeAdapter;
+  readonly timers: TimerQueue;
+  readonly turn: Turn;
+  readonly buffers: BufferPool = new BufferPool();
+  readonly random: RandomSource;
+
+  constructor(adapter: RuntimeAdapter) {
+    this.adapter = adapter;
+    this.timers = new TimerQueue(adapter.clock);
+    this.turn = new Turn(adapter.clock);
+    this.random = new RandomSource((into) => adapter.fillRandom(into));
+  }
+}

@@ -1,0 +1,393 @@
+import type { Addr } from "./addr.ts";
+import { ChunkQueue } from "./chunk_queue.ts";
+import type { TcpConn, WaitOptions } from "./conn.ts";
+import { type Deadline, deadlineTime, DeadlineTimer } from "./deadline.ts";
+import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./errors.ts";
+import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
+import { Alarm, type TimerQueue } from "./timer_queue.ts";
+import { WaitQueue } from "./wait_queue.ts";
+
+/** Bytes that are read ahead of the application; then the kernel holds the rest, and then the peer. */
+const READ_AHEAD = 65536;
+
+/** How long `close` waits for queued bytes to leave when there is no write deadline, milliseconds. */
+const CLOSE_TIMEOUT = 10_000;
+
+/** TCP keep-alive's idle time from the start, milliseconds, as in Go. */
+const KEEP_ALIVE_IDLE = 15_000;
+
+/**
+ * A stream socket and what came on it, in the hands of somebody who knows what to do with both. Start the socket in the
+ * same turn: until then, what comes still goes into `chunks`, and an end is not told.
+ */
+export interface DetachedSocket {
+  readonly socket: StreamSocket;
+  readonly chunks: ChunkQueue;
+  /** The peer has already sent the end of its stream. */
+  readonly ended: boolean;
+  /** The socket has already broken. */
+  readonly error: NetError | null;
+}
+
+/** A write that waits. `bytes` is `null` for the end of the stream. */
+interface PendingWrite {
+  readonly bytes: Uint8Array | null;
+}
+
+/** The {@linkcode Conn} over a runtime's stream socket. */
+export class SocketConn implements TcpConn, StreamHandler {
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+  readonly #socket: StreamSocket;
+  readonly #timers: TimerQueue;
+
+  readonly #chunks = new ChunkQueue();
+  readonly #reads = new WaitQueue<number | Uint8Array | null, Uint8Array | null>();
+  #readDeadline: DeadlineTimer | null = null;
+  #paused = false;
+  #ended = false;
+
+  readonly #writes = new WaitQueue<number, PendingWrite>();
+  #writeDeadline: DeadlineTimer | null = null;
+  /** The write that the runtime is busy with: the first in the queue, unless it was given up. */
+  #inFlight: PendingWrite | null = null;
+  /** The end of the stream, once it is queued. */
+  #writeEnd: Promise<void> | null = null;
+  /** Why no write can follow, once the stream has a hole or an end. */
+  #writeError: Error | null = null;
+
+  #state: "open" | "closing" | "closed" | "detached" = "open";
+  /** What broke the connection. */
+  #error: NetError | null = null;
+  /** The runtime has let go of the socket. */
+  #gone = false;
+  #closed: Promise<void> | null = null;
+  #onClosed: (() => void) | null = null;
+  #closeAlarm: Alarm | null = null;
+
+  constructor(socket: StreamSocket, timers: TimerQueue) {
+    this.#socket = socket;
+    this.#timers = timers;
+    this.localAddr = socket.localAddr;
+    this.remoteAddr = socket.remoteAddr;
+    if (socket.localAddr.network === "tcp") {
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, KEEP_ALIVE_IDLE);
+    }
+    socket.start(this);
+  }
+
+  /** Takes the socket out of a connection, for a protocol that drives it itself. The connection acts as closed. */
+  static detach(conn: SocketConn): DetachedSocket {
+    conn.#checkOpen("read");
+    if (conn.#reads.size > 0 || conn.#writes.size > 0 || conn.#inFlight !== null) {
+      throw new TypeError("Cannot take over the connection: a call is waiting on it");
+    }
+    if (conn.#writeEnd !== null || (conn.#writeError !== null && !conn.#gone)) {
+      throw new TypeError("Cannot take over the connection: it can no more be written to");
+    }
+    conn.#state = "detached";
+    conn.#stopDeadlines();
+    if (conn.#paused) conn.#socket.resume();
+    return { socket: conn.#socket, chunks: conn.#chunks, ended: conn.#ended, error: conn.#error };
+  }
+
+  // ── Reading ──
+
+  read(p: Uint8Array, options?: WaitOptions): Promise<number | null> {
+    if (!(p instanceof Uint8Array)) {
+      return Promise.reject(new TypeError("Cannot read: p is not a Uint8Array"));
+    }
+    return this.#read(p, options) as Promise<number | null>;
+  }
+
+  readChunk(options?: WaitOptions): Promise<Uint8Array | null> {
+    return this.#read(null, options) as Promise<Uint8Array | null>;
+  }
+
+  async #read(p: Uint8Array | null, options?: WaitOptions): Promise<number | Uint8Array | null> {
+    this.#checkOpen("read");
+    options?.signal?.throwIfAborted();
+    if (this.#readDeadline?.expired) throw this.#expired("read");
+    if (p?.length === 0) return 0;
+    if (this.#reads.size === 0) {
+      const ready = this.#takeReady(p);
+      if (ready !== undefined) return ready;
+    }
+    const result = this.#reads.wait(p, options?.signal);
+    this.#readDeadline?.startWait();
+    return result;
+  }
+
+  /** What can be read without waiting, or `undefined`. */
+  #takeReady(p: Uint8Array | null): number | Uint8Array | null | undefined {
+    if (this.#chunks.bytes > 0) {
+      const taken = p === null ? this.#chunks.shift()! : this.#chunks.copyInto(p);
+      if (this.#paused && this.#chunks.bytes < READ_AHEAD) {
+        this.#paused = false;
+        this.#socket.resume();
+      }
+      return taken;
+    }
+    if (this.#error !== null) throw this.#error;
+    return this.#ended ? null : undefined;
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#state === "closing") return;
+    this.#chunks.push(chunk);
+    this.#serveReads();
+    if (this.#chunks.bytes >= READ_AHEAD && !this.#paused) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    this.#serveReads();
+  }
+
+  #serveReads(): void {
+    while (this.#reads.size > 0) {
+      try {
+        const ready = this.#takeReady(this.#reads.first!);
+        if (ready === undefined) return;
+        this.#reads.resolveFirst(ready);
+      } catch (error) {
+        this.#reads.rejectFirst(error);
+      }
+    }
+    this.#readDeadline?.endWait();
+  }
+
+  // ── Writing ──
+
+  write(p: Uint8Array, options?: WaitOptions): Promise<number> {
+    if (!(p instanceof Uint8Array)) {
+      return Promise.reject(new TypeError("Cannot write: p is not a Uint8Array"));
+    }
+    return this.#write(p, options?.signal);
+  }
+
+  async closeWrite(): Promise<void> {
+    this.#checkOpen("write");
+    await (this.#writeEnd ??= this.#sendEnd());
+  }
+
+  async #sendEnd(): Promise<void> {
+    try {
+      await this.#write(null);
+    } catch (error) {
+      // It did not leave the queue: with a later deadline it may be sent again.
+      this.#writeEnd = null;
+      throw error;
+    }
+  }
+
+  async #write(bytes: Uint8Array | null, signal?: AbortSignal): Promise<number> {
+    this.#checkOpen("write");
+    this.#checkWritable();
+    signal?.throwIfAborted();
+    if (this.#writeDeadline?.expired) throw this.#expired("write");
+    if (bytes?.length === 0) return 0;
+    const write: PendingWrite = { bytes };
+    if (this.#inFlight === null && this.#send(write)) return sizeOf(write);
+    const result = this.#writes.wait(write, signal, (aborted) => {
+      // What waited its turn leaves no trace. What the runtime has begun leaves a hole.
+      if (aborted === this.#inFlight) this.#breakWrites(this.#holeError(signal!.reason));
+    });
+    this.#writeDeadline?.startWait();
+    return result;
+  }
+
+  /** Gives one write to the runtime; `false` when the runtime is still busy with it. */
+  #send(write: PendingWrite): boolean {
+    if (write.bytes === null) {
+      this.#socket.closeWrite();
+    } else if (!this.#socket.write(write.bytes)) {
+      this.#inFlight = write;
+      return false;
+    }
+    return true;
+  }
+
+  onDrain(): void {
+    if (this.#inFlight !== null && this.#writes.first === this.#inFlight) {
+      this.#writes.resolveFirst(sizeOf(this.#inFlight));
+    }
+    this.#inFlight = null;
+    for (let next = this.#writes.first; next !== undefined; next = this.#writes.first) {
+      if (!this.#send(next)) return;
+      this.#writes.resolveFirst(sizeOf(next));
+    }
+    this.#writeDeadline?.endWait();
+    if (this.#state === "closing") this.#socket.close();
+  }
+
+  /** No write can follow one of which only a part may have left. */
+  #breakWrites(error: Error): void {
+    this.#writeError ??= error;
+    this.#writes.rejectAll(error);
+    this.#writeDeadline?.endWait();
+  }
+
+  #checkWritable(): void {
+    if (this.#writeError !== null) throw this.#writeError;
+    if (this.#error !== null) throw this.#error;
+    if (this.#writeEnd !== null) {
+      throw new NetError({ op: "write", network: this.#network, addr: this.remoteAddr, code: "EPIPE" });
+    }
+  }
+
+  /** The signal's reason is the aborted call's; others are told what it did to them. */
+  #holeError(cause: unknown): NetError {
+    const init = {
+      op: "write",
+      network: this.#network,
+      addr: this.remoteAddr,
+      code: "EPIPE",
+      cause,
+    } as const;
+    return new NetError(init, "an earlier write was aborted on its way");
+  }
+
+  // ── Deadlines ──
+
+  setDeadline(t: Deadline): void {
+    this.setReadDeadline(t);
+    this.setWriteDeadline(t);
+  }
+
+  setReadDeadline(t: Deadline): void {
+    if (this.#readDeadline === null) {
+      if (deadlineTime(t) === Infinity) return;
+      this.#readDeadline = new DeadlineTimer(
+        this.#timers,
+        () => this.#reads.rejectAll(this.#expired("read")),
+      );
+      if (this.#reads.size > 0) this.#readDeadline.startWait();
+    }
+    this.#readDeadline.set(t);
+  }
+
+  setWriteDeadline(t: Deadline): void {
+    if (this.#writeDeadline === null) {
+      if (deadlineTime(t) === Infinity) return;
+      this.#writeDeadline = new DeadlineTimer(this.#timers, () => this.#expireWrites());
+      if (this.#inFlight !== null) this.#writeDeadline.startWait();
+    }
+    this.#writeDeadline.set(t);
+  }
+
+  #expireWrites(): void {
+    if (this.#state === "closing") return this.closeNow();
+    const error = this.#expired("write");
+    if (this.#inFlight !== null) this.#breakWrites(error);
+    else this.#writes.rejectAll(error);
+  }
+
+  #expired(op: NetOp): DeadlineExceededError {
+    return new DeadlineExceededError(op, this.#network, this.remoteAddr);
+  }
+
+  // ── Closing ──
+
+  close(): Promise<void> {
+    if (this.#closed !== null) return this.#closed;
+    this.#closed = new Promise((resolve) => this.#onClosed = resolve);
+    // What `closeNow` began, `onClose` ends.
+    if (this.#state === "closing") return this.#closed;
+    if (this.#state === "detached") this.#onClosed!();
+    else if (this.#gone) this.#endClose(null);
+    else this.#startClose();
+    return this.#closed;
+  }
+
+  #startClose(): void {
+    this.#state = "closing";
+    this.#failReads();
+    if (this.#inFlight === null) return this.#socket.close();
+    // A peer may have to be heard before it reads: what comes is let in, and dropped.
+    if (this.#paused) this.#socket.resume();
+    this.#writeDeadline?.startWait();
+    this.#closeAlarm = new Alarm(() => this.closeNow());
+    this.#timers.set(this.#closeAlarm, this.#timers.now() + CLOSE_TIMEOUT);
+  }
+
+  closeNow(): void {
+    if (this.#state === "closed" || this.#state === "detached") return;
+    if (this.#gone) return this.#endClose(null);
+    this.#state = "closing";
+    this.#failReads();
+    this.#breakWrites(new ClosedError("write", this.#network, this.remoteAddr));
+    this.#socket.reset();
+  }
+
+  onClose(error: NetError | null): void {
+    this.#gone = true;
+    if (this.#state === "open") this.#onBroken(error);
+    else if (this.#state !== "detached") this.#endClose(error);
+  }
+
+  #endClose(error: NetError | null): void {
+    this.#state = "closed";
+    this.#failReads();
+    this.#breakWrites(error ?? new ClosedError("write", this.#network, this.remoteAddr));
+    this.#stopDeadlines();
+    this.#onClosed?.();
+  }
+
+  /** The socket went though nobody closed it here: what came before is still read, then comes the error. */
+  #onBroken(error: NetError | null): void {
+    const code = this.#ended ? "EPIPE" : "ECONNRESET";
+    error ??= new NetError({
+      op: this.#ended ? "write" : "read",
+      network: this.#network,
+      addr: this.remoteAddr,
+      code,
+    });
+    this.#breakWrites(error);
+    if (!this.#ended) this.#error = error;
+    this.#serveReads();
+  }
+
+  /** Reads fail as soon as `close` is called, though bytes still leave. */
+  #failReads(): void {
+    this.#chunks.clear();
+    this.#reads.rejectAll(new ClosedError("read", this.#network, this.remoteAddr));
+    this.#readDeadline?.stop();
+  }
+
+  #stopDeadlines(): void {
+    this.#readDeadline?.stop();
+    this.#writeDeadline?.stop();
+    if (this.#closeAlarm !== null) this.#timers.clear(this.#closeAlarm);
+  }
+
+  #checkOpen(op: NetOp): void {
+    if (this.#state !== "open") throw new ClosedError(op, this.#network, this.remoteAddr);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // ── TCP ──
+
+  setNoDelay(on = true): void {
+    if (this.#state === "open") this.#socket.setNoDelay(on);
+  }
+
+  setKeepAlive(on = true, idleMs: number = KEEP_ALIVE_IDLE): void {
+    if (this.#state === "open") this.#socket.setKeepAlive(on, idleMs);
+  }
+
+  get #network(): string {
+    return this.remoteAddr.network;
+  }
+}
+
+function sizeOf(write: PendingWrite): number {
+  return write.bytes?.length ?? 0;
+}

@@ -1,0 +1,132 @@
+import type { Addr } from "./addr.ts";
+import type { Listener, TcpConn, WaitOptions } from "./conn.ts";
+import { type Deadline, DeadlineTimer } from "./deadline.ts";
+import { ClosedError, DeadlineExceededError, type NetError } from "./errors.ts";
+import type { Runtime } from "./runtime.ts";
+import { SocketConn } from "./socket_conn.ts";
+import type {
+  AcceptHandler,
+  ListenRequest,
+  SocketServer,
+  SocketTarget,
+  StreamSocket,
+} from "./stream_socket.ts";
+import { WaitQueue } from "./wait_queue.ts";
+
+/** Connections that wait for `accept` where the runtime cannot leave them in the kernel; more are dropped. */
+const ACCEPT_AHEAD = 511;
+
+/** The {@linkcode Listener} over a runtime's listening socket. */
+export class SocketListener implements Listener<TcpConn>, AcceptHandler {
+  readonly #runtime: Runtime;
+  readonly #deadline: DeadlineTimer;
+  readonly #accepted: StreamSocket[] = [];
+  readonly #accepts = new WaitQueue<TcpConn>();
+  #server!: SocketServer;
+  #signal: AbortSignal | null = null;
+  readonly #onAbort = (): void => void this.close();
+  #closed: Promise<void> | null = null;
+
+  private constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+    this.#deadline = new DeadlineTimer(runtime.timers, () => this.#accepts.rejectAll(this.#expired()));
+  }
+
+  /** Listens on `target`, until `signal` is aborted. */
+  static async open(
+    runtime: Runtime,
+    target: SocketTarget,
+    request: ListenRequest,
+    signal?: AbortSignal,
+  ): Promise<SocketListener> {
+    signal?.throwIfAborted();
+    const listener = new SocketListener(runtime);
+    listener.#server = await runtime.adapter.listen(target, request, listener);
+    if (signal !== undefined) await listener.#closeWith(signal);
+    return listener;
+  }
+
+  async #closeWith(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) {
+      await this.close();
+      throw signal.reason;
+    }
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  get addr(): Addr {
+    return this.#server.addr;
+  }
+
+  async accept(options?: WaitOptions): Promise<TcpConn> {
+    if (this.#closed !== null) throw this.#closedError();
+    options?.signal?.throwIfAborted();
+    if (this.#deadline.expired) throw this.#expired();
+    const socket = this.#accepted.shift();
+    if (socket !== undefined) return this.#connOver(socket);
+    const next = this.#accepts.wait(undefined, options?.signal);
+    this.#deadline.startWait();
+    this.#server.resume();
+    return next;
+  }
+
+  onAccept(socket: StreamSocket): void {
+    if (this.#closed !== null || this.#accepted.length >= ACCEPT_AHEAD) return socket.reset();
+    if (this.#accepts.size > 0) {
+      this.#accepts.resolveFirst(this.#connOver(socket));
+    } else {
+      this.#accepted.push(socket);
+    }
+    if (this.#accepts.size > 0) return;
+    this.#deadline.endWait();
+    this.#server.pause();
+  }
+
+  onError(error: NetError): void {
+    this.#accepts.rejectFirst(error);
+  }
+
+  setDeadline(t: Deadline): void {
+    this.#deadline.set(t);
+  }
+
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  #close(): Promise<void> {
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#deadline.stop();
+    for (const socket of this.#accepted.splice(0)) socket.reset();
+    this.#accepts.rejectAll(this.#closedError());
+    return this.#server.close();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<TcpConn> {
+    while (this.#closed === null) {
+      try {
+        yield await this.accept();
+      } catch (error) {
+        if (error instanceof ClosedError && this.#closed !== null) return;
+        throw error;
+      }
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #connOver(socket: StreamSocket): TcpConn {
+    return new SocketConn(socket, this.#runtime.timers);
+  }
+
+  #expired(): DeadlineExceededError {
+    return new DeadlineExceededError("accept", this.addr.network, this.addr);
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError("accept", this.addr.network, this.addr);
+  }
+}

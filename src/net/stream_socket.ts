@@ -1,0 +1,76 @@
+/** The port of streams: what an adapter gives for TCP, TLS and Unix sockets, and what it calls. */
+
+import type { Addr } from "./addr.ts";
+import type { NetError } from "./errors.ts";
+
+/**
+ * Who hears of a {@linkcode StreamSocket}. No call is made from inside `start` or `write`, and after `close` or `reset`
+ * only `onClose` is. A throw breaks this socket alone: it is reset, and `onClose` gets the error.
+ */
+export interface StreamHandler {
+  /** Bytes came. The array is the handler's to keep and to change. One may still come after `pause`. */
+  onData(chunk: Uint8Array): void;
+  /** The peer sends no more. Comes after the last `onData`. */
+  onEnd(): void;
+  /** The runtime took everything that the last `write` gave it. */
+  onDrain(): void;
+  /** The socket is gone: the last call, made once. `error` is what broke it, `null` after `close` or `reset`. */
+  onClose(error: NetError | null): void;
+}
+
+/** One stream socket of a runtime, connected. */
+export interface StreamSocket {
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+  /**
+   * Begins, or goes on, with this handler. Nothing is lost before, and what is read ahead is bounded. Each handler of a
+   * socket that is gone is told so by `onClose`; `onEnd` is said once, to the first.
+   */
+  start(handler: StreamHandler): void;
+  /** Stops reading from the kernel, so that the peer feels it. */
+  pause(): void;
+  resume(): void;
+  /**
+   * Gives bytes to the runtime. `true`: all were taken, the array is free. `false`: the array stays the runtime's,
+   * and nothing more may be written, until `onDrain` or `onClose`.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Sends FIN after what was written. Called with no write under way. */
+  closeWrite(): void;
+  /** Closes both directions in order. Called with no write under way. */
+  close(): void;
+  /** Drops the connection at once, by RST where the runtime can. May be called at any time, after `close` too. */
+  reset(): void;
+  setNoDelay(on: boolean): void;
+  setKeepAlive(on: boolean, idleMs: number): void;
+}
+
+/** A listening socket of a runtime. */
+export interface SocketServer {
+  readonly addr: Addr;
+  /** Leaves new connections in the kernel's queue, where the runtime can. */
+  pause(): void;
+  resume(): void;
+  /** Stops listening; resolves when the address is free. Sockets that were handed over stay. */
+  close(): Promise<void>;
+}
+
+/** Who hears of a {@linkcode SocketServer}. */
+export interface AcceptHandler {
+  /** A socket was accepted. One may still come after `pause`, or all, where the runtime always accepts. */
+  onAccept(socket: StreamSocket): void;
+  /** Accepting failed once; the server goes on. */
+  onError(error: NetError): void;
+}
+
+/** Where to connect or listen. */
+export interface SocketTarget {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** How to listen. */
+export interface ListenRequest {
+  /** Connections that the kernel queues. */
+  readonly backlog?: number;
+}

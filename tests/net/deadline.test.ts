@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type Deadline, deadlineTime, DeadlineTimer } from "../../src/net/deadline.ts";
+import { TimerQueue } from "../../src/net/timer_queue.ts";
+import { limit } from "./support.ts";
+import { VirtualClock } from "./virtual_clock.ts";
+
+describe("deadlineTime", () => {
+  it("reads dates, numbers and null", limit, () => {
+    assert.equal(deadlineTime(new Date(1234)), 1234);
+    assert.equal(deadlineTime(1234.5), 1234.5);
+    assert.equal(deadlineTime(0), 0);
+    assert.equal(deadlineTime(null), Infinity);
+    assert.equal(deadlineTime(Infinity), Infinity);
+  });
+
+  it("refuses what is no time", limit, () => {
+    for (const wrong of [NaN, new Date(NaN), undefined, "2030-01-01", {}, true, 5n]) {
+      assert.throws(() => deadlineTime(wrong as Deadline), TypeError);
+    }
+  });
+});
+
+interface Bench {
+  clock: VirtualClock;
+  timers: TimerQueue;
+  deadline: DeadlineTimer;
+  /** When it expired, since the start. */
+  expired: number[];
+  at(delay: number): number;
+}
+
+function bench(): Bench {
+  const clock = new VirtualClock();
+  const start = clock.now();
+  const expired: number[] = [];
+  const timers = new TimerQueue(clock);
+  const deadline = new DeadlineTimer(timers, () => {
+    expired.push(clock.now() - start);
+    deadline.endWait();
+  });
+  return { clock, timers, deadline, expired, at: (delay) => start + delay };
+}
+
+describe("DeadlineTimer", () => {
+  it("expires under a waiting call, at its time", limit, () => {
+    const { clock, deadline, expired, at } = bench();
+    deadline.set(at(100));
+    deadline.startWait();
+    clock.advance(99);
+    assert.equal(deadline.expired, false);
+    clock.advance(1);
+    assert.equal(deadline.expired, true);
+    assert.deepEqual(expired, [100]);
+  });
+
+  it("says nothing while nobody waits, and is still expired", limit, () => {
+    const { clock, deadline, expired, at } = bench();
+    deadline.set(at(100));
+    deadline.startWait();
+    deadline.endWait();
+    clock.advance(200);
+    assert.deepEqual(expired, []);
+    assert.equal(deadline.expired, true);
+    deadline.set(null);
+    assert.equal(deadline.expired, false);
+  });
+
+  it("is set before or after the call starts to wait", limit, () => {
+    const { clock, deadline, expired, at } = bench();
+    deadline.startWait();
+    deadline.set(at(10));
+    clock.advance(10);
+    deadline.set(at(20));
+    deadline.startWait();
+    clock.advance(10);
+    assert.deepEqual(expired, [10, 20]);
+  });
+
+  it("moves under a waiting call: earlier, later, away and back", limit, () => {
+    const { clock, deadline, expired, at } = bench();
+    deadline.set(at(1000));
+    deadline.startWait();
+    deadline.set(at(50));
+    deadline.set(at(200));
+    clock.advance(199);
+    assert.deepEqual(expired, []);
+    deadline.set(null);
+    clock.advance(5000);
+    assert.deepEqual(expired, []);
+    deadline.set(at(5300));
+    clock.advance(1000);
+    assert.deepEqual(expired, [5300]);
+  });
+
+  it("expires at the next turn of the clock when it is set to the past", limit, () => {
+    const { clock, deadline, expired, at } = bench();
+    deadline.startWait();
+    deadline.set(at(-100));
+    assert.equal(deadline.expired, true);
+    clock.advance(1);
+    assert.deepEqual(expired, [1]);
+  });
+
+  it("costs no timer per message", limit, () => {
+    const { clock, timers, deadline, expired, at } = bench();
+    for (let message = 0; message < 10_000; message++) {
+      deadline.set(at(message + 30_000));
+      deadline.startWait();
+      clock.advance(1);
+      deadline.endWait();
+    }
+    assert.ok(clock.started <= 2, `${clock.started} timers were started`);
+    assert.ok(timers.size <= 1);
+    assert.deepEqual(expired, []);
+  });
+
+  it("is silent once it was stopped", limit, () => {
+    const { clock, timers, deadline, expired, at } = bench();
+    deadline.set(at(10));
+    deadline.startWait();
+    deadline.stop();
+    assert.equal(timers.size, 0);
+    clock.advance(100);
+    assert.deepEqual(expired, []);
+    assert.equal(deadline.expired, false);
+  });
+});
