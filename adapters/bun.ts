@@ -1,0 +1,315 @@
+/**
+ * Bun, through `Bun.listen` and `Bun.connect`. What is bridged here:
+ *
+ * | Bun | here |
+ * | --- | --- |
+ * | `write` takes what the kernel takes and returns how much | the rest is kept and written on `drain`, which is only a hint |
+ * | `end()` closes both ways and drops what was not taken | closing is `shutdown()`, then `end()`, called with nothing left to write |
+ * | a data callback may come while paused | it is passed on; the core queues it |
+ * | connect has no signal | an attempt that was given up is terminated when it opens |
+ * | listen has no backlog | Bun's own is used |
+ * | after `shutdown()` the peer's end comes as `close` without `end` | it is passed on as `onEnd`, then `onClose` |
+ * | a socket reads at once | it is paused when nobody has started it by the end of `open` |
+ * | a write that meets a reset eats its error, and an `end` follows that is none | the write's -1 breaks the socket |
+ * | a throw in a handler is told to `error`, and the socket goes on | it is terminated |
+ */
+
+import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { NetError } from "../src/net/errors.ts";
+import type { RuntimeAdapter } from "../src/net/runtime.ts";
+import type {
+  AcceptHandler,
+  ListenRequest,
+  SocketServer,
+  SocketTarget,
+  StreamHandler,
+  StreamSocket,
+} from "../src/net/stream_socket.ts";
+import { bufferText } from "./buffer_text.ts";
+import { systemClock } from "./clock.ts";
+import { netError } from "./net_errors.ts";
+
+/** What is used of Bun, so that every type checker can read this file. */
+interface BunTcpSocket {
+  data: BunSocket;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort?: number;
+  write(bytes: Uint8Array, offset: number, length: number): number;
+  pause(): void;
+  resume(): void;
+  shutdown(): void;
+  end(): void;
+  terminate(): void;
+  setNoDelay(on: boolean): boolean;
+  setKeepAlive(on: boolean, idleMs: number): boolean;
+}
+interface BunSocketHandler {
+  open?(socket: BunTcpSocket): void;
+  data(socket: BunTcpSocket, chunk: Uint8Array): void;
+  drain(socket: BunTcpSocket): void;
+  end(socket: BunTcpSocket): void;
+  close(socket: BunTcpSocket, error?: Error): void;
+  error(socket: BunTcpSocket, error: Error): void;
+  connectError?(socket: BunTcpSocket, error: Error): void;
+}
+interface BunTcpListener {
+  readonly hostname: string;
+  readonly port: number;
+  stop(): void;
+}
+interface BunTarget {
+  readonly hostname: string;
+  readonly port: number;
+  readonly allowHalfOpen: true;
+  readonly socket: BunSocketHandler;
+}
+interface BunSockets {
+  connect(options: BunTarget): Promise<BunTcpSocket>;
+  listen(options: BunTarget): BunTcpListener;
+}
+declare const Bun: BunSockets;
+
+/** Bun's own sockets, and its `Buffer` for text. */
+export const bunAdapter: RuntimeAdapter = {
+  name: "bun",
+  connect: connectTcp,
+  listen: listenTcp,
+  clock: systemClock,
+  text: bufferText,
+  fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+};
+
+/** One handler object serves all sockets; each finds its own through `socket.data`. */
+const socketHandler: BunSocketHandler = {
+  data: (socket, chunk) => socket.data.onData(chunk),
+  drain: (socket) => socket.data.onDrain(),
+  end: (socket) => socket.data.onEnd(),
+  close: (socket, error) => socket.data?.onClose(error ?? null),
+  error: (socket, error) => socket.data?.onThrow(error),
+};
+
+function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
+  return new Promise((resolve, reject) => {
+    let abandoned = false;
+    const onAbort = () => {
+      abandoned = true;
+      reject(signal!.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const open = (raw: BunTcpSocket) => {
+      signal?.removeEventListener("abort", onAbort);
+      const socket = new BunSocket(raw);
+      if (abandoned) return raw.terminate();
+      resolve(socket);
+      socket.pauseUntilStarted();
+    };
+    const failed = (error: unknown) => {
+      signal?.removeEventListener("abort", onAbort);
+      reject(netError(error, "dial", "tcp", joinHostPort(target.hostname, target.port)));
+    };
+    const { hostname, port } = target;
+    const handler = { ...socketHandler, open, connectError() {} };
+    Bun.connect({ hostname, port, allowHalfOpen: true, socket: handler }).catch(failed);
+  });
+}
+
+async function listenTcp(
+  target: SocketTarget,
+  _request: ListenRequest,
+  handler: AcceptHandler,
+): Promise<SocketServer> {
+  const open = (raw: BunTcpSocket) => {
+    const socket = new BunSocket(raw);
+    handler.onAccept(socket);
+    socket.pauseUntilStarted();
+  };
+  const socket = { ...socketHandler, open };
+  const hostname = target.hostname || "::";
+  try {
+    return new BunServer(Bun.listen({ hostname, port: target.port, allowHalfOpen: true, socket }));
+  } catch (error) {
+    throw netError(error, "listen", "tcp", joinHostPort(target.hostname, target.port));
+  }
+}
+
+class BunServer implements SocketServer {
+  readonly addr: Addr;
+  readonly #listener: BunTcpListener;
+
+  constructor(listener: BunTcpListener) {
+    this.addr = tcpAddr(listener.hostname, listener.port);
+    this.#listener = listener;
+  }
+
+  /** Bun accepts whatever comes. */
+  pause(): void {}
+
+  resume(): void {}
+
+  async close(): Promise<void> {
+    this.#listener.stop();
+  }
+}
+
+class BunSocket implements StreamSocket {
+  readonly localAddr: TcpAddr;
+  readonly remoteAddr: TcpAddr;
+  readonly #socket: BunTcpSocket;
+  #handler: StreamHandler | null = null;
+  /** What came before `start`. */
+  #early: Uint8Array[] | null = null;
+  /** What came early is about to be told. */
+  #catchingUp = false;
+  #paused = false;
+  #ended = false;
+  /** `close` or `reset` was called. */
+  #leaving = false;
+  #closed = false;
+  /** What broke it: Bun's error, or what the handler threw. */
+  #error: unknown = null;
+  /** The handler that heard of the end. */
+  #told: StreamHandler | null = null;
+  /** What the kernel has not taken of the last write: bytes from `#restStart` on. */
+  #rest: Uint8Array | null = null;
+  #restStart = 0;
+
+  constructor(socket: BunTcpSocket) {
+    this.#socket = socket;
+    socket.data = this;
+    this.localAddr = tcpAddr(socket.localAddress, socket.localPort);
+    this.remoteAddr = tcpAddr(socket.remoteAddress, socket.remotePort ?? 0);
+  }
+
+  pauseUntilStarted(): void {
+    if (this.#handler === null && !this.#closed) this.pause();
+  }
+
+  start(handler: StreamHandler): void {
+    const first = this.#handler === null;
+    this.#handler = handler;
+    if (!first) return this.#closed ? queueMicrotask(() => this.#reportClose()) : undefined;
+    // Not from inside the call: the caller is not ready for answers yet.
+    this.#catchingUp = this.#early !== null || this.#ended || this.#closed;
+    if (this.#catchingUp) queueMicrotask(() => this.#catchUp());
+    if (this.#paused) this.resume();
+  }
+
+  #catchUp(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    this.#catchingUp = false;
+    try {
+      for (const chunk of early) this.onData(chunk);
+      if (this.#ended) this.#reportEnd();
+    } catch (error) {
+      this.onThrow(error);
+    }
+    if (this.#closed) this.#reportClose();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const taken = this.#socket.write(bytes, 0, bytes.length);
+    if (taken === bytes.length) return true;
+    this.#rest = bytes;
+    this.#restStart = 0;
+    this.#onTaken(taken);
+    return false;
+  }
+
+  #brokenPipe(): NetError {
+    return new NetError({ op: "write", network: "tcp", addr: this.remoteAddr, code: "EPIPE" });
+  }
+
+  closeWrite(): void {
+    this.#socket.shutdown();
+  }
+
+  close(): void {
+    this.#leaving = true;
+    this.#socket.shutdown();
+    this.#socket.end();
+  }
+
+  reset(): void {
+    this.#leaving = true;
+    this.#socket.terminate();
+  }
+
+  setNoDelay(on: boolean): void {
+    this.#socket.setNoDelay(on);
+  }
+
+  setKeepAlive(on: boolean, idleMs: number): void {
+    this.#socket.setKeepAlive(on, idleMs);
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#leaving) return;
+    if (this.#handler !== null && !this.#catchingUp) this.#handler.onData(chunk);
+    else (this.#early ??= []).push(chunk);
+  }
+
+  onDrain(): void {
+    const rest = this.#rest;
+    if (rest === null || this.#leaving) return;
+    const length = rest.length - this.#restStart;
+    const taken = this.#socket.write(rest, this.#restStart, length);
+    if (taken < length) return this.#onTaken(taken);
+    this.#rest = null;
+    this.#handler?.onDrain();
+  }
+
+  /** A write took a part. Or -1: the connection is broken, and `close` comes. */
+  #onTaken(taken: number): void {
+    if (taken >= 0) this.#restStart += taken;
+    else if (!this.#closed) this.#error ??= this.#brokenPipe();
+  }
+
+  onEnd(): void {
+    if (this.#ended || this.#leaving || this.#error !== null) return;
+    this.#ended = true;
+    if (!this.#catchingUp) this.#reportEnd();
+  }
+
+  #reportEnd(): void {
+    if (!this.#leaving) this.#handler?.onEnd();
+  }
+
+  /** The handler threw. */
+  onThrow(error: unknown): void {
+    this.#error ??= error;
+    this.#socket.terminate();
+  }
+
+  onClose(error: Error | null): void {
+    this.#closed = true;
+    this.#error ??= error;
+    this.#rest = null;
+    if (this.#error === null) this.onEnd();
+    if (!this.#catchingUp) this.#reportClose();
+  }
+
+  #reportClose(): void {
+    const handler = this.#handler;
+    if (handler === null || handler === this.#told) return;
+    this.#told = handler;
+    const sound = this.#leaving || this.#error === null;
+    try {
+      handler.onClose(sound ? null : netError(this.#error, "read", "tcp", this.remoteAddr));
+    } catch {
+      // The socket is gone already: there is nothing left to break.
+    }
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * Deno, through `Deno.listen` and `Deno.connect`. What is bridged here:
+ *
+ * | Deno | here |
+ * | --- | --- |
+ * | a pending `read` cannot be cancelled and pins its buffer | one read is under way at most, it is never given up, and its buffer is 4 KiB while the connection is idle; it grows with what comes |
+ * | `write` takes a part | the rest is written in a loop |
+ * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
+ * | `setKeepAlive` has no idle time | the system's own is used |
+ * | no call sends RST | `reset` closes, and the kernel sends RST if something was unread |
+ * | after one `ConnectionReset` reads give the end of the stream | the first error closes the socket |
+ */
+
+import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import type { RuntimeAdapter } from "../src/net/runtime.ts";
+import type {
+  AcceptHandler,
+  ListenRequest,
+  SocketServer,
+  SocketTarget,
+  StreamHandler,
+  StreamSocket,
+} from "../src/net/stream_socket.ts";
+import { systemClock } from "./clock.ts";
+import { netError } from "./net_errors.ts";
+import { webText } from "./web_text.ts";
+
+/** What is used of Deno, so that every type checker can read this file. */
+interface DenoNetAddr {
+  readonly hostname: string;
+  readonly port: number;
+}
+interface DenoTcpConn {
+  readonly localAddr: DenoNetAddr;
+  readonly remoteAddr: DenoNetAddr;
+  read(p: Uint8Array): Promise<number | null>;
+  write(p: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
+  close(): void;
+  setNoDelay(on: boolean): void;
+  setKeepAlive(on: boolean): void;
+}
+interface DenoListener {
+  readonly addr: DenoNetAddr;
+  accept(): Promise<DenoTcpConn>;
+  close(): void;
+}
+interface DenoSockets {
+  connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<DenoTcpConn>;
+  listen(options: { hostname: string; port: number; tcpBacklog?: number }): DenoListener;
+}
+declare const Deno: DenoSockets;
+
+/** Deno's own sockets, and the web's text codecs. */
+export const denoAdapter: RuntimeAdapter = {
+  name: "deno",
+  connect: connectTcp,
+  listen: listenTcp,
+  clock: systemClock,
+  text: webText,
+  fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+};
+
+async function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
+  const { hostname, port } = target;
+  try {
+    return new DenoSocket(
+      await Deno.connect(signal === null ? { hostname, port } : { hostname, port, signal }),
+    );
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw netError(error, "dial", "tcp", joinHostPort(hostname, port));
+  }
+}
+
+async function listenTcp(
+  target: SocketTarget,
+  request: ListenRequest,
+  handler: AcceptHandler,
+): Promise<SocketServer> {
+  const { port } = target;
+  const hostname = target.hostname || "::";
+  try {
+    const backlog = request.backlog === undefined ? {} : { tcpBacklog: request.backlog };
+    return new DenoServer(Deno.listen({ hostname, port, ...backlog }), handler);
+  } catch (error) {
+    throw netError(error, "listen", "tcp", joinHostPort(target.hostname, port));
+  }
+}
+
+/** Pauses between two attempts to accept when the first failed, for example for want of file descriptors. */
+const ACCEPT_RETRY = 20;
+
+class DenoServer implements SocketServer {
+  readonly addr: Addr;
+  readonly #listener: DenoListener;
+  readonly #handler: AcceptHandler;
+  #paused = true;
+  #accepting = false;
+  /** The last loop that accepted. */
+  #loop: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(listener: DenoListener, handler: AcceptHandler) {
+    this.addr = tcpAddr(listener.addr.hostname, listener.addr.port);
+    this.#listener = listener;
+    this.#handler = handler;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#accepting) this.#loop = this.#accept();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listener.close();
+    // A pending accept holds the socket open until it has failed.
+    await this.#loop;
+  }
+
+  async #accept(): Promise<void> {
+    this.#accepting = true;
+    while (!this.#paused && !this.#closed) {
+      try {
+        this.#handler.onAccept(new DenoSocket(await this.#listener.accept()));
+      } catch (error) {
+        if (this.#closed) break;
+        this.#handler.onError(netError(error, "accept", "tcp", this.addr));
+        await new Promise<void>((resolve) => void systemClock.startTimer(resolve, ACCEPT_RETRY));
+      }
+    }
+    this.#accepting = false;
+  }
+}
+
+/** The buffer of an idle connection, bytes. */
+const IDLE_BUFFER = 4096;
+/** The largest read, bytes. */
+const LARGEST_BUFFER = 262144;
+
+class DenoSocket implements StreamSocket {
+  readonly localAddr: TcpAddr;
+  readonly remoteAddr: TcpAddr;
+  readonly #conn: DenoTcpConn;
+  #handler: StreamHandler | null = null;
+  #reading = false;
+  #paused = false;
+  /** What is read into: chunks are cut from its front, so that many small ones share one allocation. */
+  #buffer: Uint8Array | null = null;
+  #bufferSize = IDLE_BUFFER;
+  #ended = false;
+  #closed = false;
+  /** What broke it: Deno's error, or what the handler threw. */
+  #error: unknown = null;
+  /** The handler that heard of the end. */
+  #told: StreamHandler | null = null;
+
+  constructor(conn: DenoTcpConn) {
+    this.#conn = conn;
+    this.localAddr = tcpAddr(conn.localAddr.hostname, conn.localAddr.port);
+    this.remoteAddr = tcpAddr(conn.remoteAddr.hostname, conn.remoteAddr.port);
+  }
+
+  start(handler: StreamHandler): void {
+    this.#handler = handler;
+    if (this.#closed) queueMicrotask(() => this.#reportClose());
+    else if (!this.#reading) void this.#read();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#reading && this.#handler !== null) void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true;
+    try {
+      while (!this.#paused && !this.#ended && !this.#closed) {
+        const buffer = this.#buffer ??= new Uint8Array(this.#bufferSize);
+        const count = await this.#conn.read(buffer);
+        if (this.#closed) return;
+        if (count === null) {
+          this.#ended = true;
+          this.#buffer = null;
+          this.#handler!.onEnd();
+        } else {
+          this.#resize(buffer, count);
+          this.#handler!.onData(buffer.subarray(0, count));
+        }
+      }
+    } catch (error) {
+      this.#finish(error);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /**
+   * Keeps what is left of the buffer for the next read. A read that filled a whole one asks for a larger one; one that
+   * took little for a smaller one, because the next read may wait long.
+   */
+  #resize(buffer: Uint8Array, count: number): void {
+    const size = this.#bufferSize;
+    if (count === buffer.length) {
+      if (count === size) this.#bufferSize = Math.min(size * 4, LARGEST_BUFFER);
+      this.#buffer = null;
+    } else if (size > IDLE_BUFFER && count < size / 8) {
+      this.#bufferSize = size / 4;
+      this.#buffer = null;
+    } else {
+      this.#buffer = buffer.length - count < IDLE_BUFFER / 2 ? null : buffer.subarray(count);
+    }
+  }
+
+  write(bytes: Uint8Array): boolean {
+    void this.#write(bytes);
+    return false;
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    try {
+      let rest = bytes;
+      for (
+        let taken = await this.#conn.write(rest);
+        taken < rest.length;
+        taken = await this.#conn.write(rest)
+      ) {
+        rest = rest.subarray(taken);
+      }
+      if (!this.#closed) this.#handler?.onDrain();
+    } catch (error) {
+      this.#finish(error);
+    }
+  }
+
+  closeWrite(): void {
+    this.#conn.closeWrite().catch((error) => this.#finish(error));
+  }
+
+  close(): void {
+    this.#finish(null);
+  }
+
+  reset(): void {
+    this.#finish(null);
+  }
+
+  setNoDelay(on: boolean): void {
+    if (!this.#closed) this.#conn.setNoDelay(on);
+  }
+
+  setKeepAlive(on: boolean, _idleMs: number): void {
+    if (!this.#closed) this.#conn.setKeepAlive(on);
+  }
+
+  #finish(error: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#error = error;
+    this.#buffer = null;
+    this.#conn.close();
+    queueMicrotask(() => this.#reportClose());
+  }
+
+  #reportClose(): void {
+    const handler = this.#handler;
+    if (handler === null || handler === this.#told) return;
+    this.#told = handler;
+    const error = this.#error;
+    try {
+      handler.onClose(error === null ? null : netError(error, "read", "tcp", this.remoteAddr));
+    } catch {
+      // The socket is gone already: there is nothing left to break.
+    }
+  }
+}

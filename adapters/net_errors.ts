@@ -1,0 +1,47 @@
+import type { Addr } from "../src/net/addr.ts";
+import { NetError, type NetOp } from "../src/net/errors.ts";
+
+/** Codes that runtimes give under another name. */
+const CODES: ReadonlyMap<string, string> = new Map([
+  ["EAI_AGAIN", "ENOTFOUND"],
+  ["EAI_FAIL", "ENOTFOUND"],
+  ["EAI_NONAME", "ENOTFOUND"],
+  ["ERR_STREAM_DESTROYED", "EPIPE"],
+  ["ERR_STREAM_WRITE_AFTER_END", "EPIPE"],
+  ["ERR_SOCKET_CLOSED", "EPIPE"],
+  ["ECANCELED", "EPIPE"],
+  ["ENOTCONN", "EPIPE"],
+]);
+
+/** Deno gives some errors a class and no code. */
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ["AddrInUse", "EADDRINUSE"],
+  ["AddrNotAvailable", "EADDRNOTAVAIL"],
+  ["BrokenPipe", "EPIPE"],
+  ["ConnectionAborted", "ECONNABORTED"],
+  ["ConnectionRefused", "ECONNREFUSED"],
+  ["ConnectionReset", "ECONNRESET"],
+  ["NotCapable", "EACCES"],
+  ["NotFound", "ENOENT"],
+  ["PermissionDenied", "EACCES"],
+  ["TimedOut", "ETIMEDOUT"],
+]);
+
+/** What a runtime's error comes to: the same code on every runtime. */
+export function netError(error: unknown, op: NetOp, network: string, addr?: Addr | string): NetError {
+  if (error instanceof NetError) return error;
+  return new NetError({ op, network, addr, code: codeOf(error), cause: error });
+}
+
+function codeOf(error: unknown): string {
+  const { code, name, message, errors } = Object(error) as {
+    code?: unknown;
+    name?: string;
+    message?: string;
+    errors?: unknown[];
+  };
+  if (typeof code === "string") return CODES.get(code) ?? code;
+  if (Array.isArray(errors) && errors.length > 0) return codeOf(errors[0]);
+  if (message?.includes("failed to lookup address")) return "ENOTFOUND";
+  return NAMES.get(name ?? "") ?? "EIO";
+}

@@ -1,0 +1,230 @@
+/**
+ * Node, through `node:net`. What is bridged here:
+ *
+ * | Node | here |
+ * | --- | --- |
+ * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
+ * | a server's socket reads at once | `pauseOnConnect`, until `start` |
+ * | `write` queues without end, and `drain` comes only above a mark | `writableLength` tells whether the kernel took all; if not, an empty write's callback tells when it has |
+ * | `close` comes by itself once both sides have ended | `allowHalfOpen`; passed on as `onClose` |
+ * | what breaks under a waiting write is told to its callback too | the callback is heard only when all was taken |
+ * | `resetAndDestroy` during a shutdown fails and leaves the socket open | `destroy` then |
+ */
+
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import type { RuntimeAdapter } from "../src/net/runtime.ts";
+import type {
+  AcceptHandler,
+  ListenRequest,
+  SocketServer,
+  SocketTarget,
+  StreamHandler,
+  StreamSocket,
+} from "../src/net/stream_socket.ts";
+import { bufferText } from "./buffer_text.ts";
+import { systemClock } from "./clock.ts";
+import { netError } from "./net_errors.ts";
+
+/** Node's own sockets, text and randomness. */
+export const nodeAdapter: RuntimeAdapter = {
+  name: "node",
+  connect: connectTcp,
+  listen: listenTcp,
+  clock: systemClock,
+  text: bufferText,
+  fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+};
+
+function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: target.hostname, port: target.port, allowHalfOpen: true });
+    const settle = () => {
+      socket.off("connect", onConnect).off("error", onError);
+      signal?.removeEventListener("abort", onAbort);
+    };
+    const onConnect = () => {
+      settle();
+      resolve(new NodeSocket(socket));
+    };
+    const onError = (error: Error) => {
+      settle();
+      reject(netError(error, "dial", "tcp", joinHostPort(target.hostname, target.port)));
+    };
+    const onAbort = () => {
+      settle();
+      socket.on("error", () => {}).destroy();
+      reject(signal!.reason);
+    };
+    socket.once("connect", onConnect).once("error", onError);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+function listenTcp(
+  target: SocketTarget,
+  request: ListenRequest,
+  handler: AcceptHandler,
+): Promise<SocketServer> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    const address = joinHostPort(target.hostname, target.port);
+    const refused = (error: Error) => reject(netError(error, "listen", "tcp", address));
+    server.once("error", refused);
+    server.on("connection", (socket) => handler.onAccept(new NodeSocket(socket)));
+    server.listen({ host: target.hostname || undefined, port: target.port, backlog: request.backlog }, () => {
+      server.off("error", refused);
+      server.on("error", (error) => handler.onError(netError(error, "accept", "tcp", address)));
+      resolve(new NodeServer(server));
+    });
+  });
+}
+
+class NodeServer implements SocketServer {
+  readonly addr: Addr;
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    const { address, port } = server.address() as { address: string; port: number };
+    this.addr = tcpAddr(address, port);
+    this.#server = server;
+  }
+
+  /** Node accepts whatever comes. */
+  pause(): void {}
+
+  resume(): void {}
+
+  async close(): Promise<void> {
+    this.#server.close();
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+class NodeSocket implements StreamSocket {
+  readonly localAddr: TcpAddr;
+  readonly remoteAddr: TcpAddr;
+  readonly #socket: Socket;
+  #handler: StreamHandler | null = null;
+  /** What broke it: Node's error, or what the handler threw. */
+  #error: unknown = null;
+  /** `close` or `reset` was called. */
+  #leaving = false;
+  #closed = false;
+  /** The handler that heard of the end. */
+  #told: StreamHandler | null = null;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.localAddr = tcpAddr(socket.localAddress ?? "", socket.localPort ?? 0);
+    this.remoteAddr = tcpAddr(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+    // From the beginning, because an `error` that nobody hears ends the process.
+    socket.on("error", (error) => this.#error ??= error);
+    socket.on("close", () => this.#onClose());
+  }
+
+  start(handler: StreamHandler): void {
+    const first = this.#handler === null;
+    this.#handler = handler;
+    if (this.#closed) return void queueMicrotask(() => this.#reportClose());
+    if (!first) return;
+    this.#socket.on("data", (chunk: Uint8Array) => this.#onData(chunk));
+    this.#socket.on("end", () => this.#onEnd());
+    this.#socket.resume();
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#leaving) return;
+    try {
+      this.#handler!.onData(chunk);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#leaving) return;
+    try {
+      this.#handler!.onEnd();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const socket = this.#socket;
+    socket.write(bytes);
+    if (socket.writableLength === 0) return true;
+    socket.write(NOTHING, (error) => this.#onTaken(error));
+    return false;
+  }
+
+  #onTaken(error: Error | null | undefined): void {
+    if (error || this.#leaving || this.#closed) return;
+    try {
+      this.#handler?.onDrain();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The handler threw. */
+  #fail(error: unknown): void {
+    this.#error ??= error;
+    this.#drop();
+  }
+
+  closeWrite(): void {
+    this.#socket.end();
+  }
+
+  close(): void {
+    this.#leaving = true;
+    this.#socket.destroySoon();
+  }
+
+  reset(): void {
+    this.#leaving = true;
+    this.#drop();
+  }
+
+  #drop(): void {
+    const { writableEnded, writableFinished } = this.#socket;
+    if (writableEnded && !writableFinished) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  setNoDelay(on: boolean): void {
+    this.#socket.setNoDelay(on);
+  }
+
+  setKeepAlive(on: boolean, idleMs: number): void {
+    this.#socket.setKeepAlive(on, idleMs);
+  }
+
+  #onClose(): void {
+    this.#closed = true;
+    this.#reportClose();
+  }
+
+  #reportClose(): void {
+    const handler = this.#handler;
+    if (handler === null || handler === this.#told) return;
+    this.#told = handler;
+    const sound = this.#leaving || this.#error === null;
+    try {
+      handler.onClose(sound ? null : netError(this.#error, "read", "tcp", this.remoteAddr));
+    } catch {
+      // The socket is gone already: there is nothing left to break.
+    }
+  }
+}
