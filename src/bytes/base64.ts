@@ -1,0 +1,42 @@
+/** Base64 with padding (RFC 4648, 4), for short inputs such as handshake keys. */
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** The bytes in base64, with padding. */
+export function encodeBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 3) {
+    const left = bytes.length - i;
+    const group = byteAt(bytes, i) << 16 | byteAt(bytes, i + 1) << 8 | byteAt(bytes, i + 2);
+    text += ALPHABET.charAt(group >> 18) + ALPHABET.charAt(group >> 12 & 63);
+    text += left > 1 ? ALPHABET.charAt(group >> 6 & 63) : "=";
+    text += left > 2 ? ALPHABET.charAt(group & 63) : "=";
+  }
+  return text;
+}
+
+/**
+ * How many bytes the base64 text stands for, `null` when it is not base64.
+ *
+ * Padding is required. Bits beyond the last byte need not be zero: RFC 4648, 3.5 leaves that to the
+ * decoder, and there are WebSocket clients that draw the characters of their key at random.
+ */
+export function base64ByteLength(text: string): number | null {
+  if (text.length % 4 !== 0) return null;
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  for (let i = 0; i < text.length - padding; i++) {
+    if (!isBase64Char(text.charCodeAt(i))) return null;
+  }
+  return text.length / 4 * 3 - padding;
+}
+
+function byteAt(bytes: Uint8Array, index: number): number {
+  return bytes[index] ?? 0;
+}
+
+function isBase64Char(code: number): boolean {
+  return code >= 0x61 && code <= 0x7a || // a-z
+    code >= 0x41 && code <= 0x5a || // A-Z
+    code >= 0x30 && code <= 0x39 || // 0-9
+    code === 0x2b || code === 0x2f; // + /
+}

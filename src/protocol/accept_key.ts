@@ -1,0 +1,18 @@
+import { base64ByteLength, encodeBase64 } from "../bytes/base64.ts";
+import { sha1 } from "./sha1.ts";
+
+/** The name that RFC 6455, 1.3 gives to the protocol, appended to each key. */
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/** Whether the text is a `Sec-WebSocket-Key`: base64 of 16 bytes (RFC 6455, 4.2.1, item 5). */
+export function isHandshakeKey(text: string): boolean {
+  return base64ByteLength(text) === 16;
+}
+
+/** The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455, 4.2.2, item 5.4). */
+export function acceptKey(key: string): string {
+  const text = key + GUID;
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return encodeBase64(sha1(bytes));
+}

@@ -1,0 +1,293 @@
+import { type BufferPool, POOL_BUFFER_SIZE } from "../bytes/buffer_pool.ts";
+import type { TextCodec } from "../bytes/text.ts";
+import {
+  FIN,
+  headerSize,
+  MAX_CONTROL_PAYLOAD,
+  MAX_HEADER_SIZE,
+  Opcode,
+  writeHeader,
+} from "./frame_header.ts";
+import { applyMask } from "./mask.ts";
+
+/**
+ * From here on a payload is not copied into the outgoing buffer but sent from where it lies: copying it would cost
+ * more than the write of its own that it needs.
+ */
+export const COPY_BELOW = 32768;
+
+/** How many control frames may wait for a border before answers to pings are left out. */
+const MAX_URGENT = 64;
+
+/** What a writer needs. */
+export interface FrameWriterOptions {
+  /** Draws a masking key that nobody can guess (10.3), for a client; `null` for a server, which does not mask. */
+  nextKey: (() => number) | null;
+  buffers: BufferPool;
+  text: TextCodec;
+}
+
+/** A run of outgoing bytes. */
+interface Segment {
+  readonly bytes: Uint8Array;
+  /** How many they were when they were written. */
+  readonly length: number;
+  /** The pool's buffer that it lies in, to give back. */
+  readonly pooled: Uint8Array | null;
+  /** Whether a frame ends where it ends, so that a control frame may follow it. */
+  readonly endsFrame: boolean;
+}
+
+/**
+ * Puts outgoing frames into one buffer until somebody takes it, so that the frames of a turn leave in one write.
+ * Control frames that are written while data waits overtake it at the next border between frames.
+ */
+export class FrameWriter {
+  readonly #nextKey: (() => number) | null;
+  readonly #buffers: BufferPool;
+  readonly #text: TextCodec;
+
+  /** The buffer being filled. */
+  #buffer: Uint8Array | null = null;
+  #used = 0;
+  /** What is full, in order. */
+  #segments: Segment[] = [];
+  /** Control frames that wait for the next border. */
+  #urgent: Uint8Array[] = [];
+  /** What was handed out last. */
+  #taken: Segment | null = null;
+  /**
+   * Whether what is urgent may go before the rest: a frame ended where the last release ended, and the next run has
+   * no control frame itself. It may not at first: the first run may be the answer to the handshake.
+   */
+  #mayOvertake = false;
+  /** Bytes in all of these. */
+  #bytes = 0;
+
+  constructor(options: FrameWriterOptions) {
+    this.#nextKey = options.nextKey;
+    this.#buffers = options.buffers;
+    this.#text = options.text;
+  }
+
+  /** Bytes that were written and are not released yet. */
+  get bufferedBytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether something waits that `take` was not called for. */
+  get pending(): boolean {
+    return this.#used > 0 || this.#segments.length > 0 || this.#urgent.length > 0;
+  }
+
+  /** Writes one frame of text. */
+  writeText(text: string, first: number): void {
+    // UTF-8 takes three bytes a code unit at the most.
+    const most = text.length * 3;
+    if (this.#used + most + MAX_HEADER_SIZE > POOL_BUFFER_SIZE) return this.#writeMeasured(text, first);
+    const buffer = this.#buffer ??= this.#buffers.take();
+    const key = this.#nextKey === null ? null : this.#nextKey();
+    // The head's size depends on the length, which is known after encoding. Most text is ASCII: guess that it is.
+    const guess = this.#used + headerSize(text.length, key !== null);
+    const length = this.#text.encodeInto(text, buffer, guess);
+    const start = this.#used + headerSize(length, key !== null);
+    if (start !== guess) buffer.copyWithin(start, guess, guess + length);
+    writeHeader(buffer, this.#used, first, length, key);
+    if (key !== null) applyMask(buffer, start, start + length, key);
+    this.#advance(start + length);
+  }
+
+  /** Writes one frame of bytes. A large payload is sent from where it lies: leave it alone until it is released. */
+  writeBytes(payload: Uint8Array, first: number): void {
+    if (payload.length < COPY_BELOW) return this.#writeSmall(payload, first);
+    // Masking changes the bytes. Not `slice`: that of Node's Buffer is a view of the same bytes.
+    this.#writeLarge(this.#nextKey === null && isStable(payload) ? payload : new Uint8Array(payload), first);
+  }
+
+  /**
+   * Writes a control frame. It goes before data that waits to be taken, unless `inOrder`: a close frame is the last
+   * of all, and comes after what was sent before it.
+   *
+   * @throws {RangeError} when the payload is longer than 125 bytes
+   */
+  writeControl(opcode: Opcode, payload: Uint8Array, inOrder = false): void {
+    if (payload.length > MAX_CONTROL_PAYLOAD) {
+      throw new RangeError(
+        `Cannot send: a control frame takes ${MAX_CONTROL_PAYLOAD} bytes, not ${payload.length}`,
+      );
+    }
+    if (inOrder) return this.#writeSmall(payload, FIN | opcode);
+    if (this.#segments.length === 0 && this.#urgent.length === 0 && this.#taken === null) {
+      this.#writeSmall(payload, FIN | opcode);
+      this.#mayOvertake = false;
+      return;
+    }
+    const key = this.#nextKey === null ? null : this.#nextKey();
+    const bytes = new Uint8Array(headerSize(payload.length, key !== null) + payload.length);
+    const start = writeHeader(bytes, 0, FIN | opcode, payload.length, key);
+    bytes.set(payload, start);
+    if (key !== null) applyMask(bytes, start, bytes.length, key);
+    if (opcode === Opcode.Pong) this.#dropLatePong();
+    this.#urgent.push(bytes);
+    this.#bytes += bytes.length;
+  }
+
+  /**
+   * Writes frames that are encoded already. They may be shared, and are not changed. Those that come alone, as a
+   * broadcast's do, are not copied; what follows them in the same turn is gathered.
+   */
+  writeEncoded(frames: Uint8Array): void {
+    if (frames.length < COPY_BELOW && (this.#used > 0 || this.#segments.length > 0)) {
+      this.#reserve(frames.length);
+      this.#buffer!.set(frames, this.#used);
+      return this.#advance(this.#used + frames.length);
+    }
+    this.#seal(true);
+    this.#push(frames, null, true);
+  }
+
+  /** The next bytes for the socket, or `null`. They are to be released before more are taken. */
+  take(): Uint8Array | null {
+    // Called from inside the write of what was taken before: its turn comes later.
+    if (this.#taken !== null) return null;
+    if (this.#urgent.length > 0 && this.#mayOvertake) return this.#takeUrgent();
+    if (this.#segments.length === 0) this.#seal(true);
+    const segment = this.#segments.shift();
+    if (segment === undefined) return null;
+    this.#taken = segment;
+    // A buffer that its owner gave away meanwhile is empty. The head has promised bytes, so that zeros have to do.
+    return segment.bytes.length === segment.length ? segment.bytes : new Uint8Array(segment.length);
+  }
+
+  /** The socket is done with what `take` gave. */
+  release(): void {
+    const taken = this.#taken;
+    if (taken === null) return;
+    this.#bytes -= taken.length;
+    if (taken.pooled !== null) this.#buffers.give(taken.pooled);
+    this.#taken = null;
+    this.#mayOvertake = taken.endsFrame;
+  }
+
+  /** Forgets everything that was not taken. The connection is over: frames may have been cut. */
+  drop(): void {
+    for (const segment of this.#segments) {
+      if (segment.pooled !== null) this.#buffers.give(segment.pooled);
+    }
+    if (this.#buffer !== null) this.#buffers.give(this.#buffer);
+    this.#buffer = null;
+    this.#used = 0;
+    this.#segments = [];
+    this.#urgent = [];
+    this.#bytes = this.#taken?.length ?? 0;
+  }
+
+  /** All control frames that wait, in one run. */
+  #takeUrgent(): Uint8Array {
+    const bytes = this.#urgent.length === 1 ? this.#urgent[0]! : concat(this.#urgent);
+    this.#urgent = [];
+    this.#taken = { bytes, length: bytes.length, pooled: null, endsFrame: true };
+    return bytes;
+  }
+
+  /**
+   * 5.5.3: of the pings whose pongs are not sent yet, the last one's answer will do. Otherwise a peer that pings and
+   * does not read would fill the memory.
+   */
+  #dropLatePong(): void {
+    const last = this.#urgent.at(-1);
+    if (this.#urgent.length < MAX_URGENT || last![0] !== (FIN | Opcode.Pong)) return;
+    this.#urgent.pop();
+    this.#bytes -= last!.length;
+  }
+
+  /** Text that might not fit: how long it is is found out first. */
+  #writeMeasured(text: string, first: number): void {
+    const payload = this.#text.encode(text);
+    if (payload.length < COPY_BELOW) this.#writeSmall(payload, first);
+    else this.#writeLarge(payload, first);
+  }
+
+  /** Sends from where the payload lies, masked in place: it is ours, or needs no mask. */
+  #writeLarge(payload: Uint8Array, first: number): void {
+    const key = this.#nextKey === null ? null : this.#nextKey();
+    this.#writeLargeHead(first, payload.length, key);
+    if (key !== null) applyMask(payload, 0, payload.length, key);
+    this.#push(payload, null, true);
+  }
+
+  /** The head goes with the frames before it. Without any, a buffer of the pool would be too much for it. */
+  #writeLargeHead(first: number, payloadLength: number, key: number | null): void {
+    if (this.#used > 0 && this.#used + MAX_HEADER_SIZE <= POOL_BUFFER_SIZE) {
+      this.#advance(writeHeader(this.#buffer!, this.#used, first, payloadLength, key));
+      return this.#seal(false);
+    }
+    this.#seal(true);
+    const head = new Uint8Array(headerSize(payloadLength, key !== null));
+    writeHeader(head, 0, first, payloadLength, key);
+    this.#push(head, null, false);
+  }
+
+  #writeSmall(payload: Uint8Array, first: number): void {
+    const length = payload.length;
+    this.#reserve(length + MAX_HEADER_SIZE);
+    const buffer = this.#buffer!;
+    const key = this.#nextKey === null ? null : this.#nextKey();
+    const start = writeHeader(buffer, this.#used, first, length, key);
+    copyInto(buffer, start, payload);
+    if (key !== null) applyMask(buffer, start, start + length, key);
+    this.#advance(start + length);
+  }
+
+  /** Makes sure that the buffer has room for `count` bytes, which one buffer always has. */
+  #reserve(count: number): void {
+    if (this.#buffer !== null && this.#used + count > POOL_BUFFER_SIZE) this.#seal(true);
+    this.#buffer ??= this.#buffers.take();
+  }
+
+  #advance(used: number): void {
+    this.#bytes += used - this.#used;
+    this.#used = used;
+  }
+
+  /**
+   * Ends the buffer being filled; the next frame begins a new one.
+   *
+   * @param endsFrame whether its last frame is whole
+   */
+  #seal(endsFrame: boolean): void {
+    const buffer = this.#buffer;
+    if (buffer === null) return;
+    this.#buffer = null;
+    if (this.#used === 0) return this.#buffers.give(buffer);
+    this.#push(buffer.subarray(0, this.#used), buffer, endsFrame);
+    this.#used = 0;
+  }
+
+  #push(bytes: Uint8Array, pooled: Uint8Array | null, endsFrame: boolean): void {
+    // What lies in a buffer of the pool was counted when it was written.
+    if (pooled === null) this.#bytes += bytes.length;
+    this.#segments.push({ bytes, length: bytes.length, pooled, endsFrame });
+  }
+}
+
+/** Whether the bytes can be sent from later: memory that is shared or changes its size is not for every socket. */
+function isStable({ buffer }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && !buffer.resizable;
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** A loop beats the call that `set` makes for a few bytes. */
+function copyInto(into: Uint8Array, at: number, bytes: Uint8Array): void {
+  if (bytes.length > 32) return into.set(bytes, at);
+  for (let i = 0; i < bytes.length; i++) into[at + i] = bytes[i]!;
+}

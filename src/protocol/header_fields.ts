@@ -1,0 +1,271 @@
+/**
+ * Header fields and the grammars of their values: tokens, lists, extensions.
+ *
+ * Every parser here reads its text once, from left to right, and never goes back.
+ */
+
+/** Bit of {@linkcode charClass}: the code may stand in a token (RFC 9110, 5.6.2). */
+export const TOKEN_CHAR = 1;
+/** Bit of {@linkcode charClass}: the code may stand in a field value (RFC 9110, 5.5). */
+export const VALUE_CHAR = 2;
+/** Bit of {@linkcode charClass}: the code is visible ASCII (RFC 5234, VCHAR). */
+export const VISIBLE_CHAR = 4;
+/** What each of the 256 latin1 codes may be a part of. */
+export const charClass: Uint8Array = classifyChars();
+
+/** An extension's parameter; `true` where it was named without a value. */
+export interface ExtensionParam {
+  readonly name: string;
+  readonly value: string | true;
+}
+
+/** One element of `Sec-WebSocket-Extensions` (RFC 6455, 9.1). */
+export interface Extension {
+  readonly name: string;
+  readonly params: readonly ExtensionParam[];
+}
+
+/**
+ * An ordered list of header fields; names are compared without regard to case.
+ *
+ * It holds what it is given: what comes from the wire was checked by the head reader, what goes to it
+ * is checked by the head encoder.
+ */
+export class HeaderFields implements Iterable<[name: string, value: string]> {
+  readonly #fields: [name: string, value: string][] = [];
+
+  constructor(fields: Iterable<readonly [name: string, value: string]> = []) {
+    for (const [name, value] of fields) this.append(name, value);
+  }
+
+  /** Number of fields, repeated names counted each time. */
+  get size(): number {
+    return this.#fields.length;
+  }
+
+  /** Adds a field at the end; the name is kept in lower case. */
+  append(name: string, value: string): void {
+    this.#fields.push([name.toLowerCase(), value]);
+  }
+
+  /** The field's values joined by `", "` (RFC 9110, 5.3), `null` when there is none. */
+  get(name: string): string | null {
+    const wanted = name.toLowerCase();
+    let joined: string | null = null;
+    for (const [key, value] of this.#fields) {
+      if (key === wanted) joined = joined === null ? value : `${joined}, ${value}`;
+    }
+    return joined;
+  }
+
+  /** The values of the field's lines, in their order. */
+  getAll(name: string): string[] {
+    const wanted = name.toLowerCase();
+    const values: string[] = [];
+    for (const [key, value] of this.#fields) {
+      if (key === wanted) values.push(value);
+    }
+    return values;
+  }
+
+  /** Whether a field of that name is there. */
+  has(name: string): boolean {
+    const wanted = name.toLowerCase();
+    for (const [key] of this.#fields) {
+      if (key === wanted) return true;
+    }
+    return false;
+  }
+
+  /** The fields in their order, names in lower case. */
+  *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
+    for (const [name, value] of this.#fields) yield [name, value];
+  }
+}
+
+/** Whether the text is a token (RFC 9110, 5.6.2). */
+export function isToken(text: string): boolean {
+  return text.length > 0 && consistsOf(text, TOKEN_CHAR);
+}
+
+/** Whether the text can be sent as a field value: latin1, no control but HTAB (RFC 9110, 5.5). */
+export function isFieldValue(text: string): boolean {
+  return consistsOf(text, VALUE_CHAR);
+}
+
+/** Whether each character of the text has the wanted bit in {@linkcode charClass}. */
+export function consistsOf(text: string, wanted: number): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (!hasClass(text.charCodeAt(i), wanted)) return false;
+  }
+  return true;
+}
+
+/**
+ * Whether a comma-separated list has the member, compared without regard to case.
+ *
+ * The members may be anything without a comma: `Upgrade: HTTP/2.0, websocket` is no list of tokens
+ * (RFC 9110, 7.8).
+ */
+export function listIncludes(value: string, member: string): boolean {
+  const wanted = member.toLowerCase();
+  return value.toLowerCase().split(",").some((element) => trimSpace(element) === wanted);
+}
+
+/** The members of a list of tokens, empty ones left out (RFC 9110, 5.6.1); `null` when it is malformed. */
+export function parseTokenList(value: string): string[] | null {
+  const scanner = new ListScanner(value);
+  const tokens: string[] = [];
+  while (scanner.nextElement()) {
+    const token = scanner.token();
+    if (token === null || !scanner.atElementEnd()) return null;
+    tokens.push(token);
+  }
+  return tokens;
+}
+
+/** The members of a `Sec-WebSocket-Extensions` list (RFC 6455, 9.1); `null` when it is malformed. */
+export function parseExtensionList(value: string): Extension[] | null {
+  const scanner = new ListScanner(value);
+  const extensions: Extension[] = [];
+  while (scanner.nextElement()) {
+    const extension = parseExtension(scanner);
+    if (extension === null || !scanner.atElementEnd()) return null;
+    extensions.push(extension);
+  }
+  return extensions;
+}
+
+/** The text of a `Sec-WebSocket-Extensions` list; throws `TypeError` where a part is no token. */
+export function formatExtensionList(extensions: Iterable<Extension>): string {
+  const elements: string[] = [];
+  for (const { name, params } of extensions) {
+    const parts = params.map(({ name, value }) =>
+      value === true ? checkToken(name) : `${checkToken(name)}=${checkToken(value)}`
+    );
+    elements.push([checkToken(name), ...parts].join("; "));
+  }
+  return elements.join(", ");
+}
+
+function parseExtension(scanner: ListScanner): Extension | null {
+  const name = scanner.token();
+  if (name === null) return null;
+  const params: ExtensionParam[] = [];
+  while (scanner.take(SEMICOLON)) {
+    const param = parseParam(scanner);
+    if (param === null) return null;
+    params.push(param);
+  }
+  return { name, params };
+}
+
+function parseParam(scanner: ListScanner): ExtensionParam | null {
+  const name = scanner.token();
+  if (name === null) return null;
+  if (!scanner.take(EQUALS)) return { name, value: true };
+  const value = scanner.take(QUOTE) ? scanner.quotedToken() : scanner.token();
+  return value === null ? null : { name, value };
+}
+
+const HTAB = 0x09;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const SEMICOLON = 0x3b;
+const EQUALS = 0x3d;
+const BACKSLASH = 0x5c;
+
+/** A position in the text of a list that only moves forward. */
+class ListScanner {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** Steps over empty elements to the next one (RFC 9110, 5.6.1.2); false at the end. */
+  nextElement(): boolean {
+    this.#skipSpace();
+    while (this.take(COMMA));
+    return this.#at < this.#text.length;
+  }
+
+  /** Whether the element ends here. */
+  atElementEnd(): boolean {
+    this.#skipSpace();
+    return this.#at === this.#text.length || this.#text.charCodeAt(this.#at) === COMMA;
+  }
+
+  /** Steps over the character, if it comes next, and over the whitespace on both sides. */
+  take(code: number): boolean {
+    this.#skipSpace();
+    if (this.#text.charCodeAt(this.#at) !== code) return false;
+    this.#at++;
+    // Whitespace inside quotes belongs to the value.
+    if (code !== QUOTE) this.#skipSpace();
+    return true;
+  }
+
+  token(): string | null {
+    const start = this.#at;
+    while (hasClass(this.#text.charCodeAt(this.#at), TOKEN_CHAR)) this.#at++;
+    return this.#at === start ? null : this.#text.slice(start, this.#at);
+  }
+
+  /** What follows an opening quote, up to the closing one: a token once unescaped (RFC 6455, 9.1). */
+  quotedToken(): string | null {
+    let value = "";
+    let code = this.#text.charCodeAt(this.#at);
+    while (code !== QUOTE) {
+      if (code === BACKSLASH) code = this.#text.charCodeAt(++this.#at);
+      if (!hasClass(code, TOKEN_CHAR)) return null;
+      value += String.fromCharCode(code);
+      code = this.#text.charCodeAt(++this.#at);
+    }
+    this.#at++;
+    return value === "" ? null : value;
+  }
+
+  #skipSpace(): void {
+    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at++;
+  }
+}
+
+/** Also false for `NaN`, which `charCodeAt` gives past the end. */
+function hasClass(code: number, wanted: number): boolean {
+  return ((charClass[code] ?? 0) & wanted) !== 0;
+}
+
+function isSpace(code: number): boolean {
+  return code === SPACE || code === HTAB;
+}
+
+/** Without the whitespace around it; `String.prototype.trim` would take U+00A0 as well. */
+function trimSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text.charCodeAt(start))) start++;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function checkToken(text: string): string {
+  if (!isToken(text)) {
+    throw new TypeError(`Cannot write ${JSON.stringify(text)} in an extension list: it is no token`);
+  }
+  return text;
+}
+
+function classifyChars(): Uint8Array {
+  const classes = new Uint8Array(256);
+  classes[0x09] = VALUE_CHAR;
+  classes[0x20] = VALUE_CHAR;
+  for (let code = 0x21; code < 0x7f; code++) classes[code] = VALUE_CHAR | VISIBLE_CHAR;
+  for (let code = 0x80; code <= 0xff; code++) classes[code] = VALUE_CHAR;
+  for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+    classes[char.charCodeAt(0)] = VALUE_CHAR | VISIBLE_CHAR | TOKEN_CHAR;
+  }
+  return classes;
+}

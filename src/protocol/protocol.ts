@@ -1,0 +1,234 @@
+import type { TextCodec } from "../bytes/text.ts";
+import { Utf8Validator } from "../bytes/utf8.ts";
+import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from "./close_code.ts";
+import { FIN, Opcode } from "./frame_header.ts";
+import { type FrameHandler, FrameReader } from "./frame_reader.ts";
+import { FrameWriter, type FrameWriterOptions } from "./frame_writer.ts";
+import { MessageTooBigError, ProtocolError } from "./protocol_error.ts";
+
+/** Who hears of the messages. */
+export interface ProtocolHandler {
+  /**
+   * A piece of a message is `chunk[start, end)`, a view that is valid only during the call. `first` and `last` say
+   * whether it begins and ends the message. Text in pieces was checked; text in one piece (`first` and `last`) was
+   * not: decoding finds out, and `fail` tells the peer.
+   */
+  onMessageData(
+    text: boolean,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    first: boolean,
+    last: boolean,
+  ): void;
+  /** A ping came and was answered. */
+  onPing(payload: Uint8Array): void;
+  onPong(payload: Uint8Array): void;
+  /** The peer's close frame came. It was answered if this side had not sent one. */
+  onCloseFrame(code: number, reason: string): void;
+  /** The peer broke the protocol or a limit. It was told so; nothing more is read. */
+  onFault(error: ProtocolError | MessageTooBigError): void;
+}
+
+/** What a {@linkcode Protocol} needs. Time and randomness come from outside. */
+export interface ProtocolOptions {
+  role: "client" | "server";
+  /** The largest message, bytes. */
+  readLimit: number;
+  /** Draws a masking key that nobody can guess; a client's. */
+  nextKey: () => number;
+  buffers: FrameWriterOptions["buffers"];
+  text: TextCodec;
+}
+
+/**
+ * One side of a WebSocket connection after the handshake, without I/O: bytes go in by `receiveData`, the handler is
+ * called with what they mean, and what is to be sent is taken from `output`.
+ *
+ * States (RFC 6455, 7.1): `open`; `closing` once one close frame was sent or received; `closed` once both were.
+ */
+export class Protocol implements FrameHandler {
+  readonly output: FrameWriter;
+  readonly #handler: ProtocolHandler;
+  readonly #reader: FrameReader;
+  readonly #text: TextCodec;
+  readonly #utf8 = new Utf8Validator();
+  #readLimit: number;
+  #closeSent = false;
+  #closeReceived = false;
+  #failed = false;
+
+  constructor(handler: ProtocolHandler, options: ProtocolOptions) {
+    const isClient = options.role === "client";
+    this.#handler = handler;
+    this.#text = options.text;
+    this.#readLimit = options.readLimit;
+    this.#reader = new FrameReader(this, { masked: !isClient, readLimit: options.readLimit });
+    const nextKey = isClient ? options.nextKey : null;
+    this.output = new FrameWriter({ nextKey, buffers: options.buffers, text: options.text });
+  }
+
+  get state(): "open" | "closing" | "closed" {
+    if (this.#closeSent && this.#closeReceived) return "closed";
+    return this.#closeSent || this.#closeReceived ? "closing" : "open";
+  }
+
+  /** Whether data may still be sent: no close frame left this side. */
+  get writable(): boolean {
+    return !this.#closeSent;
+  }
+
+  /** Whether this side ended it because the peer broke the protocol. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** How many bytes the frames of the message under way have announced. */
+  get messageLength(): number {
+    return this.#reader.messageLength;
+  }
+
+  get readLimit(): number {
+    return this.#readLimit;
+  }
+
+  /** Changes the largest message, bytes. */
+  setReadLimit(bytes: number): void {
+    this.#readLimit = bytes;
+    this.#reader.setReadLimit(bytes);
+  }
+
+  // ── Receiving ──
+
+  /** The next bytes from the peer. The chunk is changed: frames are unmasked in place. */
+  receiveData(chunk: Uint8Array): void {
+    this.#reader.receive(chunk);
+  }
+
+  onData(
+    opcode: Opcode,
+    _rsv1: boolean,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    first: boolean,
+    last: boolean,
+  ): void {
+    const text = opcode === Opcode.Text;
+    // 8.1: text is UTF-8. In one piece it is checked by decoding it, in several as they come.
+    if (text && !(first && last) && !this.#checkText(chunk, start, end, first, last)) return;
+    this.#handler.onMessageData(text, chunk, start, end, first, last);
+  }
+
+  #checkText(chunk: Uint8Array, start: number, end: number, first: boolean, last: boolean): boolean {
+    if (first) this.#utf8.reset();
+    if (this.#utf8.push(chunk, start, end) && (!last || this.#utf8.complete)) return true;
+    this.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
+    return false;
+  }
+
+  onControl(opcode: Opcode, payload: Uint8Array): void {
+    if (opcode === Opcode.Close) return this.#receiveClose(payload);
+    if (opcode === Opcode.Pong) return this.#handler.onPong(payload);
+    // 5.5.2: a ping is answered with its own payload, unless a close frame was sent.
+    if (!this.#closeSent) this.output.writeControl(Opcode.Pong, payload);
+    this.#handler.onPing(payload);
+  }
+
+  onFault(code: CloseCode, reason: string): void {
+    this.fail(code, reason);
+  }
+
+  #receiveClose(payload: Uint8Array): void {
+    // 5.5.1: a body has a code of two bytes, then a reason in UTF-8.
+    const code = payload.length === 0 ? CloseCode.NoStatusReceived : (payload[0]! << 8) | (payload[1] ?? 0);
+    if (payload.length === 1) return this.fail(CloseCode.ProtocolError, "a close frame has one byte");
+    if (payload.length > 0 && !isSendableCloseCode(code)) {
+      return this.fail(CloseCode.ProtocolError, `close code ${code} must not be sent`);
+    }
+    const reason = payload.length > 2 ? this.#text.decode(payload, 2, payload.length) : "";
+    if (reason === null) return this.fail(CloseCode.InvalidFramePayloadData, "a close reason is not UTF-8");
+    this.#closeReceived = true;
+    this.#reader.stop();
+    // 5.5.1: the answer is a close frame, as a rule with the code that came; and so the peer sees its own reason.
+    if (!this.#closeSent) this.#writeClose(payload);
+    this.#handler.onCloseFrame(code, reason);
+  }
+
+  // ── Sending ──
+
+  /** Sends a message, or a part of one: `first` with its opcode, the rest as continuations, `last` ends it. */
+  sendText(text: string, first = true, last = true): void {
+    this.#checkWritable();
+    this.output.writeText(text, (last ? FIN : 0) | (first ? Opcode.Text : Opcode.Continuation));
+  }
+
+  /** The same with bytes, as text or binary. */
+  sendBytes(
+    opcode: typeof Opcode.Text | typeof Opcode.Binary,
+    data: Uint8Array,
+    first = true,
+    last = true,
+  ): void {
+    this.#checkWritable();
+    this.output.writeBytes(data, (last ? FIN : 0) | (first ? opcode : Opcode.Continuation));
+  }
+
+  /** Sends a ping of at most 125 bytes. */
+  sendPing(payload: Uint8Array): void {
+    this.#checkWritable();
+    this.output.writeControl(Opcode.Ping, payload);
+  }
+
+  /** Sends a pong that nobody asked for (5.5.3), of at most 125 bytes. */
+  sendPong(payload: Uint8Array): void {
+    this.#checkWritable();
+    this.output.writeControl(Opcode.Pong, payload);
+  }
+
+  /**
+   * Sends a close frame after what was sent before; nothing can be sent afterwards. Does nothing the second time.
+   *
+   * @param code 1005 for a frame without one
+   * @param reason cut where it is too long
+   * @throws {RangeError} when the code must not be sent
+   */
+  sendClose(code: number, reason: string): void {
+    if (this.#closeSent) return;
+    if (code === CloseCode.NoStatusReceived) return this.#writeClose(new Uint8Array(0));
+    if (!isSendableCloseCode(code)) throw new RangeError(`Cannot close: code ${code} must not be sent`);
+    const text = this.#text.encode(reason);
+    const payload = new Uint8Array(2 + reasonLength(text));
+    payload[0] = code >> 8;
+    payload[1] = code;
+    payload.set(text.subarray(0, payload.length - 2), 2);
+    this.#writeClose(payload);
+  }
+
+  /** Fails the connection (7.1.7): tells the peer why, and reads nothing more. Does nothing the second time. */
+  fail(code: CloseCode, reason: string): void {
+    if (this.#failed) return;
+    this.#reader.stop();
+    this.#failed = true;
+    this.sendClose(code, reason);
+    const tooBig = code === CloseCode.MessageTooBig;
+    this.#handler.onFault(tooBig ? new MessageTooBigError(this.#readLimit) : new ProtocolError(code, reason));
+  }
+
+  #writeClose(payload: Uint8Array): void {
+    this.#closeSent = true;
+    this.output.writeControl(Opcode.Close, payload, true);
+  }
+
+  /** 5.5.1: a close frame is the last of all. */
+  #checkWritable(): void {
+    if (this.#closeSent) throw new Error("Cannot send: a close frame was sent");
+  }
+}
+
+/** How much of a reason fits, without a cut inside a code point, which would not be UTF-8. */
+function reasonLength(reason: Uint8Array): number {
+  let length = Math.min(reason.length, MAX_REASON_BYTES);
+  if (length < reason.length) { while ((reason[length]! & 0xc0) === 0x80) length--; }
+  return length;
+}

@@ -1,0 +1,25 @@
+import type { CloseCode } from "./close_code.ts";
+
+/** The peer broke RFC 6455. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+  /** What the peer was told in the close frame. */
+  readonly closeCode: CloseCode;
+
+  constructor(closeCode: CloseCode, reason: string) {
+    super(`Cannot go on: ${reason}`);
+    this.closeCode = closeCode;
+  }
+}
+
+/** The peer sent a message beyond the read limit. It was told so with code 1009. */
+export class MessageTooBigError extends Error {
+  override readonly name = "MessageTooBigError";
+  /** The largest message that was allowed, bytes. */
+  readonly limit: number;
+
+  constructor(limit: number) {
+    super(`Cannot read the message: it is larger than ${limit} bytes`);
+    this.limit = limit;
+  }
+}

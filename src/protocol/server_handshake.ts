@@ -1,0 +1,197 @@
+/** The server's side of the opening handshake (RFC 6455, 4.2). */
+
+import { acceptKey, isHandshakeKey } from "./accept_key.ts";
+import {
+  type Extension,
+  formatExtensionList,
+  isToken,
+  listIncludes,
+  parseExtensionList,
+  parseTokenList,
+} from "./header_fields.ts";
+import { parseAuthority } from "./http_grammar.ts";
+import type { RequestHead } from "./http_head.ts";
+import { encodeResponseHead, statusText } from "./http_head_writer.ts";
+
+/** What a request for a WebSocket asks for. */
+export interface UpgradeRequest {
+  readonly ok: true;
+  /** For {@linkcode encodeUpgradeResponse}. */
+  readonly key: string;
+  /** In the client's order of preference, each of them once. */
+  readonly subprotocols: readonly string[];
+  /** In the client's order of preference; one name may come with several sets of parameters. */
+  readonly extensions: readonly Extension[];
+}
+
+/** How to answer a request that is no valid handshake. */
+export interface UpgradeRefusal {
+  readonly ok: false;
+  readonly status: number;
+  /** What was wrong, for the response's body. */
+  readonly reason: string;
+  /** Fields that the status calls for. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+/** What {@linkcode checkUpgradeRequest} found. */
+export type UpgradeRequestCheck = UpgradeRequest | UpgradeRefusal;
+
+/** What the 101 response says. */
+export interface UpgradeResponseOptions {
+  /** The request's `Sec-WebSocket-Key`. */
+  readonly key: string;
+  /** The chosen subprotocol; `""` for none. */
+  readonly subprotocol?: string | undefined;
+  /** The extensions agreed to. */
+  readonly extensions?: readonly Extension[] | undefined;
+  /** Further fields, such as cookies; the handshake's own are refused. */
+  readonly headers?: Iterable<readonly [name: string, value: string]> | undefined;
+}
+
+/**
+ * Whether the request asks for a WebSocket, well or badly: {@linkcode checkUpgradeRequest} says which.
+ *
+ * In HTTP/1.0 `Upgrade` means nothing (RFC 9110, 7.8).
+ */
+export function isUpgradeRequest(head: RequestHead): boolean {
+  return head.minorVersion === 1 && hasMember(head, "connection", "upgrade") &&
+    hasMember(head, "upgrade", "websocket");
+}
+
+/** Checks a client's opening handshake (RFC 6455, 4.2.1); the origin is not looked at. */
+export function checkUpgradeRequest(head: RequestHead): UpgradeRequestCheck {
+  return checkRequest(head) ?? checkUpgradeFields(head) ?? readOffer(head);
+}
+
+/** The first of the client's subprotocols the server supports, `""` for none (RFC 6455, 4.2.2, item 4). */
+export function selectSubprotocol(requested: Iterable<string>, supported: readonly string[]): string {
+  for (const subprotocol of requested) {
+    if (supported.includes(subprotocol)) return subprotocol;
+  }
+  return "";
+}
+
+/**
+ * Whether a page of the request's own host opened the connection (RFC 6455, 10.2), or no page at all.
+ *
+ * The scheme is not compared, as a proxy may have taken TLS off; it gives the port where none is named.
+ */
+export function sameOriginHost(origin: string | null, host: string): boolean {
+  if (origin === null) return true;
+  const match = ORIGIN.exec(origin);
+  const theirs = parseAuthority(match?.[2] ?? "");
+  const ours = parseAuthority(host);
+  if (theirs === null || ours === null) return false;
+  const defaultPort = DEFAULT_PORTS.get(match?.[1]?.toLowerCase() ?? "") ?? null;
+  return theirs.hostname.toLowerCase() === ours.hostname.toLowerCase() &&
+    (theirs.port ?? defaultPort) === (ours.port ?? defaultPort);
+}
+
+/** The 101 response as bytes (RFC 6455, 4.2.2, item 5); throws `TypeError` on a field it may not carry. */
+export function encodeUpgradeResponse(options: UpgradeResponseOptions): Uint8Array {
+  const { key, subprotocol = "", extensions = [], headers = [] } = options;
+  const fields: (readonly [string, string])[] = [
+    ["Upgrade", "websocket"],
+    ["Connection", "Upgrade"],
+    ["Sec-WebSocket-Accept", acceptKey(key)],
+  ];
+  if (subprotocol !== "") fields.push(["Sec-WebSocket-Protocol", checkSubprotocol(subprotocol)]);
+  if (extensions.length > 0) fields.push(["Sec-WebSocket-Extensions", formatExtensionList(extensions)]);
+  for (const field of headers) {
+    if (OWN_FIELDS.has(field[0].toLowerCase())) {
+      throw new TypeError(`Cannot add the header ${field[0]}: the handshake sets it`);
+    }
+    fields.push(field);
+  }
+  return encodeResponseHead(101, statusText(101), fields);
+}
+
+const ORIGIN = /^([a-z][a-z0-9+.\-]*):\/\/([^/]*)$/i;
+const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([["http", 80], ["ws", 80], ["https", 443], [
+  "wss",
+  443,
+]]);
+
+/** What the handshake writes itself, and a body's fields, which a 101 has not (RFC 9110, 8.6; 9112, 6.1). */
+const OWN_FIELDS: ReadonlySet<string> = new Set([
+  "upgrade",
+  "connection",
+  "sec-websocket-accept",
+  "sec-websocket-protocol",
+  "sec-websocket-extensions",
+  "content-length",
+  "transfer-encoding",
+]);
+
+/** RFC 9110, 15.5.22: a 426 names what to upgrade to, and 7.8: `Connection` goes with it. */
+const UPGRADE_FIELDS = [["Upgrade", "websocket"], ["Connection", "Upgrade"]] as const;
+
+/** RFC 6455, 4.2.1, items 1 and 2. */
+function checkRequest(head: RequestHead): UpgradeRefusal | null {
+  if (head.method !== "GET") {
+    return refuse(405, `The method is ${head.method} instead of GET`, [["Allow", "GET"]]);
+  }
+  // Not 426: an HTTP/1.0 client could do nothing with the answer's Upgrade (RFC 9110, 7.8).
+  if (head.minorVersion !== 1) return refuse(400, "The request is HTTP/1.0 instead of HTTP/1.1");
+  if (head.headers.getAll("host").length !== 1) return refuse(400, "The request has not exactly one Host");
+  return null;
+}
+
+/** RFC 6455, 4.2.1, items 3 to 6. */
+function checkUpgradeFields(head: RequestHead): UpgradeRefusal | null {
+  if (!hasMember(head, "upgrade", "websocket")) {
+    return refuse(426, "The Upgrade header does not name websocket", UPGRADE_FIELDS);
+  }
+  if (!hasMember(head, "connection", "upgrade")) {
+    return refuse(400, "The Connection header does not name upgrade");
+  }
+  const keys = head.headers.getAll("sec-websocket-key");
+  if (keys.length !== 1) return refuse(400, "The request has not exactly one Sec-WebSocket-Key");
+  if (!keys.every(isHandshakeKey)) return refuse(400, "The Sec-WebSocket-Key is not 16 bytes in base64");
+  if (head.headers.get("sec-websocket-version") !== "13") {
+    // RFC 6455, 4.4: the answer names the versions that would do.
+    return refuse(426, "The Sec-WebSocket-Version is not 13", [...UPGRADE_FIELDS, [
+      "Sec-WebSocket-Version",
+      "13",
+    ]]);
+  }
+  return null;
+}
+
+/** RFC 6455, 4.2.1, items 8 and 9. */
+function readOffer(head: RequestHead): UpgradeRequestCheck {
+  const subprotocols = readList(head, "sec-websocket-protocol", parseTokenList);
+  if (subprotocols === null) return refuse(400, "The Sec-WebSocket-Protocol header is malformed");
+  // RFC 6455, 4.1, item 10
+  if (new Set(subprotocols).size < subprotocols.length) {
+    return refuse(400, "The Sec-WebSocket-Protocol header names a subprotocol twice");
+  }
+  const extensions = readList(head, "sec-websocket-extensions", parseExtensionList);
+  if (extensions === null) return refuse(400, "The Sec-WebSocket-Extensions header is malformed");
+  return { ok: true, key: head.headers.get("sec-websocket-key") ?? "", subprotocols, extensions };
+}
+
+/** The members of a list that may be spread over several fields; where there is a field it has a member. */
+function readList<T>(head: RequestHead, name: string, parse: (value: string) => T[] | null): T[] | null {
+  const value = head.headers.get(name);
+  if (value === null) return [];
+  const list = parse(value);
+  return list === null || list.length === 0 ? null : list;
+}
+
+function hasMember(head: RequestHead, name: string, member: string): boolean {
+  const value = head.headers.get(name);
+  return value !== null && listIncludes(value, member);
+}
+
+function refuse(status: number, reason: string, headers: UpgradeRefusal["headers"] = []): UpgradeRefusal {
+  return { ok: false, status, reason, headers };
+}
+
+function checkSubprotocol(subprotocol: string): string {
+  if (!isToken(subprotocol)) {
+    throw new TypeError(`Cannot choose the subprotocol ${JSON.stringify(subprotocol)}: it is no token`);
+  }
+  return subprotocol;
+}

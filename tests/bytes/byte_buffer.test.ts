@@ -1,0 +1,238 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ByteBuffer } from "../../src/bytes/byte_buffer.ts";
+import { bounded, fc } from "../framing/feed.ts";
+
+const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
+const bytes = (value: string): Uint8Array => Uint8Array.from(value, (char) => char.charCodeAt(0));
+
+function filled(...chunks: string[]): ByteBuffer {
+  const buffer = new ByteBuffer();
+  for (const chunk of chunks) buffer.append(bytes(chunk));
+  return buffer;
+}
+
+/** Large enough to be kept as it is. */
+const large = (fill: number, size = 4096): Uint8Array => new Uint8Array(size).fill(fill);
+
+describe("append and take", () => {
+  it("give the bytes back, however they were cut", () => {
+    for (let size = 1; size <= 12; size++) {
+      const buffer = new ByteBuffer();
+      for (let at = 0; at < 12; at += size) buffer.append(bytes("hello, world".slice(at, at + size)));
+      assert.equal(buffer.length, 12);
+      assert.equal(text(buffer.take(5)), "hello");
+      assert.equal(text(buffer.take(0)), "");
+      assert.equal(text(buffer.take(7)), ", world");
+      assert.equal(buffer.length, 0);
+      assert.equal(buffer.position, 12);
+    }
+  });
+
+  it("do not copy a chunk that comes while nothing waits", () => {
+    const buffer = new ByteBuffer();
+    const chunk = bytes("abc");
+    buffer.append(chunk);
+    assert.equal(buffer.take(3), chunk);
+    buffer.append(chunk);
+    assert.equal(buffer.take(2).buffer, chunk.buffer);
+  });
+
+  it("do not copy large chunks, and join them only for what lies across", () => {
+    const buffer = new ByteBuffer();
+    const [a, b] = [large(1), large(2)];
+    buffer.append(a);
+    buffer.append(b);
+    assert.equal(buffer.take(4000).buffer, a.buffer);
+    assert.deepEqual(buffer.take(192), Uint8Array.from({ length: 192 }, (_, i) => i < 96 ? 1 : 2));
+    assert.equal(buffer.take(4000).buffer, b.buffer);
+    assert.equal(buffer.length, 0);
+  });
+
+  it("ignore empty chunks", () => {
+    const buffer = filled("", "a", "", "b", "");
+    assert.equal(text(buffer.take(2)), "ab");
+    assert.equal(text(buffer.take(0)), "");
+  });
+
+  it("leave what was taken alone when more comes", () => {
+    const buffer = filled("a", "b");
+    buffer.skip(1);
+    const taken = buffer.take(1);
+    buffer.append(bytes("c"));
+    buffer.append(bytes("d"));
+    assert.equal(text(taken), "b");
+    assert.equal(text(buffer.take(2)), "cd");
+  });
+
+  it("refuse what is not there", () => {
+    const buffer = filled("abc");
+    for (const n of [4, -1, NaN]) {
+      const message = `the buffer holds 3 bytes`;
+      assert.throws(() => buffer.take(n), new RangeError(`Cannot take ${n}: ${message}`));
+      assert.throws(() => buffer.skip(n), new RangeError(`Cannot skip ${n}: ${message}`));
+    }
+    assert.throws(() => buffer.peek(3), RangeError);
+    assert.equal(text(buffer.take(3)), "abc");
+  });
+});
+
+describe("indexOf, peek and head", () => {
+  it("indexOf() finds a byte from each place on", () => {
+    const whole = "ab\ncd\n\nx";
+    for (const chunks of [[whole], [...whole], ["ab", "\ncd\n", "\nx"]]) {
+      const buffer = filled(...chunks);
+      for (let from = 0; from <= whole.length + 1; from++) {
+        assert.equal(buffer.indexOf(10, from), whole.indexOf("\n", from), `from ${from}`);
+        if (from > whole.length) continue;
+        assert.equal(buffer.indexOf(120, from), from > 7 ? -1 : 7);
+      }
+      assert.equal(buffer.indexOf(10), 2);
+      assert.equal(buffer.indexOf(0), -1);
+    }
+  });
+
+  it("indexOf() does not see what was consumed, nor the room behind the end", () => {
+    const buffer = filled("x\n", "y\n", "z");
+    buffer.skip(4);
+    assert.equal(buffer.indexOf(10), -1);
+    assert.equal(buffer.indexOf(0), -1);
+    assert.equal(buffer.indexOf(122), 0);
+  });
+
+  it("peek() and view() consume nothing", () => {
+    const buffer = filled("ab", "cd", "ef");
+    buffer.skip(1);
+    assert.equal([0, 1, 2, 3, 4].map((at) => String.fromCharCode(buffer.peek(at))).join(""), "bcdef");
+    assert.equal(text(buffer.view(5)), "bcdef");
+    assert.equal(buffer.length, 5);
+  });
+
+  it("head() is what lies in one piece", () => {
+    const buffer = new ByteBuffer();
+    assert.equal(buffer.head(9).length, 0);
+    buffer.append(large(1));
+    buffer.append(large(2));
+    assert.equal(buffer.head(9).length, 9);
+    assert.equal(buffer.head(9999).length, 4096);
+    buffer.skip(4000);
+    assert.equal(buffer.head(9999).length, 96);
+    assert.equal(buffer.length, 4192);
+  });
+});
+
+describe("memory", () => {
+  /** Bytes of all the arrays that the buffer was seen to hand out. */
+  const held = (buffer: ByteBuffer): number => {
+    const arrays = new Set<ArrayBufferLike>();
+    let size = 0;
+    while (buffer.length > 0) {
+      const head = buffer.head(buffer.length);
+      if (!arrays.has(head.buffer)) size += head.buffer.byteLength;
+      arrays.add(head.buffer);
+      buffer.skip(head.length);
+    }
+    return size;
+  };
+
+  it("single bytes cost a small multiple of their number", () => {
+    const buffer = new ByteBuffer();
+    for (let i = 0; i < 100_000; i++) buffer.append(Uint8Array.of(i));
+    assert.ok(held(buffer) < 300_000);
+  });
+
+  it("a small view does not keep its large buffer alive", () => {
+    const buffer = new ByteBuffer();
+    for (let i = 0; i < 100; i++) buffer.append(new Uint8Array(65536).subarray(0, 2000));
+    buffer.compact();
+    assert.ok(held(buffer) < 500_000);
+  });
+
+  it("compact() lets go of a chunk of which little is left, and of nothing else", () => {
+    const buffer = new ByteBuffer();
+    const chunk = large(7, 65536);
+    buffer.append(chunk);
+    buffer.compact();
+    assert.equal(buffer.head(1).buffer, chunk.buffer);
+    buffer.skip(65530);
+    buffer.compact();
+    assert.equal(buffer.head(1).buffer.byteLength, 6);
+    assert.deepEqual(buffer.take(6), large(7, 6));
+    buffer.compact();
+    assert.equal(buffer.position, 65536);
+  });
+});
+
+describe("cost", () => {
+  /** Milliseconds a byte, at best, when a stream of this size is put in and searched cut up like this. */
+  const cost = (size: number, chunk: number): number => {
+    let best = Infinity;
+    for (let run = 0; run < 3; run++) {
+      const start = performance.now();
+      const buffer = new ByteBuffer();
+      for (let at = 0; at < size; at += chunk) {
+        buffer.append(new Uint8Array(chunk));
+        assert.equal(buffer.indexOf(10, buffer.length - chunk), -1);
+      }
+      buffer.take(size);
+      best = Math.min(best, performance.now() - start);
+    }
+    return best / size;
+  };
+
+  it("is linear in single bytes and in chunks", { timeout: 30_000 }, () => {
+    for (const [chunk, size] of [[1, 20_000], [1500, 2_000_000]] as const) {
+      cost(size, chunk);
+      const [small, big] = [cost(size, chunk), cost(16 * size, chunk)];
+      assert.ok(
+        big < 8 * small,
+        `chunks of ${chunk}: ${small} ms a byte for ${size}, ${big} for ${16 * size}`,
+      );
+    }
+  });
+});
+
+describe("any sequence of calls", () => {
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({ append: fc.uint8Array({ maxLength: 30 }) }),
+      fc.record({ append: fc.integer({ min: 1000, max: 3000 }).map((size) => large(size & 255, size)) }),
+      fc.record({ take: fc.nat(4000) }),
+      fc.record({ skip: fc.nat(4000) }),
+      fc.record({ find: fc.nat(255), from: fc.nat(4000) }),
+      fc.record({ compact: fc.constant(true) }),
+    ),
+    { maxLength: 60 },
+  );
+
+  it("acts like one array", () => {
+    fc.assert(
+      fc.property(steps, (steps) => {
+        const buffer = new ByteBuffer();
+        let model: number[] = [];
+        for (const step of steps) {
+          if ("append" in step) {
+            model.push(...step.append);
+            buffer.append(step.append.slice());
+          } else if ("take" in step) {
+            const n = Math.min(step.take, model.length);
+            assert.deepEqual([...buffer.take(n)], model.slice(0, n));
+            model = model.slice(n);
+          } else if ("skip" in step) {
+            const n = Math.min(step.skip, model.length);
+            buffer.skip(n);
+            model = model.slice(n);
+          } else if ("find" in step) {
+            assert.equal(buffer.indexOf(step.find, step.from), model.indexOf(step.find, step.from));
+            if (step.from < model.length) assert.equal(buffer.peek(step.from), model[step.from]);
+          } else {
+            buffer.compact();
+          }
+          assert.equal(buffer.length, model.length);
+        }
+        assert.deepEqual([...buffer.take(model.length)], model);
+      }),
+      bounded,
+    );
+  });
+});

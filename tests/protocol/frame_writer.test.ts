@@ -1,0 +1,699 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import { bufferText } from "../../adapters/buffer_text.ts";
+import { webText } from "../../adapters/web_text.ts";
+import { BufferPool, POOL_BUFFER_SIZE } from "../../src/bytes/buffer_pool.ts";
+import type { TextCodec } from "../../src/bytes/text.ts";
+import { FIN, Opcode } from "../../src/protocol/frame_header.ts";
+import { FrameReader } from "../../src/protocol/frame_reader.ts";
+import { COPY_BELOW, FrameWriter } from "../../src/protocol/frame_writer.ts";
+import { Random } from "../bytes/random.ts";
+import { concat, frameFrom, head, hex, join, KEY_NUMBER, type Role, roles, toHex, utf8 } from "./wire.ts";
+
+/** A pool that knows what is in use, and spoils what is given back. */
+class CheckedPool extends BufferPool {
+  readonly #inUse = new Set<Uint8Array>();
+  taken = 0;
+
+  get inUse(): number {
+    return this.#inUse.size;
+  }
+
+  override take(): Uint8Array {
+    const buffer = super.take();
+    assert.ok(!this.#inUse.has(buffer), "a buffer was handed out twice");
+    this.#inUse.add(buffer);
+    this.taken++;
+    return buffer;
+  }
+
+  override give(buffer: Uint8Array): void {
+    assert.ok(this.#inUse.delete(buffer), "a buffer was given back twice");
+    buffer.fill(0xee);
+    super.give(buffer);
+  }
+}
+
+const TEXT = FIN | Opcode.Text;
+const BINARY = FIN | Opcode.Binary;
+
+/** Deno's `Buffer` has not all of the native calls; its adapter uses the web's. */
+const codecs: readonly [string, TextCodec][] = "Deno" in globalThis
+  ? [["webText", webText]]
+  : [["webText", webText], ["bufferText", bufferText]];
+
+function newWriter(role: Role, text: TextCodec = webText, nextKey = () => KEY_NUMBER) {
+  const pool = new CheckedPool();
+  const writer = new FrameWriter({ nextKey: role === "client" ? nextKey : null, buffers: pool, text });
+  return { writer, pool };
+}
+
+/** Takes one run, as a copy, as a socket that is never busy would. */
+function takeOne(writer: FrameWriter): Uint8Array | null {
+  const bytes = writer.take()?.slice() ?? null;
+  writer.release();
+  return bytes;
+}
+
+function takeAll(writer: FrameWriter): Uint8Array[] {
+  const runs: Uint8Array[] = [];
+  for (let run = takeOne(writer); run !== null; run = takeOne(writer)) runs.push(run);
+  return runs;
+}
+
+/** The next run's bytes, in hexadecimal. */
+const taken = (writer: FrameWriter) => toHex(takeOne(writer) ?? new Uint8Array(0));
+
+function forRoles(name: string, run: (role: Role) => void): void {
+  for (const role of roles) it(`${role}: ${name}`, () => run(role));
+}
+
+/** A writer that something has left already, so that there is a border to overtake at. */
+function begun(role: Role) {
+  const made = newWriter(role);
+  made.writer.writeBytes(new Uint8Array(0), BINARY);
+  takeAll(made.writer);
+  return made;
+}
+
+const fill = (length: number): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length }, (_, i) => (i * 7) & 255);
+
+describe("RFC 6455, 5.2: base framing", { timeout: 60_000 }, () => {
+  for (const length of [0, 1, 125, 126, COPY_BELOW - 1, COPY_BELOW, 65535, 65536, 100_000]) {
+    forRoles(`writeBytes() of ${length} bytes`, (role) => {
+      const { writer } = newWriter(role);
+      writer.writeBytes(fill(length), BINARY);
+      const expected = frameFrom(role, head(BINARY, length), fill(length));
+      assert.equal(writer.bufferedBytes, expected.length);
+      assert.equal(toHex(join(takeAll(writer))), toHex(expected));
+      assert.equal(writer.bufferedBytes, 0);
+    });
+  }
+
+  forRoles("FIN, opcode and reserved bits are written as given", (role) => {
+    const { writer } = newWriter(role);
+    for (const first of [0x01, 0x00, 0x80, 0xc2, 0x41]) writer.writeBytes(hex("78"), first);
+    for (const first of [0x01, 0x00, 0x80, 0xc1]) writer.writeText("x", first);
+    writer.writeBytes(new Uint8Array(COPY_BELOW), 0x42);
+    const small = [0x01, 0x00, 0x80, 0xc2, 0x41, 0x01, 0x00, 0x80, 0xc1];
+    const expected = small.map((first) => frameFrom(role, head(first, 1), "78"));
+    expected.push(frameFrom(role, head(0x42, COPY_BELOW), new Uint8Array(COPY_BELOW)));
+    assert.equal(toHex(join(takeAll(writer))), toHex(join(expected)));
+  });
+
+  forRoles("the frames of a turn leave in one run", (role) => {
+    const { writer, pool } = newWriter(role);
+    const expected: Uint8Array[] = [];
+    for (let i = 0; i < 100; i++) {
+      writer.writeText("Hello", TEXT);
+      writer.writeBytes(fill(i), BINARY);
+      writer.writeControl(Opcode.Ping, fill(i));
+      expected.push(
+        frameFrom(role, "8105", utf8("Hello")),
+        frameFrom(role, head(BINARY, i), fill(i)),
+        frameFrom(role, head(0x89, i), fill(i)),
+      );
+    }
+    assert.equal(pool.taken, 1);
+    const runs = takeAll(writer);
+    assert.equal(runs.length, 1);
+    assert.deepEqual(runs[0], join(expected));
+    assert.equal(pool.inUse, 0);
+  });
+
+  forRoles("a run ends between frames when its buffer is full", (role) => {
+    const { writer } = newWriter(role);
+    const frame = frameFrom(role, head(BINARY, 1000), fill(1000));
+    for (let i = 0; i < 200; i++) writer.writeBytes(fill(1000), BINARY);
+    const runs = takeAll(writer);
+    assert.equal(runs.length, 4);
+    for (const run of runs) assert.equal(run.length % frame.length, 0);
+    assert.deepEqual(join(runs), join(Array.from({ length: 200 }, () => frame)));
+  });
+
+  forRoles("a buffer is filled to its last byte", (role) => {
+    // The room for the longest head is asked for, so that up to 14 bytes may stay empty.
+    for (let spare = 0; spare < 40; spare++) {
+      const { writer } = newWriter(role);
+      const sizes = [30_000, 30_000, 5536 - 40 + spare, 10];
+      for (const size of sizes) writer.writeBytes(fill(size), BINARY);
+      const expected = sizes.map((size) => frameFrom(role, head(BINARY, size), fill(size)));
+      assert.deepEqual(join(takeAll(writer)), join(expected), `${spare} to spare`);
+    }
+  });
+});
+
+describe("RFC 6455, 5.3: masking", () => {
+  it("client: each frame asks for a key of its own", () => {
+    const keys = [1, 2, 3, 4, 5, 6];
+    const { writer } = newWriter("client", webText, () => keys.shift()!);
+    writer.writeText("", TEXT);
+    writer.writeBytes(new Uint8Array(0), BINARY);
+    writer.writeControl(Opcode.Ping, new Uint8Array(0));
+    writer.writeText("\u20ac".repeat(1000), TEXT);
+    writer.writeBytes(new Uint8Array(COPY_BELOW), BINARY);
+    writer.writeControl(Opcode.Pong, new Uint8Array(0));
+    assert.deepEqual(keys, []);
+    assert.ok(
+      taken(writer).startsWith("818001000000" + "828002000000" + "898003000000" + "81fe0bb804000000"),
+    );
+  });
+
+  it("server: no key is asked for", () => {
+    const { writer } = newWriter("server", webText, () => assert.fail());
+    writer.writeText("Hello", TEXT);
+    assert.equal(taken(writer), "810548656c6c6f");
+  });
+});
+
+describe("RFC 6455, 5.6: text", { timeout: 60_000 }, () => {
+  for (const [codecName, codec] of codecs) {
+    forRoles(`writeText() at the borders of the head's sizes, in ASCII and not (${codecName})`, (role) => {
+      for (const size of [0, 1, 124, 125, 126, 127, 32767, 32768, 65519, 65520, 65521, 65535, 65536, 65537]) {
+        for (const char of ["a", "\u00e9", "\u20ac", "\u{1f600}"]) {
+          const width = utf8(char).length;
+          const text = char.repeat(Math.floor(size / width)) + "b".repeat(size % width);
+          for (const before of [0, 1, 40_000]) {
+            const { writer } = newWriter(role, codec);
+            if (before > 0) {
+              writer.writeBytes(fill(before), BINARY);
+              takeAll(writer);
+              writer.writeBytes(fill(Math.min(before, 20_000)), BINARY);
+            }
+            const prefix = before === 0
+              ? new Uint8Array(0)
+              : frameFrom(role, head(BINARY, Math.min(before, 20_000)), fill(Math.min(before, 20_000)));
+            writer.writeText(text, TEXT);
+            const expected = concat(prefix, frameFrom(role, head(TEXT, size), utf8(text)));
+            assert.equal(writer.bufferedBytes, expected.length);
+            const got = join(takeAll(writer));
+            assert.ok(Buffer.compare(got, expected) === 0, `${size} bytes of ${char} after ${before}`);
+          }
+        }
+      }
+    });
+
+    it(`writeText() sends U+FFFD for a lone surrogate (${codecName})`, () => {
+      for (const text of ["\ud800", "\udc00", "a\udbffb", "\udfff\ud800", "\ud83d"]) {
+        const { writer } = newWriter("server", codec);
+        writer.writeText(text, TEXT);
+        assert.equal(taken(writer), toHex(frameFrom("server", head(TEXT, utf8(text).length), utf8(text))));
+        const long = text.repeat(30_000);
+        writer.writeText(long, TEXT);
+        const expected = frameFrom("server", head(TEXT, utf8(long).length), utf8(long));
+        assert.ok(Buffer.compare(join(takeAll(writer)), expected) === 0);
+      }
+    });
+
+    it(`texts of a turn lie close together (${codecName})`, () => {
+      const { writer } = newWriter("server", codec);
+      // Asking for three bytes a character would put only two into a buffer.
+      for (let i = 0; i < 6; i++) writer.writeText("x".repeat(10_000), TEXT);
+      assert.deepEqual(takeAll(writer).map((run) => run.length), [60_024]);
+    });
+  }
+});
+
+describe("large payloads", () => {
+  it("server: are handed out as they are, after their head", () => {
+    const { writer, pool } = newWriter("server");
+    const payload = fill(COPY_BELOW);
+    writer.writeBytes(payload, BINARY);
+    assert.equal(pool.taken, 0, "a head alone needs no buffer of the pool");
+    assert.equal(toHex(writer.take()!), "827e8000");
+    writer.release();
+    assert.equal(writer.take(), payload);
+    writer.release();
+    assert.equal(writer.take(), null);
+  });
+
+  it("server: the head goes with the frames before it", () => {
+    const { writer, pool } = newWriter("server");
+    const payload = fill(COPY_BELOW);
+    writer.writeText("Hello", TEXT);
+    writer.writeBytes(payload, BINARY);
+    writer.writeText("after", TEXT);
+    assert.equal(taken(writer), "810548656c6c6f" + "827e8000");
+    assert.equal(writer.take(), payload);
+    writer.release();
+    assert.equal(taken(writer), "81056166746572");
+    assert.equal(pool.inUse, 0);
+  });
+
+  it("server: what follows keeps its place, however full the buffer was", () => {
+    for (let spare = 0; spare < 30; spare++) {
+      const { writer, pool } = newWriter("server");
+      const sizes = [32_000, POOL_BUFFER_SIZE - 32_004 - 4 - 30 + spare - 14, COPY_BELOW, 5];
+      for (const size of sizes) writer.writeBytes(fill(size), BINARY);
+      const expected = sizes.map((size) => frameFrom("server", head(BINARY, size), fill(size)));
+      assert.deepEqual(join(takeAll(writer)), join(expected), String(spare));
+      assert.equal(pool.inUse, 0);
+    }
+  });
+
+  for (const length of [0, 5, 125, 126, COPY_BELOW - 1, COPY_BELOW, 70_000]) {
+    forRoles(`the caller's ${length} bytes stay as they are, in any kind of array`, (role) => {
+      const buffer = new ArrayBuffer(length + 7);
+      const kinds = {
+        "Uint8Array": new Uint8Array(length),
+        "a view": new Uint8Array(buffer, 3, length),
+        "Buffer": Buffer.alloc(length),
+        "shared": new Uint8Array(new SharedArrayBuffer(length)),
+        "resizable": new Uint8Array(new ArrayBuffer(length, { maxByteLength: length + 10 })),
+      };
+      for (const [name, payload] of Object.entries(kinds)) {
+        payload.set(fill(length));
+        const { writer } = newWriter(role);
+        writer.writeBytes(payload, BINARY);
+        const wire = join(takeAll(writer));
+        assert.ok(Buffer.compare(wire, frameFrom(role, head(BINARY, length), fill(length))) === 0, name);
+        assert.ok(Buffer.compare(payload, fill(length)) === 0, `${name} was changed`);
+      }
+      assert.deepEqual([...new Uint8Array(buffer, 0, 3), ...new Uint8Array(buffer, 3 + length)], [
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+      ]);
+    });
+  }
+
+  it("memory that is shared or resizable is copied before the call ends", () => {
+    const { writer } = newWriter("server");
+    const shared = new Uint8Array(new SharedArrayBuffer(COPY_BELOW)).fill(1);
+    const memory = new ArrayBuffer(COPY_BELOW, { maxByteLength: 2 * COPY_BELOW });
+    writer.writeBytes(shared, BINARY);
+    writer.writeBytes(new Uint8Array(memory), BINARY);
+    shared.fill(2);
+    memory.resize(0);
+    const [, first, , second] = takeAll(writer);
+    assert.deepEqual(first, new Uint8Array(COPY_BELOW).fill(1));
+    assert.deepEqual(second, new Uint8Array(COPY_BELOW));
+  });
+
+  it("server: an array that was given away while it waited does not shift the frames after it", () => {
+    const { writer } = newWriter("server");
+    const payload = fill(COPY_BELOW);
+    writer.writeBytes(payload, BINARY);
+    writer.writeText("Hello", TEXT);
+    structuredClone(payload, { transfer: [payload.buffer] });
+    assert.equal(payload.length, 0);
+    const expected = concat(hex("827e8000"), new Uint8Array(COPY_BELOW), hex("810548656c6c6f"));
+    assert.equal(writer.bufferedBytes, expected.length);
+    assert.deepEqual(join(takeAll(writer)), expected);
+    assert.equal(writer.bufferedBytes, 0);
+  });
+
+  it("a detached array that is written is an empty message", () => {
+    const { writer } = newWriter("server");
+    const payload = fill(COPY_BELOW);
+    structuredClone(payload, { transfer: [payload.buffer] });
+    writer.writeBytes(payload, BINARY);
+    assert.equal(taken(writer), "8200");
+  });
+});
+
+describe("RFC 6455, 5.5: control frames", () => {
+  forRoles("a payload beyond 125 bytes is refused, and nothing of it is written", (role) => {
+    for (const inOrder of [false, true]) {
+      const { writer, pool } = newWriter(role);
+      for (const length of [126, 65_536, 1 << 20]) {
+        assert.throws(() => writer.writeControl(Opcode.Ping, new Uint8Array(length), inOrder), RangeError);
+      }
+      assert.ok(!writer.pending);
+      assert.equal(pool.inUse, 0);
+      writer.writeControl(Opcode.Ping, fill(125), inOrder);
+      assert.equal(taken(writer), toHex(frameFrom(role, "897d", fill(125))));
+    }
+  });
+
+  forRoles("overtake what waits, at the next border between frames", (role) => {
+    const { writer } = begun(role);
+    const large = fill(COPY_BELOW);
+    writer.writeText("first", TEXT);
+    writer.writeBytes(large, BINARY);
+    writer.writeBytes(large, BINARY);
+    // The first message and the first head are on their way.
+    const sent = [writer.take()!.slice()];
+    writer.writeControl(Opcode.Ping, hex("31"));
+    writer.writeControl(Opcode.Pong, hex("32"));
+    writer.release();
+    sent.push(...takeAll(writer));
+    const frame = frameFrom(role, head(BINARY, COPY_BELOW), large);
+    const controls = concat(frameFrom(role, "8901", "31"), frameFrom(role, "8a01", "32"));
+    const expected = concat(frameFrom(role, "8105", utf8("first")), frame, controls, frame);
+    assert.equal(toHex(join(sent)), toHex(expected));
+    assert.ok(sent.some((run) => toHex(run) === toHex(controls)), "those that wait leave in one run");
+  });
+
+  forRoles("wait for the end of a large frame whose head has left", (role) => {
+    const { writer } = begun(role);
+    const large = fill(COPY_BELOW);
+    writer.writeBytes(large, BINARY);
+    const sent = [takeOne(writer)!];
+    writer.writeControl(Opcode.Ping, new Uint8Array(0));
+    sent.push(...takeAll(writer));
+    const expected = concat(frameFrom(role, head(BINARY, COPY_BELOW), large), frameFrom(role, "8900"));
+    assert.equal(toHex(join(sent)), toHex(expected));
+  });
+
+  forRoles("overtake full buffers", (role) => {
+    const { writer } = begun(role);
+    for (let i = 0; i < 100; i++) writer.writeBytes(fill(1000), BINARY);
+    writer.writeControl(Opcode.Ping, hex("31"));
+    assert.equal(taken(writer), toHex(frameFrom(role, "8901", "31")));
+  });
+
+  forRoles("a close frame comes after what was written before it", (role) => {
+    const { writer } = begun(role);
+    const large = fill(COPY_BELOW);
+    writer.writeBytes(large, BINARY);
+    writer.writeControl(Opcode.Ping, hex("31"));
+    writer.writeText("last", TEXT);
+    writer.writeControl(Opcode.Close, hex("03e8"), true);
+    const expected = concat(
+      frameFrom(role, "8901", "31"),
+      frameFrom(role, head(BINARY, COPY_BELOW), large),
+      frameFrom(role, "8104", utf8("last")),
+      frameFrom(role, "8802", "03e8"),
+    );
+    assert.equal(toHex(join(takeAll(writer))), toHex(expected));
+  });
+
+  forRoles("keep their order among themselves", (role) => {
+    const { writer } = begun(role);
+    writer.writeControl(Opcode.Ping, hex("31"));
+    writer.writeBytes(fill(COPY_BELOW), BINARY);
+    writer.writeControl(Opcode.Ping, hex("32"));
+    const expected = concat(
+      frameFrom(role, "8901", "31"),
+      frameFrom(role, head(BINARY, COPY_BELOW), fill(COPY_BELOW)),
+      frameFrom(role, "8901", "32"),
+    );
+    assert.equal(toHex(join(takeAll(writer))), toHex(expected));
+  });
+
+  it("server: nothing overtakes the answer to the handshake", () => {
+    const answer = utf8("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    for (const size of [1, COPY_BELOW]) {
+      const { writer } = newWriter("server");
+      writer.writeEncoded(answer);
+      writer.writeControl(Opcode.Ping, hex("31"));
+      writer.writeBytes(fill(size), BINARY);
+      writer.writeControl(Opcode.Pong, hex("32"));
+      const wire = toHex(join(takeAll(writer)));
+      assert.ok(wire.startsWith(toHex(answer)), wire.slice(0, 100));
+      const rest = wire.slice(answer.length * 2);
+      assert.ok(rest.startsWith("890131"), rest.slice(0, 100));
+    }
+  });
+
+  it("server: 5.5.3: of a flood of pings that nobody reads the answers to, the last is answered", () => {
+    const { writer } = begun("server");
+    writer.writeBytes(fill(COPY_BELOW), BINARY);
+    for (let i = 0; i < 100_000; i++) writer.writeControl(Opcode.Pong, Uint8Array.of(i >> 16, i >> 8, i));
+    const frame = COPY_BELOW + 4;
+    assert.equal(writer.bufferedBytes, frame + 64 * 5);
+    writer.writeControl(Opcode.Ping, hex("ff"));
+    for (let i = 0; i < 100_000; i++) writer.writeControl(Opcode.Pong, hex("00"));
+    assert.equal(writer.bufferedBytes, frame + 64 * 5 + 3 + 3);
+    const controls = toHex(takeOne(writer)!);
+    assert.ok(controls.startsWith("8a03000000" + "8a03000001"));
+    assert.ok(controls.endsWith("8a0301869f" + "8901ff" + "8a0100"), "the last ping is answered");
+    takeAll(writer);
+    assert.equal(writer.bufferedBytes, 0);
+  });
+});
+
+describe("frames that are encoded already", () => {
+  const encoded = hex("8203010203");
+
+  it("alone they are handed out as they are, to everybody", () => {
+    for (let i = 0; i < 3; i++) {
+      const { writer, pool } = newWriter("server");
+      writer.writeEncoded(encoded);
+      assert.equal(writer.bufferedBytes, encoded.length);
+      assert.equal(writer.take(), encoded);
+      writer.release();
+      assert.equal(pool.taken, 0);
+      assert.equal(writer.take(), null);
+    }
+    assert.equal(toHex(encoded), "8203010203");
+  });
+
+  it("many of a turn leave in two runs", () => {
+    const { writer } = newWriter("server");
+    for (let i = 0; i < 1000; i++) writer.writeEncoded(encoded);
+    const runs = takeAll(writer);
+    assert.equal(runs.length, 2);
+    assert.equal(toHex(join(runs)), "8203010203".repeat(1000));
+  });
+
+  it("go with what the buffer has, in order", () => {
+    const { writer } = newWriter("server");
+    writer.writeText("Hello", TEXT);
+    writer.writeEncoded(encoded);
+    writer.writeText("Hello", TEXT);
+    assert.equal(taken(writer), "810548656c6c6f" + "8203010203" + "810548656c6c6f");
+  });
+
+  it("large ones are shared, wherever they come", () => {
+    const { writer } = newWriter("server");
+    const large = concat(hex("827e8000"), fill(COPY_BELOW));
+    writer.writeText("Hello", TEXT);
+    writer.writeEncoded(large);
+    writer.writeEncoded(large);
+    writer.writeEncoded(encoded);
+    assert.equal(taken(writer), "810548656c6c6f");
+    for (let i = 0; i < 2; i++) {
+      assert.equal(writer.take(), large);
+      writer.release();
+    }
+    assert.equal(taken(writer), "8203010203");
+  });
+
+  it("fit a buffer to its last byte", () => {
+    for (const size of [POOL_BUFFER_SIZE - 30_000 - 4, POOL_BUFFER_SIZE - 30_000 - 3]) {
+      const { writer } = newWriter("server");
+      writer.writeBytes(fill(30_000), BINARY);
+      writer.writeEncoded(fill(size - 10_000));
+      writer.writeEncoded(fill(10_000));
+      const expected = concat(hex("827e7530"), fill(30_000), fill(size - 10_000), fill(10_000));
+      assert.deepEqual(join(takeAll(writer)), expected);
+    }
+  });
+});
+
+describe("taking, releasing and dropping", { timeout: 120_000 }, () => {
+  forRoles("nothing is pending at first", (role) => {
+    const { writer, pool } = newWriter(role);
+    assert.ok(!writer.pending);
+    assert.equal(writer.bufferedBytes, 0);
+    assert.equal(writer.take(), null);
+    writer.release();
+    writer.drop();
+    assert.equal(pool.taken, 0);
+  });
+
+  forRoles("an idle writer holds no buffer", (role) => {
+    const { writer, pool } = newWriter(role);
+    for (let i = 0; i < 10; i++) {
+      writer.writeText("Hello", TEXT);
+      assert.equal(pool.inUse, 1);
+      takeAll(writer);
+      assert.equal(pool.inUse, 0);
+    }
+  });
+
+  forRoles("what was taken counts until it is released", (role) => {
+    const { writer, pool } = newWriter(role);
+    writer.writeBytes(fill(100), BINARY);
+    const size = writer.bufferedBytes;
+    const bytes = writer.take()!;
+    assert.equal(bytes.length, size);
+    assert.ok(!writer.pending);
+    assert.equal(writer.bufferedBytes, size);
+    writer.writeBytes(fill(100), BINARY);
+    assert.equal(writer.bufferedBytes, 2 * size);
+    assert.ok(writer.pending);
+    assert.equal(pool.inUse, 2, "what is on its way is not written over");
+    assert.equal(toHex(bytes), toHex(frameFrom(role, "8264", fill(100))));
+    writer.release();
+    assert.equal(writer.bufferedBytes, size);
+    writer.release();
+    assert.equal(writer.bufferedBytes, size, "a second release does nothing");
+  });
+
+  forRoles("nothing more is taken before the release", (role) => {
+    const { writer } = newWriter(role);
+    writer.writeText("1", TEXT);
+    assert.ok(writer.take() !== null);
+    writer.writeText("2", TEXT);
+    assert.equal(writer.take(), null);
+    assert.ok(writer.pending);
+    writer.release();
+    assert.equal(taken(writer), toHex(frameFrom(role, "8101", "32")));
+  });
+
+  forRoles("drop() forgets all but what was taken", (role) => {
+    const { writer, pool } = newWriter(role);
+    for (let i = 0; i < 100; i++) writer.writeBytes(fill(2000), BINARY);
+    writer.writeBytes(fill(COPY_BELOW), BINARY);
+    const bytes = writer.take()!;
+    const before = toHex(bytes);
+    writer.writeText("Hello", TEXT);
+    writer.writeControl(Opcode.Ping, hex("31"));
+    writer.drop();
+    assert.ok(!writer.pending);
+    assert.equal(writer.bufferedBytes, bytes.length);
+    assert.equal(pool.inUse, 1);
+    assert.equal(toHex(bytes), before);
+    assert.equal(writer.take(), null);
+    writer.release();
+    assert.equal(pool.inUse, 0);
+    assert.equal(writer.bufferedBytes, 0);
+    assert.equal(writer.take(), null);
+  });
+
+  it("whatever is written, taken and released: the other role reads the same, and no buffer is used twice", () => {
+    for (let seed = 0; seed < 300; seed++) {
+      for (const role of roles) new Exercise(role, seed).run();
+    }
+  });
+});
+
+/** A random sequence of calls on two writers with one pool; what leaves is read by the other role. */
+class Exercise {
+  readonly #role: Role;
+  readonly #name: string;
+  readonly #random: Random;
+  readonly #pool = new CheckedPool();
+  readonly #lines: Line[];
+
+  constructor(role: Role, seed: number) {
+    this.#role = role;
+    this.#name = `${role}, seed ${seed}`;
+    this.#random = new Random(seed);
+    this.#lines = [0, 1].map(() => this.#newLine());
+  }
+
+  #newLine(): Line {
+    const nextKey = this.#role === "client" ? () => this.#random.uint32() : null;
+    const writer = new FrameWriter({ nextKey, buffers: this.#pool, text: webText });
+    const line: Line = {
+      writer,
+      bytes: 0,
+      data: [],
+      controls: [],
+      readData: [],
+      readControls: [],
+      reader: null!,
+    };
+    let parts: Uint8Array[] = [];
+    line.reader = new FrameReader({
+      onData: (_opcode, _rsv1, chunk, start, end, _first, last) => {
+        parts.push(chunk.slice(start, end));
+        if (!last) return;
+        line.readData.push(toHex(join(parts)));
+        parts = [];
+      },
+      onControl: (opcode, payload) => line.readControls.push(`${opcode} ${toHex(payload)}`),
+      onFault: (code, reason) => assert.fail(`${this.#name}: ${code} ${reason}`),
+    }, { masked: this.#role === "client", readLimit: 1 << 20 });
+    return line;
+  }
+
+  run(): void {
+    for (let step = 0; step < 60; step++) this.#step(this.#random.pick(this.#lines));
+    for (const line of this.#lines) this.#finish(line);
+    assert.equal(this.#pool.inUse, 0, this.#name);
+  }
+
+  #step(line: Line): void {
+    const { writer } = line;
+    const random = this.#random;
+    const actions = [
+      () => this.#writeBytes(line, fill(random.below(200))),
+      () => this.#writeBytes(line, fill(random.below(2 * COPY_BELOW))),
+      () => this.#writeText(line, random.text(random.below(100))),
+      () => this.#writeText(line, random.pick(["a", "\u00e9", "\u20ac"]).repeat(random.below(30_000))),
+      () => this.#writeControl(line, random.pick([Opcode.Ping, Opcode.Pong]), fill(random.below(126))),
+      () => this.#writeControl(line, random.pick([Opcode.Ping, Opcode.Pong]), fill(random.below(126))),
+      () => this.#writeEncoded(line, fill(random.below(random.pick([10, 2 * COPY_BELOW])))),
+      () => this.#take(line),
+      () => this.#take(line),
+      () => this.#release(line),
+      () => this.#release(line),
+    ];
+    random.pick(actions)();
+    assert.equal(writer.bufferedBytes, line.bytes, this.#name);
+  }
+
+  #writeBytes(line: Line, payload: Uint8Array): void {
+    line.writer.writeBytes(payload, BINARY);
+    this.#written(line, payload);
+  }
+
+  #writeText(line: Line, text: string): void {
+    line.writer.writeText(text, TEXT);
+    this.#written(line, utf8(text));
+  }
+
+  #writeEncoded(line: Line, payload: Uint8Array): void {
+    line.writer.writeEncoded(frameFrom(this.#role, head(BINARY, payload.length), payload));
+    this.#written(line, payload);
+  }
+
+  #written(line: Line, payload: Uint8Array): void {
+    line.data.push(toHex(payload));
+    line.bytes += frameFrom(this.#role, head(BINARY, payload.length), payload).length;
+  }
+
+  #writeControl(line: Line, opcode: Opcode, payload: Uint8Array): void {
+    line.writer.writeControl(opcode, payload);
+    line.controls.push(`${opcode} ${toHex(payload)}`);
+    line.bytes += frameFrom(this.#role, head(0x80 | opcode, payload.length), payload).length;
+  }
+
+  #take(line: Line): void {
+    const bytes = line.writer.take();
+    if (bytes === null) return;
+    line.taken = bytes;
+  }
+
+  /** The socket looks at the bytes as late as it may. */
+  #release(line: Line): void {
+    if (line.taken === undefined) return;
+    line.reader.receive(line.taken.slice());
+    line.bytes -= line.taken.length;
+    delete line.taken;
+    line.writer.release();
+  }
+
+  #finish(line: Line): void {
+    this.#release(line);
+    for (this.#take(line); line.taken !== undefined; this.#take(line)) this.#release(line);
+    assert.ok(!line.writer.pending);
+    assert.equal(line.writer.bufferedBytes, 0, this.#name);
+    assert.deepEqual(line.readControls, line.controls, this.#name);
+    assert.equal(line.readData.length, line.data.length, this.#name);
+    for (const [i, payload] of line.data.entries()) assert.ok(line.readData[i] === payload, this.#name);
+  }
+}
+
+interface Line {
+  readonly writer: FrameWriter;
+  reader: FrameReader;
+  /** What `bufferedBytes` has to be. */
+  bytes: number;
+  taken?: Uint8Array;
+  readonly data: string[];
+  readonly controls: string[];
+  readonly readData: string[];
+  readonly readControls: string[];
+}
