@@ -1,0 +1,41 @@
+/** Whether arrays and objects lie more than `max` deep in each other in the JSON `text`. Needs no stack. */
+export function isDeeperThan(max: number, text: string): boolean {
+  // Nothing is deeper than it has brackets, and to find a few costs a tenth of looking at every character.
+  return text.length > max && hasMoreBrackets(max, text) && nestsDeeper(max, text);
+}
+
+function hasMoreBrackets(max: number, text: string): boolean {
+  let count = 0;
+  for (const bracket of ["{", "["]) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      if (++count > max) return true;
+    }
+  }
+  return false;
+}
+
+/** What is no JSON may be misread from the place on where a parser stops; up to there it is not. */
+function nestsDeeper(max: number, text: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (char === 0x22) {
+      i = endOfString(text, i);
+    } else if (char === 0x7b || char === 0x5b) {
+      if (++depth > max) return true;
+    } else if (char === 0x7d || char === 0x5d) {
+      depth--;
+    }
+  }
+  return false;
+}
+
+/** Where the quote lies that ends the string which starts at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (char === 0x22) return i;
+    if (char === 0x5c) i++;
+  }
+  return text.length;
+}

@@ -1,0 +1,124 @@
+import type { ByteBuffer } from "../bytes/byte_buffer.ts";
+import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
+import { isDeeperThan } from "./json_depth.ts";
+import { LineReader } from "./line_reader.ts";
+import { appendLine, DEFAULT_MAX_LINE, type LinesOptions } from "./lines.ts";
+
+/** How deep arrays and objects may lie in each other when nobody says otherwise. */
+const DEFAULT_MAX_DEPTH = 64;
+
+/** Options of a {@linkcode JsonLinesCodec}. */
+export interface JsonLinesOptions extends LinesOptions {
+  /** How deep arrays and objects may lie in each other; a plain object is 1 deep. Default: 64. */
+  maxDepth?: number;
+}
+
+/**
+ * JSON values, one a line (NDJSON, JSON Lines). Blank lines are skipped, and the last line may end with the stream.
+ *
+ * A line that is no JSON, or too deep, fails with a {@linkcode FrameFormatError}, and reading can go on with the next one.
+ * What is read is what the peer sent, whatever `In` says: check it. A key `__proto__` becomes a property like any other.
+ * A line `null` is refused both ways, since `null` is how the end of a stream is read.
+ */
+export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
+  readonly #maxLength: number;
+  readonly #maxDepth: number;
+  readonly #lines: LineReader;
+
+  constructor(options: JsonLinesOptions = {}) {
+    this.#maxLength = checkLimit("maxLength", options.maxLength ?? DEFAULT_MAX_LINE);
+    this.#maxDepth = checkLimit("maxDepth", options.maxDepth ?? DEFAULT_MAX_DEPTH);
+    this.#lines = new LineReader(this.#maxLength, options.onTooLong ?? "error");
+  }
+
+  /**
+   * Removes the next value from `src`; `undefined` when more bytes must come first.
+   *
+   * @throws {FrameTooLongError} when a line is longer than `maxLength`
+   * @throws {FrameFormatError} when a line is no JSON, or too deep, or `null`; it is gone then
+   */
+  decode(src: ByteBuffer): In | undefined {
+    for (;;) {
+      const line = this.#lines.next(src);
+      if (line === undefined) return undefined;
+      if (!isBlank(line)) return this.#parse(line, this.#lines.lineStart);
+    }
+  }
+
+  /** The value of a last line without a newline. If that is no JSON, it was truncated, and stays in `src`. */
+  decodeEof(src: ByteBuffer): In | undefined {
+    const line = this.#lines.last(src);
+    const blank = line !== null && isBlank(line);
+    if (line === null || !blank && !isJson(line)) return undefined;
+    const offset = src.position;
+    src.skip(src.length);
+    return blank ? undefined : this.#parse(line, offset);
+  }
+
+  /**
+   * Appends a value as a line of JSON.
+   *
+   * @throws {FrameTooLongError} when that is longer than `maxLength`
+   * @throws {FrameFormatError} when the value has no JSON, or is too deep, or `null`
+   */
+  encode(item: Out, dst: ByteBuffer): void {
+    const line = stringify(item);
+    if (line === "null") throw new FrameFormatError("line", "it is null", null);
+    this.#checkDepth(line, null);
+    appendLine(line, dst, this.#maxLength);
+  }
+
+  #parse(line: string, offset: number): In {
+    this.#checkDepth(line, offset);
+    const item = parse(line, offset);
+    if (item === null) throw new FrameFormatError("line", "it is null", offset);
+    return item as In;
+  }
+
+  /** Before parsing, so that a deep value costs a glance and no stack. */
+  #checkDepth(line: string, offset: number | null): void {
+    if (isDeeperThan(this.#maxDepth, line)) {
+      throw new FrameFormatError("line", `it is more than ${this.#maxDepth} deep`, offset);
+    }
+  }
+}
+
+function parse(line: string, offset: number): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    // The runtimes have different words for it, so they are only the cause.
+    const reason = line.includes("\0") ? "it holds a NUL byte" : "it is no JSON";
+    throw new FrameFormatError("line", reason, offset, cause);
+  }
+}
+
+function stringify(item: unknown): string {
+  let line: string | undefined;
+  let cause: unknown;
+  try {
+    line = JSON.stringify(item);
+  } catch (error) {
+    cause = error;
+  }
+  if (line === undefined) throw new FrameFormatError("line", "the value has no JSON", null, cause);
+  return line;
+}
+
+/** Whether the line holds nothing but JSON's white space. */
+function isBlank(line: string): boolean {
+  for (let i = 0; i < line.length; i++) {
+    const code = line.charCodeAt(i);
+    if (code !== 0x20 && code !== 0x09 && code !== 0x0d) return false;
+  }
+  return true;
+}
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}

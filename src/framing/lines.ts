@@ -1,0 +1,67 @@
+import type { ByteBuffer } from "../bytes/byte_buffer.ts";
+import { checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
+import { LineReader, type TooLongPolicy } from "./line_reader.ts";
+import { encodeUtf8 } from "./utf8_text.ts";
+
+/** The longest line that is taken when nobody says otherwise, bytes. */
+export const DEFAULT_MAX_LINE = 65536;
+
+/** Options of a {@linkcode LinesCodec}. */
+export interface LinesOptions {
+  /** The longest line, in bytes without its newline. Default: 64 KiB. */
+  maxLength?: number;
+  /**
+   * What happens when a longer line comes. Either way reading fails with a {@linkcode FrameTooLongError} as soon as
+   * it is known, before the rest has come. `"error"` (default): for good. `"skip"`: once, and the next read goes
+   * on with the next line, as in tokio.
+   */
+  onTooLong?: TooLongPolicy;
+}
+
+/**
+ * Text, line by line. tokio: `LinesCodec`.
+ *
+ * A line ends with LF or CR LF, neither of which is part of it; the last one may end with the stream. A line that is not
+ * UTF-8 fails with a {@linkcode FrameFormatError}, and reading can go on with the next one. Lines are written with LF.
+ */
+export class LinesCodec implements Codec<string> {
+  readonly #maxLength: number;
+  readonly #lines: LineReader;
+
+  constructor(options: LinesOptions = {}) {
+    this.#maxLength = checkLimit("maxLength", options.maxLength ?? DEFAULT_MAX_LINE);
+    this.#lines = new LineReader(this.#maxLength, options.onTooLong ?? "error");
+  }
+
+  decode(src: ByteBuffer): string | undefined {
+    return this.#lines.next(src);
+  }
+
+  decodeEof(src: ByteBuffer): string | undefined {
+    const line = this.#lines.last(src);
+    if (line === null) return undefined;
+    src.skip(src.length);
+    return line === "" ? undefined : line;
+  }
+
+  /**
+   * Appends a line. A lone surrogate leaves as U+FFFD.
+   *
+   * @throws {FrameTooLongError} when it is longer than `maxLength`
+   * @throws {FrameFormatError} when it could not be read as one line: it holds an LF, or ends with a CR
+   */
+  encode(item: string, dst: ByteBuffer): void {
+    if (item.includes("\n") || item.endsWith("\r")) {
+      throw new FrameFormatError("line", "it holds a newline", null);
+    }
+    appendLine(item, dst, this.#maxLength);
+  }
+}
+
+/** Appends a line and its LF. */
+export function appendLine(line: string, dst: ByteBuffer, maxLength: number): void {
+  // No text has fewer bytes than code units: a huge one need not be encoded to be refused.
+  const bytes = line.length > maxLength ? null : encodeUtf8(line + "\n");
+  if (bytes === null || bytes.length - 1 > maxLength) throw new FrameTooLongError("line", maxLength, null);
+  dst.append(bytes);
+}
