@@ -1,0 +1,41 @@
+import { CloseCode } from "../protocol/close_code.ts";
+
+/** How a connection ended. */
+export interface CloseInfo {
+  /** The peer's close code; 1005 when it gave none, 1006 when it sent no close frame. */
+  readonly code: number;
+  readonly reason: string;
+  /** Whether both sides sent a close frame (RFC 6455, 7.1.4). */
+  readonly wasClean: boolean;
+}
+
+/** The connection is closed. What came before it was read first. Go: gorilla's `CloseError`. */
+export class CloseError extends Error implements CloseInfo {
+  override readonly name = "CloseError";
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+
+  constructor(info: CloseInfo, cause?: unknown) {
+    super(`The connection is closed: ${info.code}${info.reason === "" ? "" : ` ${info.reason}`}`, { cause });
+    this.code = info.code;
+    this.reason = info.reason;
+    this.wasClean = info.wasClean;
+  }
+}
+
+/** Whether `error` is a {@linkcode CloseError} with one of these codes. Go: gorilla's `IsCloseError`. */
+export function isCloseError(error: unknown, ...codes: number[]): error is CloseError {
+  return error instanceof CloseError && codes.includes(error.code);
+}
+
+/** Whether `error` is a {@linkcode CloseError} with none of these codes. Go: gorilla's `IsUnexpectedCloseError`. */
+export function isUnexpectedCloseError(error: unknown, ...expected: number[]): error is CloseError {
+  return error instanceof CloseError && !expected.includes(error.code);
+}
+
+/** Whether an iteration ends quietly with this code: the peer was done, is leaving, or just closed. */
+export function isQuietClose(code: number): boolean {
+  return code === CloseCode.NormalClosure || code === CloseCode.GoingAway ||
+    code === CloseCode.NoStatusReceived;
+}

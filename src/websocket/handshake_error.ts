@@ -1,0 +1,14 @@
+/** The opening handshake failed. On the client it carries the server's answer, where there was one. */
+export class HandshakeError extends Error {
+  override readonly name = "HandshakeError";
+  /** The HTTP status that was received or sent; 0 when there was none. */
+  readonly status: number;
+  /** On the client: the answer, with its headers and at most the first 1,024 bytes of its body. */
+  readonly response: Response | null;
+
+  constructor(message: string, status: number, response: Response | null = null, cause?: unknown) {
+    super(message, { cause });
+    this.status = status;
+    this.response = response;
+  }
+}

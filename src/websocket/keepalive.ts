@@ -1,0 +1,65 @@
+import { Alarm, type TimerQueue } from "../net/timer_queue.ts";
+
+/** How often silence is looked for in an interval: it is noticed that part of an interval late at the most. */
+const LOOKS = 4;
+
+/** What a {@linkcode Keepalive} watches over. */
+export interface KeepaliveOwner {
+  /** Bytes that have left in all: a peer that takes bytes is alive, however slow. */
+  readonly bytesLeft: number;
+  /** Whether nothing is being read, so that silence says nothing. */
+  readonly readPaused: boolean;
+  sendKeepalivePing(): void;
+  /** Nothing came after a ping. */
+  onDead(): void;
+}
+
+/**
+ * Pings a silent peer and finds a dead one. Any byte that comes counts as life. It costs a store for each chunk that
+ * comes and a few alarms an interval, not a timer a message and no look at the clock.
+ */
+export class Keepalive {
+  readonly #owner: KeepaliveOwner;
+  readonly #timers: TimerQueue;
+  readonly #pingInterval: number;
+  readonly #pongTimeout: number;
+  readonly #alarm = new Alarm(() => this.#look());
+  #heard = false;
+  #pinged = false;
+  /** How often in a row there was silence. */
+  #silent = 0;
+  #bytesLeft = 0;
+
+  constructor(owner: KeepaliveOwner, timers: TimerQueue, pingInterval: number, pongTimeout: number) {
+    this.#owner = owner;
+    this.#timers = timers;
+    this.#pingInterval = pingInterval;
+    this.#pongTimeout = pongTimeout;
+    this.#wait(pingInterval / LOOKS);
+  }
+
+  /** Bytes came. */
+  heard(): void {
+    this.#heard = true;
+  }
+
+  stop(): void {
+    this.#timers.clear(this.#alarm);
+  }
+
+  #look(): void {
+    const alive = this.#heard || this.#owner.readPaused || this.#owner.bytesLeft !== this.#bytesLeft;
+    if (this.#pinged && !alive) return this.#owner.onDead();
+    this.#silent = alive ? 0 : this.#silent + 1;
+    this.#pinged = this.#silent === LOOKS;
+    if (this.#pinged) this.#owner.sendKeepalivePing();
+    this.#heard = false;
+    // After a ping was flushed, so that the ping itself is no sign of life.
+    this.#bytesLeft = this.#owner.bytesLeft;
+    this.#wait(this.#pinged ? this.#pongTimeout : this.#pingInterval / LOOKS);
+  }
+
+  #wait(delay: number): void {
+    this.#timers.set(this.#alarm, this.#timers.now() + delay);
+  }
+}

@@ -1,0 +1,63 @@
+import type { MessageEncoding, PreparedMessage } from "./prepared_message.ts";
+
+/**
+ * Messages that go to somebody in one write. Batches are shared: everybody who got the same messages in the same order
+ * holds the same batch, and its bytes are joined once for all of them. A batch is never changed; `with` gives the one
+ * that is longer by a message.
+ */
+export class MessageBatch {
+  readonly #before: MessageBatch | null;
+  readonly message: PreparedMessage;
+  /** How many messages. */
+  readonly count: number;
+  /** Bytes of all payloads. */
+  readonly size: number;
+  /** The longer batch that was asked for last: nearly always the one that the next receiver asks for. */
+  #next: MessageBatch | null = null;
+  #encoding: MessageEncoding | null = null;
+  #bytes: Uint8Array | null = null;
+
+  constructor(message: PreparedMessage, before: MessageBatch | null = null) {
+    this.#before = before;
+    this.message = message;
+    this.count = (before?.count ?? 0) + 1;
+    this.size = (before?.size ?? 0) + message.payload.length;
+  }
+
+  /** The batch with one message more. */
+  with(message: PreparedMessage): MessageBatch {
+    if (this.#next?.message === message) return this.#next;
+    return this.#next = new MessageBatch(message, this);
+  }
+
+  /** The messages in order. */
+  messages(): PreparedMessage[] {
+    const messages = new Array<PreparedMessage>(this.count);
+    let batch: MessageBatch | null = this;
+    for (let i = this.count - 1; batch !== null; i--) {
+      messages[i] = batch.message;
+      batch = batch.#before;
+    }
+    return messages;
+  }
+
+  /** All of it in an encoding, joined the first time. */
+  bytes(encoding: MessageEncoding): Uint8Array {
+    if (this.count === 1) return this.message.encodedBy(encoding);
+    if (this.#encoding !== encoding || this.#bytes === null) {
+      this.#encoding = encoding;
+      this.#bytes = join(this.messages().map((message) => message.encodedBy(encoding)));
+    }
+    return this.#bytes;
+  }
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}

@@ -1,0 +1,63 @@
+/** What both sides of a WebSocket can set. */
+export interface WebSocketOptions {
+  /** Subprotocols, the preferred one first. Default: none. */
+  subprotocols?: readonly string[];
+  /** Milliseconds for the opening handshake. Default: 10,000. */
+  handshakeTimeout?: number;
+  /** Milliseconds to wait for the peer in the closing handshake before the connection is dropped. Default: 5,000. */
+  closeTimeout?: number;
+  /** The largest message that may come, bytes. A larger one closes the connection with 1009. Default: 1 MiB. */
+  readLimit?: number;
+  /** Bytes of messages that are read ahead of the application; then the peer is slowed. Default: 64 KiB. */
+  readBufferSize?: number;
+  /** Bytes that may wait for the network before writes wait for them. Default: 64 KiB. */
+  writeBufferSize?: number;
+  /** Pings while the peer is silent. `false`: none. */
+  keepalive?: KeepaliveOptions | false;
+}
+
+/** When a silent peer is pinged, and when it is taken for dead. */
+export interface KeepaliveOptions {
+  /** Milliseconds of silence before a ping. Default: 30,000. */
+  pingInterval?: number;
+  /** Milliseconds for anything to come after a ping before the connection is dropped. Default: 20,000. */
+  pongTimeout?: number;
+}
+
+/** The options with every default in place. */
+export interface WebSocketSettings {
+  readonly subprotocols: readonly string[];
+  readonly handshakeTimeout: number;
+  readonly closeTimeout: number;
+  readonly readLimit: number;
+  readonly readBufferSize: number;
+  readonly writeBufferSize: number;
+  readonly pingInterval: number;
+  readonly pongTimeout: number;
+}
+
+/**
+ * Puts the defaults in and checks what was given.
+ *
+ * @throws {RangeError} when a number is not positive
+ */
+export function webSocketSettings(options: WebSocketOptions): WebSocketSettings {
+  const keepalive = options.keepalive === false ? { pingInterval: Infinity } : options.keepalive ?? {};
+  return {
+    subprotocols: options.subprotocols ?? [],
+    handshakeTimeout: positive("handshakeTimeout", options.handshakeTimeout, 10_000),
+    closeTimeout: positive("closeTimeout", options.closeTimeout, 5_000),
+    readLimit: positive("readLimit", options.readLimit, 1_048_576),
+    readBufferSize: positive("readBufferSize", options.readBufferSize, 65_536),
+    writeBufferSize: positive("writeBufferSize", options.writeBufferSize, 65_536),
+    pingInterval: positive("keepalive.pingInterval", keepalive.pingInterval, 30_000),
+    pongTimeout: positive("keepalive.pongTimeout", keepalive.pongTimeout, 20_000),
+  };
+}
+
+/** Checks one number. */
+export function positive(name: string, value: number | undefined, byDefault: number): number {
+  if (value === undefined) return byDefault;
+  if (!(value > 0)) throw new RangeError(`Cannot use ${name}: it is ${value}, not a positive number`);
+  return value;
+}

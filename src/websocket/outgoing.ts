@@ -1,0 +1,207 @@
+import { type Deadline, deadlineTime, DeadlineTimer } from "../net/deadline.ts";
+import type { StreamSocket } from "../net/stream_socket.ts";
+import type { TimerQueue } from "../net/timer_queue.ts";
+import type { Flushable, Turn } from "../net/turn.ts";
+import { WaitQueue } from "../net/wait_queue.ts";
+import { POOL_BUFFER_SIZE } from "../bytes/buffer_pool.ts";
+import type { FrameWriter } from "../protocol/frame_writer.ts";
+
+/** What a write that need not wait gives: one promise for all of them. */
+const DONE = Promise.resolve();
+
+/**
+ * The most that the socket is given at once, so that the progress of a large payload can be seen: who takes some of it
+ * now and then is slow, not dead.
+ */
+const PIECE = 262144;
+
+/** Who is told about the state of the output. */
+export interface OutgoingOwner {
+  /** Everything that was written has been taken. */
+  onDrained(): void;
+  /** The error for a call whose deadline passed. */
+  writeExpired(): Error;
+}
+
+/**
+ * Moves frames from the writer to the socket: at the latest at the end of the turn, at once when a buffer is full or
+ * the application is about to wait. One write is under way at a time.
+ */
+export class Outgoing implements Flushable {
+  readonly #owner: OutgoingOwner;
+  readonly #writer: FrameWriter;
+  readonly #socket: StreamSocket;
+  readonly #turn: Turn;
+  readonly #deadline: DeadlineTimer;
+  readonly #highWaterMark: number;
+  /** Each waits until so many bytes in all have left. */
+  readonly #waiting = new WaitQueue<void, number>();
+  #hasDeadline = false;
+  /** The socket is busy with what it was given. */
+  #blocked = false;
+  #inTurn = false;
+  #stopped = false;
+  /** Bytes that have left in all. */
+  #left = 0;
+
+  // What the writer gave last: bytes up to `#takenAt` were given to the socket, up to `#takenLeft` it took them.
+  #taken: Uint8Array | null = null;
+  #takenLength = 0;
+  #takenAt = 0;
+  #takenLeft = 0;
+
+  constructor(
+    owner: OutgoingOwner,
+    writer: FrameWriter,
+    socket: StreamSocket,
+    turn: Turn,
+    timers: TimerQueue,
+    highWaterMark: number,
+  ) {
+    this.#owner = owner;
+    this.#writer = writer;
+    this.#socket = socket;
+    this.#turn = turn;
+    this.#highWaterMark = highWaterMark;
+    this.#deadline = new DeadlineTimer(timers, () => this.#waiting.rejectAll(owner.writeExpired()));
+  }
+
+  /** Bytes that the runtime has not taken. */
+  get bufferedBytes(): number {
+    return this.#stopped ? 0 : this.#writer.bufferedBytes - this.#takenLeft;
+  }
+
+  /** Bytes that have left in all: what a keep-alive takes for progress. */
+  get bytesLeft(): number {
+    return this.#left;
+  }
+
+  /** Whether everything that was written has been taken. */
+  get drained(): boolean {
+    return !this.#blocked && !this.#writer.pending;
+  }
+
+  /** Whether the write deadline has passed. */
+  get expired(): boolean {
+    return this.#deadline.expired;
+  }
+
+  /** Whether a call that waits may end before its bytes have left. */
+  get hasDeadline(): boolean {
+    return this.#hasDeadline;
+  }
+
+  setDeadline(t: Deadline): void {
+    this.#deadline.set(t);
+    this.#hasDeadline = deadlineTime(t) !== Infinity;
+  }
+
+  /**
+   * To be called after something was written.
+   *
+   * @param borrowed whether the caller's array is being sent from, so that the call lasts until it has left
+   * @returns a promise to wait for, when too much waits already
+   */
+  written(borrowed: boolean, signal?: AbortSignal): Promise<void> {
+    this.flushSoon();
+    if (borrowed || this.#writer.bufferedBytes >= POOL_BUFFER_SIZE) this.#send();
+    const buffered = this.bufferedBytes;
+    if (buffered < this.#highWaterMark && !(borrowed && buffered > 0)) return DONE;
+    const waiting = this.#waiting.wait(
+      this.#left + buffered - (borrowed ? 0 : this.#highWaterMark - 1),
+      signal,
+    );
+    this.#deadline.startWait();
+    return waiting;
+  }
+
+  /** Resolves when everything that was written until now has left. */
+  whenDrained(): Promise<void> {
+    return this.#waiting.wait(this.#left + this.bufferedBytes);
+  }
+
+  /** Sends what was written at the end of the turn. */
+  flushSoon(): void {
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    this.#turn.add(this);
+  }
+
+  /** The end of the turn. */
+  flush(): void {
+    this.#inTurn = false;
+    this.#send();
+  }
+
+  /** Sends what was written, without waiting for the end of the turn. */
+  flushNow(): void {
+    if (this.#writer.pending) this.#send();
+  }
+
+  #send(): void {
+    if (this.#blocked || this.#stopped) return;
+    for (let piece = this.#nextPiece(); piece !== null; piece = this.#nextPiece()) {
+      if (!this.#socket.write(piece)) {
+        this.#blocked = true;
+        return;
+      }
+      this.#onTaken();
+    }
+    this.#owner.onDrained();
+  }
+
+  #nextPiece(): Uint8Array | null {
+    if (this.#taken === null) {
+      const bytes = this.#writer.take();
+      if (bytes === null) return null;
+      this.#taken = bytes;
+      this.#takenLength = this.#takenAt = bytes.length;
+      if (bytes.length <= PIECE) return bytes;
+      this.#takenAt = 0;
+    }
+    const start = this.#takenAt;
+    const end = Math.min(start + PIECE, this.#takenLength);
+    this.#takenAt = end;
+    // A buffer that its owner gave away meanwhile is empty: its head has promised bytes, so that zeros have to do.
+    const whole = this.#taken.length === this.#takenLength;
+    return whole ? this.#taken.subarray(start, end) : new Uint8Array(end - start);
+  }
+
+  /** The socket took the last piece. */
+  #onTaken(): void {
+    this.#left += this.#takenAt - this.#takenLeft;
+    if (this.#takenAt < this.#takenLength) {
+      this.#takenLeft = this.#takenAt;
+    } else {
+      this.#taken = null;
+      this.#takenLeft = 0;
+      this.#writer.release();
+    }
+    if (this.#waiting.size > 0) this.#wake();
+  }
+
+  /** The socket took what it was given, after a while. */
+  onDrain(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    this.#onTaken();
+    this.#send();
+  }
+
+  /** Nothing more is sent; calls that wait reject with `error`. */
+  stop(error: Error): void {
+    this.#stopped = true;
+    this.#taken = null;
+    this.#writer.drop();
+    this.#waiting.rejectAll(error);
+    this.#deadline.stop();
+  }
+
+  #wake(): void {
+    for (let target = this.#waiting.first; target !== undefined && target <= this.#left;) {
+      this.#waiting.resolveFirst();
+      target = this.#waiting.first;
+    }
+    if (this.#waiting.size === 0) this.#deadline.endWait();
+  }
+}

@@ -1,0 +1,71 @@
+import { FIN, headerSize, Opcode, writeHeader } from "../protocol/frame_header.ts";
+import { MessageBatch } from "./message_batch.ts";
+import { type MessageData, type MessageType, toBytes } from "./message.ts";
+
+/** How messages become bytes. Receivers that share the object share the bytes. */
+export interface MessageEncoding {
+  encode(message: PreparedMessage): Uint8Array;
+}
+
+/**
+ * A message for many: each encoding of it is made once. What is sent is what `data` was when it was prepared.
+ * Go: gorilla's `PreparedMessage`.
+ */
+export class PreparedMessage {
+  readonly type: MessageType;
+  /** The payload's bytes. Not to be changed. */
+  readonly payload: Uint8Array;
+  #text: string | null;
+  #encodings: Map<MessageEncoding, Uint8Array> | null = null;
+  #lastEncoding: MessageEncoding | null = null;
+  #lastBytes: Uint8Array = NOTHING;
+  #alone: MessageBatch | null = null;
+
+  /** @throws {TypeError} when `data` is neither text nor bytes */
+  constructor(data: MessageData, options: { type?: MessageType } = {}) {
+    this.#text = typeof data === "string" ? data : null;
+    this.payload = typeof data === "string" ? encoder.encode(data) : toBytes(data).slice();
+    this.type = options.type ?? (typeof data === "string" ? "text" : "binary");
+  }
+
+  /** The batch of this message alone: where all batches that begin with it begin. */
+  get alone(): MessageBatch {
+    return this.#alone ??= new MessageBatch(this);
+  }
+
+  /** The payload as text. */
+  text(): string {
+    return this.#text ??= decoder.decode(this.payload);
+  }
+
+  /** This message's bytes in an encoding, made the first time and shared from then on. */
+  encodedBy(encoding: MessageEncoding): Uint8Array {
+    if (this.#lastEncoding === encoding) return this.#lastBytes;
+    this.#encodings ??= new Map();
+    let bytes = this.#encodings.get(encoding);
+    if (bytes === undefined) {
+      bytes = encoding.encode(this);
+      this.#encodings.set(encoding, bytes);
+    }
+    this.#lastEncoding = encoding;
+    this.#lastBytes = bytes;
+    return bytes;
+  }
+}
+
+/** One unmasked frame, as every server sends it. */
+export const serverFrame: MessageEncoding = {
+  encode(message) {
+    const { payload } = message;
+    const size = headerSize(payload.length, false);
+    const bytes = new Uint8Array(size + payload.length);
+    const opcode = message.type === "text" ? Opcode.Text : Opcode.Binary;
+    writeHeader(bytes, 0, FIN | opcode, payload.length, null);
+    bytes.set(payload, size);
+    return bytes;
+  },
+};
+
+const NOTHING = new Uint8Array(0);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();

@@ -1,0 +1,174 @@
+import type { Addr } from "../net/addr.ts";
+import type { Conn, WaitOptions } from "../net/conn.ts";
+import type { Deadline } from "../net/deadline.ts";
+import { CloseCode } from "../protocol/close_code.ts";
+import type { CloseInfo } from "./close_error.ts";
+import { Engine, type WebSocketInit, type WriteOptions } from "./engine.ts";
+import type { Bytes, Message, MessageData } from "./message.ts";
+import type { MessageBatch } from "./message_batch.ts";
+import type { PreparedMessage } from "./prepared_message.ts";
+
+/**
+ * A WebSocket connection, RFC 6455, of either role. Go: gorilla's `Conn`.
+ *
+ * It reads by itself, up to a bound, so pings are answered and the peer's close is seen while the application does
+ * something else; an application that does not read slows the peer down. Calls may be made at the same time from
+ * anywhere; messages leave in order of calling. Frames that are written in one turn of the event loop leave together.
+ */
+export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+  /** The subprotocol that was agreed on, or `""`. */
+  readonly subprotocol: string;
+  /** The connection below, which belongs to this one: for its addresses and TCP options. */
+  readonly netConn: Conn;
+  /** Settles once, when the connection is closed; never rejects. */
+  readonly closed: Promise<CloseInfo>;
+  readonly #engine: Engine;
+
+  /** Made by `dialWebSocket` and `Upgrader`. */
+  constructor(init: WebSocketInit) {
+    this.netConn = init.netConn;
+    this.localAddr = init.netConn.localAddr;
+    this.remoteAddr = init.netConn.remoteAddr;
+    this.subprotocol = init.subprotocol;
+    this.#engine = new Engine(init);
+    this.closed = this.#engine.closed;
+    this.#engine.start(init);
+  }
+
+  /** `closing` from the first close frame, sent or received, until the transport is gone. */
+  get state(): "open" | "closing" | "closed" {
+    return this.#engine.state;
+  }
+
+  /** Bytes that were written and not yet taken by the runtime. */
+  get bufferedAmount(): number {
+    return this.#engine.outgoing.bufferedBytes;
+  }
+
+  // ── Reading ──
+
+  /**
+   * Resolves to the next message.
+   *
+   * @throws {CloseError} when the connection is closed and everything that came before is read
+   * @throws {ProtocolError} or {@linkcode MessageTooBigError} when that was for a fault of the peer
+   * @throws {DeadlineExceededError} when the read deadline passes; nothing is lost, and reading can go on
+   */
+  readMessage(options?: WaitOptions): Promise<Message> {
+    return this.#engine.read(false, options?.signal) as Promise<Message>;
+  }
+
+  /** Reads one message and parses it as JSON. Rejects with a `SyntaxError` when it is none. Go: `ReadJSON`. */
+  async readJson<T = unknown>(options?: WaitOptions): Promise<T> {
+    const { type, data } = await this.readMessage(options);
+    return JSON.parse(type === "text" ? data : new TextDecoder("utf-8", { fatal: true }).decode(data)) as T;
+  }
+
+  /** All messages until the connection is closed. Ends quietly on 1000, 1001 and a close without code. */
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    const engine = this.#engine;
+    return {
+      next(): Promise<IteratorResult<Message, undefined>> {
+        return engine.readIterated();
+      },
+    };
+  }
+
+  // ── Writing ──
+
+  /**
+   * Sends a message. Resolves when what waits is below `writeBufferSize`, a large array when all of it has left;
+   * until then the array must stay as it is.
+   *
+   * @throws {CloseError} when the connection is closing or closed
+   * @throws {DeadlineExceededError} when the write deadline passes first; the message may still arrive
+   * @throws {TypeError} when `data` is neither text nor bytes
+   */
+  writeMessage(data: MessageData, options?: WriteOptions): Promise<void> {
+    return this.#engine.write(data, options);
+  }
+
+  /** Sends a value as JSON text. Go: `WriteJSON`. */
+  async writeJson(value: unknown, options?: WaitOptions): Promise<void> {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
+    await this.#engine.write(text, options);
+  }
+
+  /** Sends a message that was encoded once for many. Go: gorilla's `WritePreparedMessage`. */
+  writePrepared(message: PreparedMessage, options?: WaitOptions): Promise<void> {
+    return this.#engine.writePrepared(message, options?.signal);
+  }
+
+  /**
+   * Sends a batch without waiting for the end of the turn: a hub's door.
+   *
+   * @returns `null` when it was taken at once, else a promise for when more may follow
+   */
+  writeBatch(batch: MessageBatch): Promise<void> | null {
+    return this.#engine.writeBatch(batch);
+  }
+
+  // ── Control ──
+
+  /**
+   * Sends a ping and resolves to the round trip in milliseconds when its pong comes.
+   *
+   * @param data at most 125 bytes; default: a number of its own
+   */
+  ping(data?: Bytes, options?: WaitOptions): Promise<number> {
+    return this.#engine.ping(data, options?.signal);
+  }
+
+  /** Sends a pong that nobody asked for (RFC 6455, 5.5.3). */
+  async pong(data: Bytes = new Uint8Array(0)): Promise<void> {
+    await this.#engine.pong(data);
+  }
+
+  /**
+   * The closing handshake: sends a close frame after what was written before, waits for the peer's, at most
+   * `closeTimeout`, and resolves when the transport is closed. Messages that still come are ignored.
+   *
+   * @param code 1000 (default) to 1003, 1007 to 1014, or 3000 to 4999
+   * @param reason at most 123 bytes of UTF-8
+   * @throws {RangeError} when the code must not be sent or the reason is too long
+   */
+  close(code: number = CloseCode.NormalClosure, reason = ""): Promise<CloseInfo> {
+    return this.#engine.close(code, reason);
+  }
+
+  /** Drops the transport at once, without a close frame. */
+  closeNow(): void {
+    this.#engine.closeNow();
+  }
+
+  // ── Deadlines and limits ──
+
+  /** Both deadlines at once. */
+  setDeadline(t: Deadline): void {
+    this.setReadDeadline(t);
+    this.setWriteDeadline(t);
+  }
+
+  /** When pending and later reads fail. The connection lives on: move it and go on reading. */
+  setReadDeadline(t: Deadline): void {
+    this.#engine.incoming.setDeadline(t);
+  }
+
+  /** When pending and later writes fail. The connection lives on. */
+  setWriteDeadline(t: Deadline): void {
+    this.#engine.outgoing.setDeadline(t);
+  }
+
+  /** The largest message that may come, bytes. A larger one closes the connection with 1009. */
+  setReadLimit(bytes: number): void {
+    if (!(bytes > 0)) throw new RangeError(`Cannot set the read limit: ${bytes} is not a positive number`);
+    this.#engine.setReadLimit(bytes);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
