@@ -1,0 +1,153 @@
+/**
+ * Sockets, WebSocket and message hubs for Deno, Bun and Node, in the shape of Go's `net`.
+ *
+ * @module
+ */
+
+import { currentAdapter } from "./adapters/runtime.ts";
+import type { Conn, Listener, TcpConn } from "./src/net/conn.ts";
+import {
+  dialOn,
+  type DialOptions,
+  listenOn,
+  type ListenOptions,
+  type StreamNetwork,
+} from "./src/net/dial.ts";
+import { pipeOn } from "./src/net/pipe.ts";
+import { Runtime } from "./src/net/runtime.ts";
+import { Hub as HubOn, type HubOptions } from "./src/hub/hub.ts";
+import { dialWebSocketOn, type WebSocketDialOptions } from "./src/websocket/dial_web_socket.ts";
+import { type ServeOptions, WebSocketServer } from "./src/websocket/serve.ts";
+import { Upgrader as UpgraderOn, type UpgraderOptions } from "./src/websocket/upgrader.ts";
+import type { WebSocketConn } from "./src/websocket/web_socket_conn.ts";
+
+const runtime = new Runtime(currentAdapter());
+
+/**
+ * Connects to an address. Go: `net.Dial`.
+ *
+ * @param network `"tcp"`
+ * @param address `host:port`; an empty host is this machine
+ * @throws {NetError} `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …
+ */
+export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<TcpConn> {
+  return dialOn(runtime, network, address, options);
+}
+
+/**
+ * Listens on an address. Go: `net.Listen`.
+ *
+ * @param network `"tcp"`
+ * @param address `host:port`; an empty host is every address of this machine, port 0 a free one
+ * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …
+ */
+export function listen(
+  network: StreamNetwork,
+  address: string,
+  options?: ListenOptions,
+): Promise<Listener<TcpConn>> {
+  return listenOn(runtime, network, address, options);
+}
+
+/** Two ends of a connection in memory. Go: `net.Pipe`. */
+export function pipe(): [Conn, Conn] {
+  return pipeOn(runtime);
+}
+
+// ── WebSocket ──
+
+/**
+ * Connects to a WebSocket server. Go: gorilla's `Dialer.Dial`.
+ *
+ * @param url `ws://host:port/path`
+ * @throws {SyntaxError} when the URL is none of a WebSocket
+ * @throws {HandshakeError} when the server refuses; with its status, headers and the start of its body
+ * @throws {NetError} when it cannot be reached
+ */
+export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions): Promise<WebSocketConn> {
+  return dialWebSocketOn(runtime, url, options);
+}
+
+/** Serves WebSockets and plain requests on a listener. Go: `http.Serve`. */
+export function serve(listener: Listener, options: ServeOptions): WebSocketServer {
+  return new WebSocketServer(runtime, listener, options);
+}
+
+/**
+ * Listens and serves. Go: `http.ListenAndServe`.
+ *
+ * @returns the server, once it listens
+ * @throws {NetError} when the address cannot be listened on
+ */
+export async function listenAndServe(
+  network: StreamNetwork,
+  address: string,
+  options: ServeOptions,
+): Promise<WebSocketServer> {
+  return serve(await listen(network, address), options);
+}
+
+/** Answers opening handshakes, RFC 6455, 4.2. Go: gorilla's `Upgrader`. */
+export class Upgrader extends UpgraderOn {
+  constructor(options?: UpgraderOptions) {
+    super(runtime, options);
+  }
+}
+
+export { CloseCode } from "./src/protocol/close_code.ts";
+export { MessageTooBigError, ProtocolError } from "./src/protocol/protocol_error.ts";
+export {
+  CloseError,
+  type CloseInfo,
+  isCloseError,
+  isUnexpectedCloseError,
+} from "./src/websocket/close_error.ts";
+export type { WebSocketDialOptions } from "./src/websocket/dial_web_socket.ts";
+export type { WriteOptions } from "./src/websocket/engine.ts";
+export { HandshakeError } from "./src/websocket/handshake_error.ts";
+export type { Bytes, Message, MessageData, MessageType } from "./src/websocket/message.ts";
+export type { KeepaliveOptions, WebSocketOptions } from "./src/websocket/options.ts";
+export { PreparedMessage } from "./src/websocket/prepared_message.ts";
+export type { ConnInfo, ServeOptions, ShutdownOptions, UpgradeResult } from "./src/websocket/serve.ts";
+export { WebSocketServer } from "./src/websocket/serve.ts";
+export { isWebSocketUpgrade, type UpgradeExtras, type UpgraderOptions } from "./src/websocket/upgrader.ts";
+export { WebSocketConn } from "./src/websocket/web_socket_conn.ts";
+
+// ── Hub ──
+
+/** Passes messages to many connections. Go: the Hub of gorilla's chat example. */
+export class Hub<Data = unknown> extends HubOn<Data> {
+  constructor(options?: HubOptions<Data>) {
+    super(runtime, options);
+  }
+}
+
+export { codecEncoding, ConnMember } from "./src/hub/conn_member.ts";
+export type { BroadcastOptions, HubOptions, HubStats } from "./src/hub/hub.ts";
+export { HubClient } from "./src/hub/hub_client.ts";
+export type { HubSocket } from "./src/hub/member.ts";
+export { Room } from "./src/hub/room.ts";
+
+// ── Framing ──
+
+export type { Codec, Decoder, Encoder } from "./src/framing/codec.ts";
+export { FrameError, FrameFormatError, FrameTooLongError } from "./src/framing/codec.ts";
+export { Framed } from "./src/framing/framed.ts";
+export { JsonLinesCodec } from "./src/framing/json_lines.ts";
+export { LinesCodec } from "./src/framing/lines.ts";
+export { ByteBuffer } from "./src/bytes/byte_buffer.ts";
+
+// ── Sockets ──
+
+export type { Addr, PipeAddr, TcpAddr, UnixAddr } from "./src/net/addr.ts";
+export { joinHostPort, splitHostPort } from "./src/net/addr.ts";
+export type { Conn, Listener, Reader, TcpConn, WaitOptions, Writer } from "./src/net/conn.ts";
+export type { Deadline } from "./src/net/deadline.ts";
+export type { DialOptions, ListenOptions, StreamNetwork } from "./src/net/dial.ts";
+export {
+  ClosedError,
+  DeadlineExceededError,
+  NetError,
+  type NetOp,
+  UnexpectedEofError,
+} from "./src/net/errors.ts";

@@ -1,0 +1,311 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+import { Hub, type HubOptions } from "../../src/hub/hub.ts";
+import type { HubClient } from "../../src/hub/hub_client.ts";
+import { Runtime, type RuntimeAdapter } from "../../src/net/runtime.ts";
+import { PreparedMessage } from "../../src/websocket/prepared_message.ts";
+import { VirtualClock } from "../net/virtual_clock.ts";
+import { MemoryMember } from "./memory_member.ts";
+
+let clock: VirtualClock;
+let runtime: Runtime;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  runtime = new Runtime({ name: "memory", clock } as unknown as RuntimeAdapter);
+});
+
+function makeHub(options?: HubOptions<string>): Hub<string> {
+  return new Hub<string>(runtime, options);
+}
+
+function enter(hub: Hub<string>, ...rooms: string[]): { member: MemoryMember; client: HubClient<string> } {
+  const member = new MemoryMember();
+  const client = hub.register(member, "");
+  for (const room of rooms) client.join(room);
+  return { member, client };
+}
+
+/** Lets promises that are settled be heard of. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await null;
+}
+
+describe("Hub: rooms", () => {
+  it("passes a broadcast to everybody", () => {
+    const hub = makeHub();
+    const [a, b] = [enter(hub), enter(hub)];
+    assert.equal(hub.broadcast("hello"), 2);
+    clock.endTurn();
+    assert.deepEqual(a.member.messages, ["hello"]);
+    assert.deepEqual(b.member.messages, ["hello"]);
+  });
+
+  it("passes a room's broadcast to the room alone", () => {
+    const hub = makeHub();
+    const [a, b, c] = [enter(hub, "red"), enter(hub, "red", "blue"), enter(hub, "blue")];
+    assert.equal(hub.room("red").broadcast("r"), 2);
+    assert.equal(hub.room("blue").broadcastJson({ b: 1 }), 2);
+    assert.equal(hub.room("green").broadcast("nobody"), 0);
+    clock.endTurn();
+    assert.deepEqual(a.member.messages, ["r"]);
+    assert.deepEqual(b.member.messages, ["r", '{"b":1}']);
+    assert.deepEqual(c.member.messages, ['{"b":1}']);
+  });
+
+  it("leaves out who is excepted or filtered", () => {
+    const hub = makeHub();
+    const [a, b, c] = [enter(hub), enter(hub), enter(hub)];
+    b.client.data = "b";
+    assert.equal(hub.broadcast("1", { except: a.client }), 2);
+    assert.equal(hub.broadcast("2", { except: new Set([a.client, b.client]) }), 1);
+    assert.equal(hub.broadcast("3", { filter: (client) => client.data === "b" }), 1);
+    clock.endTurn();
+    assert.deepEqual([a, b, c].map(({ member }) => member.messages), [[], ["1", "3"], ["1", "2"]]);
+  });
+
+  it("has a room while somebody is in it", () => {
+    const hub = makeHub();
+    const room = hub.room("red");
+    assert.deepEqual([...hub.rooms], []);
+    const { client } = enter(hub, "red");
+    assert.deepEqual([...hub.rooms], ["red"]);
+    assert.deepEqual([room.size, room.has(client), [...room]], [1, true, [client]]);
+    client.join("red");
+    assert.equal(room.size, 1);
+    client.leave("red");
+    client.leave("red");
+    assert.deepEqual([[...hub.rooms], room.size, client.rooms.size], [[], 0, 0]);
+  });
+
+  it("takes any name for a room", () => {
+    const hub = makeHub();
+    for (const name of ["", "__proto__", "constructor", "a b", "\u0000", "süd"]) {
+      const { member } = enter(hub, name);
+      hub.room(name).broadcast(name);
+      clock.endTurn();
+      assert.deepEqual(member.messages, [name]);
+    }
+    assert.equal(hub.stats.rooms, 6);
+  });
+
+  it("lets go of a member that is unregistered, and of one whose socket closed", async () => {
+    const hub = makeHub();
+    const [a, b] = [enter(hub, "red"), enter(hub, "red")];
+    hub.unregister(a.client);
+    hub.unregister(a.client);
+    assert.equal(a.member.closedBy, null);
+    assert.equal(hub.size, 1);
+    b.member.closeNow();
+    await settle();
+    assert.deepEqual([hub.size, [...hub.rooms]], [0, []]);
+    assert.equal(hub.broadcast("nobody"), 0);
+    assert.equal(a.client.send("gone"), false);
+    a.client.join("red");
+    assert.deepEqual([...hub.rooms], []);
+  });
+
+  it("lets members come and go inside a broadcast", () => {
+    const hub = makeHub();
+    const [a, b] = [enter(hub, "red"), enter(hub, "red")];
+    const count = hub.room("red").broadcast("x", {
+      filter(client) {
+        if (client === a.client) hub.unregister(b.client);
+        return true;
+      },
+    });
+    clock.endTurn();
+    assert.equal(count, 1);
+    assert.deepEqual([a.member.messages, b.member.messages], [["x"], []]);
+  });
+});
+
+describe("Hub: one encoding, one write a turn", () => {
+  it("joins the messages of a turn into one write, whose bytes all members share", () => {
+    const hub = makeHub();
+    const members = [enter(hub), enter(hub, "red"), enter(hub)];
+    hub.broadcast("1");
+    hub.broadcast("2");
+    assert.equal(clock.endTurn(), 1);
+    hub.broadcast("3");
+    clock.endTurn();
+    for (const { member } of members) {
+      assert.deepEqual(member.writes, [["1", "2"], ["3"]]);
+      assert.equal(member.bytes[0], members[0]!.member.bytes[0]);
+      assert.equal(member.bytes[1], members[0]!.member.bytes[1]);
+    }
+  });
+
+  it("keeps the order of broadcasts, rooms and single messages", () => {
+    const hub = makeHub();
+    const [a, b] = [enter(hub, "red"), enter(hub)];
+    hub.broadcast("1");
+    a.client.send("2");
+    hub.room("red").broadcast("3");
+    hub.broadcast("4");
+    b.client.sendJson([5]);
+    clock.endTurn();
+    assert.deepEqual(a.member.writes, [["1", "2", "3", "4"]]);
+    assert.deepEqual(b.member.writes, [["1", "4", "[5]"]]);
+  });
+
+  it("encodes a prepared message once for all broadcasts of it", () => {
+    let encoded = 0;
+    const encoding = {
+      encode(message: PreparedMessage) {
+        encoded++;
+        return message.payload;
+      },
+    };
+    const hub = makeHub();
+    const members = [new MemoryMember(encoding), new MemoryMember(encoding)];
+    for (const member of members) hub.register(member, "");
+    const message = new PreparedMessage("again");
+    for (let i = 0; i < 3; i++) {
+      hub.broadcast(message);
+      clock.endTurn();
+    }
+    assert.equal(encoded, 1);
+    assert.deepEqual(members[1]!.messages, ["again", "again", "again"]);
+  });
+
+  it("sends what was prepared, whatever becomes of the array", () => {
+    const data = new Uint8Array([65, 66]);
+    const message = new PreparedMessage(data);
+    data.fill(0);
+    assert.deepEqual([message.type, message.text()], ["binary", "AB"]);
+  });
+
+  it("does not wait for the end of the turn when much is queued", () => {
+    const hub = makeHub();
+    const { member } = enter(hub);
+    hub.broadcast("x".repeat(70_000));
+    assert.equal(member.writes.length, 1);
+  });
+});
+
+describe("Hub: bounded queues", () => {
+  it("queues for a busy member and sends the queue in one write", async () => {
+    const hub = makeHub();
+    const { member, client } = enter(hub);
+    member.stall();
+    for (const message of ["1", "22", "333"]) {
+      hub.broadcast(message);
+      clock.endTurn();
+    }
+    assert.deepEqual(member.writes, [["1"]]);
+    assert.deepEqual([client.queuedMessages, client.queuedBytes, hub.stats.queuedBytes], [3, 6, 6]);
+    member.takeOne();
+    await settle();
+    assert.deepEqual(member.writes, [["1"], ["22", "333"]]);
+    member.takeOne();
+    await settle();
+    assert.deepEqual([client.queuedMessages, client.queuedBytes], [0, 0]);
+  });
+
+  for (
+    const [what, options, message] of [
+      ["bytes", { maxQueuedBytes: 10 }, "12345"],
+      ["messages", { maxQueuedMessages: 2 }, "1"],
+    ] as const
+  ) {
+    it(`evicts with 1013 the member whose queue has too many ${what}, and nobody else`, async () => {
+      const evicted: HubClient<string>[] = [];
+      const hub = makeHub({ ...options, onEvict: (client) => evicted.push(client) });
+      const [slow, fast] = [enter(hub, "red"), enter(hub, "red")];
+      slow.member.stall();
+      for (let i = 0; i < 3; i++) {
+        assert.equal(hub.broadcast(message), i < 2 ? 2 : 1);
+        clock.endTurn();
+      }
+      await settle();
+      assert.equal(slow.member.closedBy, 1013);
+      assert.deepEqual(slow.member.messages, [message]);
+      assert.deepEqual(evicted, [slow.client]);
+      assert.deepEqual(fast.member.messages, [message, message, message]);
+      const { members, evicted: count, dropped, sent } = hub.stats;
+      assert.deepEqual({ members, count, dropped, sent }, { members: 1, count: 1, dropped: 3, sent: 5 });
+    });
+  }
+
+  it("takes a message as large as the bound, and no larger one", () => {
+    const hub = makeHub({ maxQueuedBytes: 8 });
+    const { client, member } = enter(hub);
+    assert.equal(client.send("12345678"), true);
+    clock.endTurn();
+    assert.equal(client.send("123456789"), false);
+    assert.equal(member.closedBy, 1013);
+  });
+
+  it("lets go of a member whose socket breaks", async () => {
+    const hub = makeHub();
+    const { member } = enter(hub);
+    member.stall();
+    hub.broadcast("1");
+    clock.endTurn();
+    member.breakWrite();
+    await settle();
+    assert.deepEqual([hub.size, member.closedBy], [0, "now"]);
+  });
+
+  it("refuses bounds that bound nothing", () => {
+    assert.throws(() => makeHub({ maxQueuedBytes: 0 }), RangeError);
+    assert.throws(() => makeHub({ maxQueuedMessages: -1 }), RangeError);
+    assert.throws(() => makeHub({ pingInterval: NaN }), RangeError);
+  });
+});
+
+describe("Hub: liveness", () => {
+  it("pings, and drops a member that does not answer", async () => {
+    const hub = makeHub({ pingInterval: 1000, pongTimeout: 2500 });
+    const [alive, dead] = [enter(hub, "red"), enter(hub, "red")];
+    dead.member.answersPings = false;
+    for (let second = 0; second < 10; second++) {
+      clock.advance(1000);
+      await settle();
+    }
+    assert.deepEqual([alive.member.closedBy, alive.member.pings], [null, 10]);
+    assert.deepEqual([dead.member.closedBy, dead.member.pings], ["now", 2]);
+    assert.deepEqual([hub.size, hub.stats.timedOut], [1, 1]);
+  });
+
+  it("has one timer for all members, and none without members", () => {
+    const hub = makeHub({ pingInterval: 1000 });
+    const clients = Array.from({ length: 100 }, () => enter(hub).client);
+    assert.equal(runtime.timers.size, 1);
+    for (const client of clients) hub.unregister(client);
+    assert.equal(runtime.timers.size, 0);
+  });
+
+  it("pings nobody when it is told not to", () => {
+    const hub = makeHub({ pingInterval: Infinity });
+    const { member } = enter(hub);
+    clock.advance(1_000_000);
+    assert.deepEqual([member.pings, runtime.timers.size], [0, 0]);
+  });
+});
+
+describe("Hub: closing", () => {
+  it("closes every member, after what is queued", async () => {
+    const hub = makeHub();
+    const [a, b] = [enter(hub), enter(hub)];
+    hub.broadcast("last");
+    await hub.close();
+    await settle();
+    assert.deepEqual([a.member.closedBy, b.member.closedBy], [1001, 1001]);
+    assert.deepEqual([a.member.messages, b.member.messages], [["last"], ["last"]]);
+    assert.equal(hub.size, 0);
+  });
+});
+
+describe("Hub: size", () => {
+  it("holds many members in many rooms, and a broadcast touches one", () => {
+    const hub = makeHub();
+    const members = Array.from({ length: 20_000 }, (_, i) => enter(hub, `room ${i}`));
+    assert.deepEqual([hub.size, hub.stats.rooms], [20_000, 20_000]);
+    assert.equal(hub.room("room 777").broadcast("hello"), 1);
+    clock.endTurn();
+    assert.deepEqual(members[777]!.member.messages, ["hello"]);
+    assert.equal(members.filter(({ member }) => member.messages.length > 0).length, 1);
+  });
+});

@@ -1,0 +1,75 @@
+import { type Addr, PIPE_ADDR } from "../../src/net/addr.ts";
+import type { HubSocket } from "../../src/hub/member.ts";
+import type { MessageBatch } from "../../src/websocket/message_batch.ts";
+import { type MessageEncoding, serverFrame } from "../../src/websocket/prepared_message.ts";
+
+/** A hub's member that keeps what it got, and takes more only when the test lets it. */
+export class MemoryMember implements HubSocket {
+  readonly remoteAddr: Addr = PIPE_ADDR;
+  readonly closed: Promise<void>;
+  /** One entry a write. */
+  readonly writes: string[][] = [];
+  /** The bytes of each write, to see who shares them. */
+  readonly bytes: Uint8Array[] = [];
+  /** How it was closed: by a code, or `"now"`. */
+  closedBy: number | "now" | null = null;
+  pings = 0;
+  answersPings = true;
+  readonly #encoding: MessageEncoding;
+  #stalled = false;
+  #take: (() => void) | null = null;
+  #fail: ((error: Error) => void) | null = null;
+  #resolveClosed!: () => void;
+
+  constructor(encoding: MessageEncoding = serverFrame) {
+    this.#encoding = encoding;
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+  }
+
+  /** All messages in order. */
+  get messages(): string[] {
+    return this.writes.flat();
+  }
+
+  /** From now on a write lasts until `takeOne`. */
+  stall(): void {
+    this.#stalled = true;
+  }
+
+  /** The socket has room again for one write. */
+  takeOne(): void {
+    this.#take?.();
+    this.#take = null;
+  }
+
+  /** The socket breaks under a write. */
+  breakWrite(): void {
+    this.#fail?.(new Error("broken"));
+  }
+
+  writeBatch(batch: MessageBatch): Promise<void> | null {
+    this.writes.push(batch.messages().map((message) => message.text()));
+    this.bytes.push(batch.bytes(this.#encoding));
+    if (!this.#stalled) return null;
+    return new Promise((resolve, reject) => {
+      this.#take = resolve;
+      this.#fail = reject;
+    });
+  }
+
+  ping(): Promise<void> {
+    this.pings++;
+    return this.answersPings ? Promise.resolve() : new Promise(() => {});
+  }
+
+  close(code = 1000): Promise<void> {
+    this.closedBy ??= code;
+    this.#resolveClosed();
+    return this.closed;
+  }
+
+  closeNow(): void {
+    this.closedBy ??= "now";
+    this.#resolveClosed();
+  }
+}
