@@ -1,0 +1,157 @@
+/** The two doors of the chat: a WebSocket for browsers, lines of JSON over TCP for terminals. Behind both is one hub. */
+
+import {
+  codecEncoding,
+  type Conn,
+  ConnMember,
+  DeadlineExceededError,
+  Framed,
+  FrameFormatError,
+  JsonLinesCodec,
+  LinesCodec,
+  listen,
+  listenAndServe,
+  type Listener,
+  type WebSocketConn,
+  type WebSocketServer,
+} from "../../mod.ts";
+import type { Chat, Guest } from "./chat.ts";
+
+/** The longest message that a guest can send, bytes: 2,000 characters, however they are written in JSON. */
+const MAX_MESSAGE = 16_384;
+
+/** How the doors are set up. */
+export interface DoorOptions {
+  /** Milliseconds for somebody who connected to join a room. Default: 60,000. */
+  joinTimeout?: number;
+  /** Milliseconds for the head of a request. Default: 10,000. */
+  handshakeTimeout?: number;
+}
+
+const JOIN_TIMEOUT = 60_000;
+
+/** Opens the door for browsers: the page at `/`, the WebSocket at `/ws`. */
+export function openWebDoor(
+  chat: Chat,
+  address: string,
+  page: string,
+  { joinTimeout = JOIN_TIMEOUT, handshakeTimeout = 10_000 }: DoorOptions = {},
+): Promise<WebSocketServer> {
+  return listenAndServe("tcp", address, {
+    handshakeTimeout,
+    readLimit: MAX_MESSAGE,
+    upgrade: (request) => pathOf(request) === "/ws" ? undefined : notFound(),
+    fetch: (request) => pathOf(request) === "/" ? pageResponse(page) : notFound(),
+    websocket: (conn) => serveBrowser(chat, conn, joinTimeout),
+  });
+}
+
+async function serveBrowser(chat: Chat, conn: WebSocketConn, joinTimeout: number): Promise<void> {
+  const guest = chat.enter(conn);
+  conn.setReadDeadline(Date.now() + joinTimeout);
+  try {
+    for await (const message of conn) {
+      if (message.type === "text") receiveJson(guest, message.data);
+      else guest.refuse("Send text, not binary");
+      if (guest.joined) conn.setReadDeadline(null);
+    }
+  } catch (error) {
+    if (!(error instanceof DeadlineExceededError)) throw error;
+    await conn.close(1008, "Join a room in time");
+  } finally {
+    guest.leave();
+  }
+}
+
+function receiveJson(guest: Guest, text: string): void {
+  try {
+    guest.receive(JSON.parse(text));
+  } catch {
+    guest.refuse("That is not JSON");
+  }
+}
+
+/** A door for terminals. */
+export interface LineDoor {
+  readonly listener: Listener;
+  /** Closes the door, and the connections that came through it. */
+  close(): Promise<void>;
+}
+
+/** Opens the door for terminals: one JSON object a line, the same messages. */
+export async function openLineDoor(
+  chat: Chat,
+  address: string,
+  { joinTimeout = JOIN_TIMEOUT }: DoorOptions = {},
+): Promise<LineDoor> {
+  const listener = await listen("tcp", address);
+  const conns = new Set<Conn>();
+  const serving = (async () => {
+    for await (const conn of listener) {
+      conns.add(conn);
+      serveTerminal(chat, conn, joinTimeout).finally(() => conns.delete(conn));
+    }
+  })();
+  return {
+    listener,
+    async close() {
+      await listener.close();
+      await serving;
+      await Promise.all(Array.from(conns, (conn) => conn.close()));
+    },
+  };
+}
+
+/** The hub's messages are JSON already: to a terminal each is a line. A welcome to a full room is a long one. */
+const lines = codecEncoding(new LinesCodec({ maxLength: 1 << 24 }), (message) => message.text());
+
+async function serveTerminal(chat: Chat, conn: Conn, joinTimeout: number): Promise<void> {
+  const member = new ConnMember(conn, lines);
+  const guest = chat.enter(member);
+  const framed = new Framed(conn, new JsonLinesCodec({ maxLength: MAX_MESSAGE }));
+  conn.setReadDeadline(Date.now() + joinTimeout);
+  try {
+    while (await receiveLine(guest, framed)) {
+      if (guest.joined) conn.setReadDeadline(null);
+    }
+  } catch {
+    // The terminal is gone, was silent, or sent a line without end. It was told what can be told.
+  } finally {
+    guest.leave();
+    await member.close();
+  }
+}
+
+/** Takes one line; `false` at the end. A line that is not JSON is answered, and the next one is read. */
+async function receiveLine(guest: Guest, framed: Framed<unknown>): Promise<boolean> {
+  try {
+    const message = await framed.read();
+    if (message === null) return false;
+    guest.receive(message);
+  } catch (error) {
+    guest.refuse(error instanceof Error ? error.message : "That is not a line of JSON");
+    if (!(error instanceof FrameFormatError)) throw error;
+  }
+  return true;
+}
+
+function pathOf(request: Request): string {
+  return new URL(request.url).pathname;
+}
+
+function notFound(): Response {
+  return new Response("Not found\n", { status: 404 });
+}
+
+function pageResponse(page: string): Response {
+  return new Response(page, {
+    headers: {
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy":
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; " +
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+    },
+  });
+}
