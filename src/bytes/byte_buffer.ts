@@ -8,6 +8,14 @@ const MAX_SEGMENT = 65536;
 /** A buffer of which little is left is kept when it is no larger than this. */
 const SMALL_BUFFER = 2048;
 
+/**
+ * Where `reserve` finds room. All buffers share it, since a small array of its own costs several times what fills it.
+ * No part of a slab is given out twice.
+ */
+const SLAB = 32768;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
 /** A stretch of the buffer: `bytes[start, end)`. */
 interface Segment {
   readonly bytes: Uint8Array;
@@ -50,6 +58,27 @@ export class ByteBuffer {
       this.#copyIn(chunk, last);
     }
     this.#length += chunk.length;
+  }
+
+  /** Room for `size` bytes behind the last one. What is written there at once becomes part of the buffer by `commit`. */
+  reserve(size: number): Uint8Array {
+    if (slab.length - slabUsed < size) {
+      slab = new Uint8Array(Math.max(SLAB, size));
+      slabUsed = 0;
+    }
+    return slab.subarray(slabUsed, slabUsed + size);
+  }
+
+  /** Adds the first `n` bytes of what was reserved just now. */
+  commit(n: number): void {
+    const end = slabUsed + n;
+    if (!(n >= 0 && end <= slab.length)) throw this.#outOfRange("commit", n);
+    if (n === 0) return;
+    const last = this.#segments.at(-1);
+    if (last?.bytes === slab && last.end === slabUsed) last.end = end;
+    else this.#segments.push({ bytes: slab, start: slabUsed, end, own: false });
+    slabUsed = end;
+    this.#length += n;
   }
 
   /** Where `byte` is found first, at `from` or behind it; -1 when it is not there. */

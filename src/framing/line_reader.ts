@@ -2,7 +2,8 @@ import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { FrameFormatError, FrameTooLongError } from "./codec.ts";
 import { decodeUtf8 } from "./utf8_text.ts";
 
-const LF = 0x0a;
+/** The newline. */
+export const LF = 0x0a;
 const CR = 0x0d;
 
 /**

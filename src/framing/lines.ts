@@ -1,10 +1,13 @@
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
-import { LineReader, type TooLongPolicy } from "./line_reader.ts";
-import { encodeUtf8 } from "./utf8_text.ts";
+import { LF, LineReader, type TooLongPolicy } from "./line_reader.ts";
+import { encodeUtf8, encodeUtf8Into } from "./utf8_text.ts";
 
 /** The longest line that is taken when nobody says otherwise, bytes. */
 export const DEFAULT_MAX_LINE = 65536;
+
+/** Code units of a line for which room is reserved, three bytes for each. */
+const SHORT_LINE = 2048;
 
 /** Options of a {@linkcode LinesCodec}. */
 export interface LinesOptions {
@@ -33,10 +36,17 @@ export class LinesCodec implements Codec<string> {
     this.#lines = new LineReader(this.#maxLength, options.onTooLong ?? "error");
   }
 
+  /**
+   * Removes the next line from `src`; `undefined` when its newline has not come.
+   *
+   * @throws {FrameTooLongError} when a line is longer than `maxLength`
+   * @throws {FrameFormatError} when a line is not UTF-8; it is gone then
+   */
   decode(src: ByteBuffer): string | undefined {
     return this.#lines.next(src);
   }
 
+  /** The last line, without a newline. If that is not UTF-8, it was truncated, and stays in `src`. */
   decodeEof(src: ByteBuffer): string | undefined {
     const line = this.#lines.last(src);
     if (line === null) return undefined;
@@ -61,7 +71,18 @@ export class LinesCodec implements Codec<string> {
 /** Appends a line and its LF. */
 export function appendLine(line: string, dst: ByteBuffer, maxLength: number): void {
   // No text has fewer bytes than code units: a huge one need not be encoded to be refused.
-  const bytes = line.length > maxLength ? null : encodeUtf8(line + "\n");
-  if (bytes === null || bytes.length - 1 > maxLength) throw new FrameTooLongError("line", maxLength, null);
+  if (line.length > maxLength) throw new FrameTooLongError("line", maxLength, null);
+  if (line.length <= SHORT_LINE) return appendShort(line, dst, maxLength);
+  const bytes = encodeUtf8(line + "\n");
+  if (bytes.length - 1 > maxLength) throw new FrameTooLongError("line", maxLength, null);
   dst.append(bytes);
+}
+
+/** Encodes in place, which saves an array that would cost more than the encoding. */
+function appendShort(line: string, dst: ByteBuffer, maxLength: number): void {
+  const room = dst.reserve(3 * line.length + 1);
+  const length = encodeUtf8Into(line, room);
+  if (length > maxLength) throw new FrameTooLongError("line", maxLength, null);
+  room[length] = LF;
+  dst.commit(length + 1);
 }

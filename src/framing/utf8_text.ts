@@ -10,6 +10,7 @@ declare class TextDecoder {
 
 declare class TextEncoder {
   encode(text: string): Uint8Array;
+  encodeInto(text: string, into: Uint8Array): { written: number };
 }
 
 // Without `ignoreBOM` a byte order mark would vanish; with `stream` unset no state is left behind.
@@ -28,4 +29,9 @@ export function decodeUtf8(bytes: Uint8Array): string | null {
 /** The UTF-8 bytes of `text`; a lone surrogate becomes U+FFFD, as everywhere on the web. */
 export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
+}
+
+/** Writes the UTF-8 bytes of `text` to the start of `into`, and returns how many. There is room for three a code unit. */
+export function encodeUtf8Into(text: string, into: Uint8Array): number {
+  return encoder.encodeInto(text, into).written;
 }

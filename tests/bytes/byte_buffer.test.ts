@@ -121,6 +121,47 @@ describe("indexOf, peek and head", () => {
   });
 });
 
+describe("reserve and commit", () => {
+  const write = (buffer: ByteBuffer, value: string): void => {
+    buffer.reserve(100).set(bytes(value));
+    buffer.commit(value.length);
+  };
+
+  it("add what was written, in one piece and among chunks", () => {
+    const buffer = new ByteBuffer();
+    write(buffer, "ab");
+    write(buffer, "cd");
+    assert.equal(text(buffer.head(9)), "abcd");
+    buffer.append(bytes("ef"));
+    write(buffer, "gh");
+    write(buffer, "");
+    assert.equal(buffer.indexOf(0), -1);
+    assert.equal(text(buffer.take(8)), "abcdefgh");
+    assert.equal(buffer.length, 0);
+  });
+
+  it("give no byte out twice", () => {
+    const [a, b] = [new ByteBuffer(), new ByteBuffer()];
+    write(a, "a1");
+    write(b, "b1");
+    const taken = a.take(2);
+    b.reserve(100).fill(0xff);
+    for (let i = 0; i < 2000; i++) write(i % 2 === 0 ? a : b, i % 2 === 0 ? "a2" : "b2");
+    assert.equal(text(taken), "a1");
+    assert.equal(text(a.take(2000)), "a2".repeat(1000));
+    assert.equal(text(b.take(2002)), "b1" + "b2".repeat(1000));
+  });
+
+  it("refuse more than there is room", () => {
+    const buffer = new ByteBuffer();
+    buffer.reserve(100_000);
+    assert.throws(() => buffer.commit(100_001), RangeError);
+    assert.throws(() => buffer.commit(-1), RangeError);
+    buffer.commit(100_000);
+    assert.equal(buffer.length, 100_000);
+  });
+});
+
 describe("memory", () => {
   /** Bytes of all the arrays that the buffer was seen to hand out. */
   const held = (buffer: ByteBuffer): number => {
@@ -200,6 +241,7 @@ describe("any sequence of calls", () => {
       fc.record({ take: fc.nat(4000) }),
       fc.record({ skip: fc.nat(4000) }),
       fc.record({ find: fc.nat(255), from: fc.nat(4000) }),
+      fc.record({ commit: fc.uint8Array({ maxLength: 30 }) }),
       fc.record({ compact: fc.constant(true) }),
     ),
     { maxLength: 60 },
@@ -214,6 +256,10 @@ describe("any sequence of calls", () => {
           if ("append" in step) {
             model.push(...step.append);
             buffer.append(step.append.slice());
+          } else if ("commit" in step) {
+            model.push(...step.commit);
+            buffer.reserve(40).set(step.commit);
+            buffer.commit(step.commit.length);
           } else if ("take" in step) {
             const n = Math.min(step.take, model.length);
             assert.deepEqual([...buffer.take(n)], model.slice(0, n));

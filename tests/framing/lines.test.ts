@@ -226,6 +226,13 @@ describe("encode", () => {
     assert.equal(text, "a\n\né€😀\nb\rc\n");
   });
 
+  it("writes lines of every length", () => {
+    const lines = [1, 100, 2047, 2048, 2049, 4096, 60_000].flatMap((
+      length,
+    ) => ["x".repeat(length), "é".repeat(length / 2)]);
+    assert.deepEqual(decodeAll(new LinesCodec(), [encodeAll(new LinesCodec(), lines)]).items, lines);
+  });
+
   it("refuses what would not come back as one line, and appends nothing then", () => {
     const dst = new ByteBuffer();
     for (const line of ["a\nb", "\n", "a\r", "\r"]) {
@@ -250,6 +257,15 @@ describe("encode", () => {
       });
     }
     assert.equal(dst.length, 0);
+  });
+
+  it("checks maxLength of long lines too", () => {
+    const codec = new LinesCodec({ maxLength: 5000 });
+    assert.equal(encodeAll(codec, ["é".repeat(2500)]).length, 5001);
+    assert.throws(() => encodeAll(codec, ["é".repeat(2500) + "x"]), {
+      name: "FrameTooLongError",
+      limit: 5000,
+    });
   });
 
   it("writes a lone surrogate as U+FFFD", () => {
