@@ -1,0 +1,37 @@
+/** What is sent to and fro with every foreign peer. */
+
+import assert from "node:assert/strict";
+
+/** Options of every test. */
+export const limit: { timeout: number } = { timeout: 20_000 };
+
+const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i * 7 + (i >> 8));
+
+/** Messages whose answer is the same message. */
+export const messages: readonly (readonly [what: string, message: string | Uint8Array])[] = [
+  ["text", "hello"],
+  ["empty text", ""],
+  ["text of all lengths of UTF-8", "a \u00e4 \u20ac \u{1f600} \ufeff \ufffd"],
+  ["text of 125 bytes", "x".repeat(125)],
+  ["text of 126 bytes", "x".repeat(126)],
+  ["text of 65,535 bytes", "x".repeat(65_535)],
+  ["text of 65,536 bytes", "x".repeat(65_536)],
+  ["text of 1 MiB", "\u00e4".repeat(1 << 19)],
+  ["binary", bytes(5)],
+  ["empty binary", bytes(0)],
+  ["binary of 70,000 bytes", bytes(70_000)],
+  ["binary of 1 MiB", bytes(1 << 20)],
+];
+
+/** Compares what came with what was sent, whatever the peer calls bytes. */
+export function assertSame(actual: unknown, expected: string | Uint8Array): void {
+  if (typeof expected === "string") {
+    assert.equal(typeof actual, "string");
+    assert.ok(actual === expected, "the texts differ");
+    return;
+  }
+  const view = actual instanceof ArrayBuffer ? new Uint8Array(actual) : actual as Uint8Array;
+  assert.ok(view instanceof Uint8Array, `${actual} is not bytes`);
+  assert.equal(view.length, expected.length);
+  assert.equal(view.findIndex((byte, i) => byte !== expected[i]), -1);
+}
