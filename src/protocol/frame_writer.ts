@@ -117,7 +117,7 @@ export class FrameWriter {
       );
     }
     if (inOrder) return this.#writeSmall(payload, FIN | opcode);
-    if (this.#segments.length === 0 && this.#urgent.length === 0 && this.#taken === null) {
+    if (this.#isNextRun()) {
       this.#writeSmall(payload, FIN | opcode);
       this.#mayOvertake = false;
       return;
@@ -180,6 +180,12 @@ export class FrameWriter {
     this.#segments = [];
     this.#urgent = [];
     this.#bytes = this.#taken?.length ?? 0;
+  }
+
+  /** Whether a control frame in the buffer leaves with the next run: then it need not overtake anything. */
+  #isNextRun(): boolean {
+    if (this.#segments.length > 0 || this.#urgent.length > 0 || this.#taken !== null) return false;
+    return this.#used + MAX_HEADER_SIZE + MAX_CONTROL_PAYLOAD <= POOL_BUFFER_SIZE;
   }
 
   /** All control frames that wait, in one run. */

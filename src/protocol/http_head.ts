@@ -20,10 +20,6 @@ import {
 
 export { HttpHeadError };
 
-// Importers that have not moved yet.
-export { parseAuthority } from "./http_grammar.ts";
-export { encodeRequestHead, encodeResponseHead, statusText } from "./http_head_writer.ts";
-
 /** The head of a request. */
 export interface RequestHead extends RequestLine {
   readonly headers: HeaderFields;
@@ -92,6 +88,8 @@ export class ResponseHeadReader {
 
 const LF = 0x0a;
 const CR = 0x0d;
+const SPACE = 0x20;
+const DEL = 0x7f;
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** What tells a request from a response. */
@@ -168,6 +166,7 @@ class HeadReader<Start, Head> {
   #hold(chunk: Uint8Array, from: number, to: number): void {
     const held = this.#held + to - from;
     if (held === 0) return;
+    if (this.#start === undefined && this.#held === 0) checkFirstByte(chunk[from]!);
     const last = chunk[to - 1];
     this.#checkLength(held, last === LF ? held - 2 : last === CR ? held - 1 : held);
     if (held > this.#partial.length) this.#growPartial(held);
@@ -254,3 +253,10 @@ const responseGrammar: HeadGrammar<StatusLine, ResponseHead> = {
     return { ...line, headers };
   },
 };
+
+/** What cannot begin a first line is no HTTP, TLS for example: nobody has to wait for the line's end to say so. */
+function checkFirstByte(byte: number): void {
+  if (byte !== CR && (byte <= SPACE || byte >= DEL)) {
+    throw new HttpHeadError(400, "The head does not begin like HTTP");
+  }
+}

@@ -194,6 +194,16 @@ describe("RFC 9112, 2.3: version", () => {
 });
 
 describe("RFC 9112, 3: request line", () => {
+  it("what cannot begin a line is refused at its first byte, TLS for example", () => {
+    for (const byte of [0x00, 0x16, 0x20, 0x7f, 0x80, 0xff]) {
+      const reader = newRequest();
+      assert.throws(
+        () => reader.receive(Uint8Array.of(byte)),
+        (error) => error instanceof HttpHeadError && error.status === 400,
+      );
+    }
+  });
+
   const line = (text: string) => `${text}\r\nHost: a\r\n\r\n`;
 
   it("any token is a method", () => {
@@ -508,8 +518,8 @@ describe("RFC 9112, 2.2 and RFC 6585, 5: limits", () => {
   });
 
   it("one huge chunk without a line's end is refused at once", () => {
-    assert.throws(() => new RequestHeadReader().receive(new Uint8Array(1 << 24)), { status: 414 });
-    assert.throws(() => new ResponseHeadReader().receive(new Uint8Array(1 << 24)), { status: 414 });
+    assert.throws(() => new RequestHeadReader().receive(new Uint8Array(1 << 24).fill(0x61)), { status: 414 });
+    assert.throws(() => new ResponseHeadReader().receive(new Uint8Array(1 << 24).fill(0x61)), { status: 414 });
   });
 });
 
