@@ -142,6 +142,8 @@ class DenoServer implements SocketServer {
 const IDLE_BUFFER = 4096;
 /** The largest read, bytes. */
 const LARGEST_BUFFER = 262144;
+/** Reads in a row that took little, after which the buffer is the idle one again. */
+const LITTLE_READS = 4;
 
 class DenoSocket implements StreamSocket {
   readonly localAddr: TcpAddr;
@@ -153,6 +155,8 @@ class DenoSocket implements StreamSocket {
   /** What is read into: chunks are cut from its front, so that many small ones share one allocation. */
   #buffer: Uint8Array | null = null;
   #bufferSize = IDLE_BUFFER;
+  /** Reads in a row that took little of it. */
+  #little = 0;
   #ended = false;
   #closed = false;
   /** What broke it: Deno's error, or what the handler threw. */
@@ -205,16 +209,16 @@ class DenoSocket implements StreamSocket {
   }
 
   /**
-   * Keeps what is left of the buffer for the next read. A read that filled a whole one asks for a larger one; one that
-   * took little for a smaller one, because the next read may wait long.
+   * Keeps what is left of the buffer for the next read. A read that filled it asks for a larger one; some in a row that
+   * took little ask for the idle one again, because a read that waits long should not hold much.
    */
   #resize(buffer: Uint8Array, count: number): void {
-    const size = this.#bufferSize;
+    this.#little = count < this.#bufferSize / 16 ? this.#little + 1 : 0;
     if (count === buffer.length) {
-      if (count === size) this.#bufferSize = Math.min(size * 4, LARGEST_BUFFER);
+      this.#bufferSize = Math.min(this.#bufferSize * 4, LARGEST_BUFFER);
       this.#buffer = null;
-    } else if (size > IDLE_BUFFER && count < size / 8) {
-      this.#bufferSize = size / 4;
+    } else if (this.#little >= LITTLE_READS && this.#bufferSize > IDLE_BUFFER) {
+      this.#bufferSize = IDLE_BUFFER;
       this.#buffer = null;
     } else {
       this.#buffer = buffer.length - count < IDLE_BUFFER / 2 ? null : buffer.subarray(count);

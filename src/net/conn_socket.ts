@@ -1,13 +1,15 @@
 import type { Addr } from "./addr.ts";
 import { ChunkQueue } from "./chunk_queue.ts";
 import type { Conn } from "./conn.ts";
-import { NetError } from "./errors.ts";
+import { NetError, type NetOp } from "./errors.ts";
 import { type DetachedSocket, SocketConn } from "./socket_conn.ts";
 import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
 
 /** Takes a connection over, to drive it from below: ours by its socket, any other through its own calls. */
 export function takeOver(conn: Conn): DetachedSocket {
   if (conn instanceof SocketConn) return SocketConn.detach(conn);
+  // Whoever takes it over has deadlines of its own.
+  conn.setDeadline(null);
   return { socket: new ConnSocket(conn), chunks: new ChunkQueue(), ended: false, error: null };
 }
 
@@ -20,6 +22,8 @@ class ConnSocket implements StreamSocket {
   #reading = false;
   #paused = false;
   #ended = false;
+  /** `close` or `reset` was called. */
+  #leaving = false;
   #closed = false;
 
   constructor(conn: Conn) {
@@ -30,7 +34,8 @@ class ConnSocket implements StreamSocket {
 
   start(handler: StreamHandler): void {
     this.#handler = handler;
-    void this.#read();
+    // Not from inside the call: a connection may have bytes at once.
+    queueMicrotask(() => void this.#read());
   }
 
   pause(): void {
@@ -46,15 +51,12 @@ class ConnSocket implements StreamSocket {
     if (this.#reading || this.#handler === null) return;
     this.#reading = true;
     try {
-      while (!this.#paused && !this.#ended && !this.#closed) {
+      while (!this.#paused && !this.#ended && !this.#leaving) {
         const chunk = await this.#conn.readChunk();
-        if (this.#closed) return;
-        if (chunk === null) {
-          this.#ended = true;
-          this.#handler.onEnd();
-        } else {
-          this.#handler.onData(chunk);
-        }
+        if (this.#leaving) return;
+        this.#ended = chunk === null;
+        if (chunk === null) this.#handler.onEnd();
+        else this.#handler.onData(chunk);
       }
     } catch (error) {
       this.#break("read", error);
@@ -64,24 +66,46 @@ class ConnSocket implements StreamSocket {
   }
 
   write(bytes: Uint8Array): boolean {
-    this.#conn.write(bytes).then(
-      () => this.#closed || this.#handler?.onDrain(),
-      (error) => this.#break("write", error),
-    );
+    void this.#write(bytes);
     return false;
   }
 
+  async #write(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#conn.write(bytes);
+      if (!this.#leaving) this.#handler?.onDrain();
+    } catch (error) {
+      this.#break("write", error);
+    }
+  }
+
   closeWrite(): void {
-    this.#conn.closeWrite().catch((error) => this.#break("write", error));
+    void this.#call(() => this.#conn.closeWrite());
   }
 
   close(): void {
-    this.#conn.close().then(() => this.#finish(null), (error) => this.#break("close", error));
+    this.#leaving = true;
+    void this.#call(async () => {
+      await this.#conn.close();
+      this.#finish(null);
+    });
   }
 
   reset(): void {
-    this.#conn.closeNow();
-    queueMicrotask(() => this.#finish(null));
+    this.#leaving = true;
+    void this.#call(async () => {
+      this.#conn.closeNow();
+      await null;
+      this.#finish(null);
+    });
+  }
+
+  async #call(end: () => Promise<void>): Promise<void> {
+    try {
+      await end();
+    } catch (error) {
+      this.#break("close", error);
+    }
   }
 
   /** Up to whoever made the connection. */
@@ -89,18 +113,24 @@ class ConnSocket implements StreamSocket {
 
   setKeepAlive(): void {}
 
-  #break(op: "read" | "write" | "close", error: unknown): void {
-    if (this.#closed) return;
-    this.#conn.closeNow();
+  /** The connection broke, or the handler threw. What fails because this side is leaving is told by `close` itself. */
+  #break(op: NetOp, error: unknown): void {
+    if (this.#closed || this.#leaving && op !== "close") return;
+    this.#leaving = true;
     const { network } = this.remoteAddr;
     this.#finish(
       error instanceof NetError ? error : new NetError({ op, network, code: "EIO", cause: error }),
     );
+    void this.#call(async () => this.#conn.closeNow());
   }
 
   #finish(error: NetError | null): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#handler?.onClose(error);
+    try {
+      this.#handler?.onClose(error);
+    } catch {
+      // The socket is gone already: there is nothing left to break.
+    }
   }
 }

@@ -17,7 +17,8 @@ export class CloseError extends Error implements CloseInfo {
   readonly wasClean: boolean;
 
   constructor(info: CloseInfo, cause?: unknown) {
-    super(`The connection is closed: ${info.code}${info.reason === "" ? "" : ` ${info.reason}`}`, { cause });
+    const why = info.reason === "" ? "" : ` ${info.reason}`;
+    super(`The connection is closed: ${info.code}${why}`, cause === undefined ? undefined : { cause });
     this.code = info.code;
     this.reason = info.reason;
     this.wasClean = info.wasClean;

@@ -1,9 +1,10 @@
 import { joinHostPort } from "../net/addr.ts";
 import { takeOver } from "../net/conn_socket.ts";
-import type { Conn } from "../net/conn.ts";
+import type { Conn, WaitOptions } from "../net/conn.ts";
 import { dialOn } from "../net/dial.ts";
 import { DeadlineExceededError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
+import { Alarm } from "../net/timer_queue.ts";
 import { encodeBase64 } from "../bytes/base64.ts";
 import {
   checkUpgradeResponse,
@@ -13,6 +14,7 @@ import {
 } from "../protocol/client_handshake.ts";
 import { HttpHeadError, type ResponseHead, ResponseHeadReader } from "../protocol/http_head.ts";
 import { HandshakeError } from "./handshake_error.ts";
+import { readRefusal } from "./refusal.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
 import { WebSocketConn } from "./web_socket_conn.ts";
 
@@ -28,8 +30,8 @@ export interface WebSocketDialOptions extends WebSocketOptions {
   netDial?: (network: "tcp", address: string) => Promise<Conn>;
 }
 
-/** Body of a refusal that the error keeps, bytes. */
-const KEPT_BODY = 1024;
+/** How long the start of a refusal's body is waited for, milliseconds. */
+const REFUSAL_TIME = 1_000;
 /** Interim responses (1xx) to skip before giving up. */
 const MAX_INTERIM = 8;
 
@@ -40,7 +42,7 @@ export async function dialWebSocketOn(
   options: WebSocketDialOptions = {},
 ): Promise<WebSocketConn> {
   const settings = webSocketSettings(options);
-  const target = parseWebSocketUrl(typeof url === "string" ? new URL(url) : url);
+  const target = parseWebSocketUrl(parseUrl(url));
   const offer = {
     host: target.host,
     target: target.target,
@@ -51,16 +53,19 @@ export async function dialWebSocketOn(
   };
   // Before dialling: what is wrong with the arguments is said at once.
   const request = encodeUpgradeRequest(offer);
+  options.signal?.throwIfAborted();
   const deadline = runtime.timers.now() + settings.handshakeTimeout;
-  const conn = await connect(runtime, target, settings, options);
+  const conn = await connect(runtime, target, settings, deadline, options);
   try {
     conn.setDeadline(deadline);
-    const { signal } = options;
-    await conn.write(request, signal && { signal });
-    const { head, rest } = await readResponse(conn, signal);
+    const wait = options.signal && { signal: options.signal };
+    await conn.write(request, wait);
+    const { head, rest } = await readResponse(conn, wait);
     const check = checkUpgradeResponse(head, offer);
     if (!check.ok) {
-      throw new HandshakeError(check.reason, head.status, await readRefusal(conn, head, rest));
+      // What of the body does not come soon is left out.
+      conn.setReadDeadline(Math.min(deadline, runtime.timers.now() + REFUSAL_TIME));
+      throw new HandshakeError(check.reason, head.status, await readRefusal(conn, head, rest, wait));
     }
     conn.setDeadline(null);
     const { subprotocol } = check;
@@ -80,22 +85,63 @@ export async function dialWebSocketOn(
   }
 }
 
+function parseUrl(url: string | URL): URL {
+  if (url instanceof URL) return url;
+  if (!URL.canParse(url)) throw new SyntaxError(`Cannot connect: ${JSON.stringify(url)} is no URL`);
+  return new URL(url);
+}
+
 function connect(
   runtime: Runtime,
   target: WebSocketTarget,
   settings: WebSocketSettings,
+  deadline: number,
   options: WebSocketDialOptions,
 ): Promise<Conn> {
   const address = joinHostPort(target.hostname, target.port);
-  if (options.netDial !== undefined) return options.netDial("tcp", address);
+  const { signal, netDial } = options;
+  if (netDial !== undefined) {
+    const expired = () => new DeadlineExceededError("dial", "websocket", address);
+    return within(runtime, deadline, expired, signal, netDial("tcp", address));
+  }
   if (target.secure) {
     throw new TypeError(
       "Cannot dial wss: this version has no TLS; give a netDial that makes a TLS connection",
     );
   }
-  const { signal } = options;
   const timeout = settings.handshakeTimeout;
   return dialOn(runtime, "tcp", address, signal === undefined ? { timeout } : { timeout, signal });
+}
+
+/** Waits for somebody else's dialling as long as there is time. A connection that comes too late is closed. */
+function within(
+  runtime: Runtime,
+  deadline: number,
+  expired: () => Error,
+  signal: AbortSignal | undefined,
+  dialling: Promise<Conn>,
+): Promise<Conn> {
+  return new Promise((resolve, reject) => {
+    let waiting = true;
+    const end = () => {
+      waiting = false;
+      runtime.timers.clear(alarm);
+      signal?.removeEventListener("abort", onAbort);
+    };
+    const giveUp = (reason: unknown) => {
+      end();
+      reject(reason);
+    };
+    const onAbort = () => giveUp(signal!.reason);
+    const alarm = new Alarm(() => giveUp(expired()));
+    runtime.timers.set(alarm, deadline);
+    signal?.addEventListener("abort", onAbort);
+    dialling.then((conn) => {
+      if (!waiting) return conn.closeNow();
+      end();
+      resolve(conn);
+    }, giveUp);
+  });
 }
 
 interface ReceivedResponse {
@@ -103,14 +149,14 @@ interface ReceivedResponse {
   readonly rest: Uint8Array;
 }
 
-async function readResponse(conn: Conn, signal?: AbortSignal): Promise<ReceivedResponse> {
+async function readResponse(conn: Conn, wait?: WaitOptions): Promise<ReceivedResponse> {
   let reader = new ResponseHeadReader();
   let interim = 0;
-  for (let chunk = await conn.readChunk(signal && { signal }); chunk !== null;) {
+  for (let chunk = await conn.readChunk(wait); chunk !== null;) {
     const head = reader.receive(chunk);
     if (head !== undefined && (head.status === 101 || head.status >= 200)) return { head, rest: reader.rest };
     if (head === undefined) {
-      chunk = await conn.readChunk(signal && { signal });
+      chunk = await conn.readChunk(wait);
     } else {
       // RFC 9110, 15.2: interim responses may come before the final one.
       if (++interim > MAX_INTERIM) {
@@ -118,30 +164,10 @@ async function readResponse(conn: Conn, signal?: AbortSignal): Promise<ReceivedR
       }
       chunk = reader.rest;
       reader = new ResponseHeadReader();
-      if (chunk.length === 0) chunk = await conn.readChunk(signal && { signal });
+      if (chunk.length === 0) chunk = await conn.readChunk(wait);
     }
   }
   throw new HandshakeError("The server closed the connection instead of answering", 0);
-}
-
-/** The server's refusal with the start of its body, as far as it comes. */
-async function readRefusal(conn: Conn, head: ResponseHead, rest: Uint8Array): Promise<Response | null> {
-  if (head.status < 200 || head.status > 599) return null;
-  const body = new Uint8Array(Math.min(KEPT_BODY, Number(head.headers.get("content-length") ?? KEPT_BODY)));
-  let length = 0;
-  try {
-    for (let chunk: Uint8Array | null = rest; chunk !== null && length < body.length;) {
-      const part = chunk.subarray(0, body.length - length);
-      body.set(part, length);
-      length += part.length;
-      if (length < body.length) chunk = await conn.readChunk();
-    }
-  } catch {
-    // What came is what the error shows.
-  }
-  const hasNoBody = head.status === 204 || head.status === 205 || head.status === 304;
-  const headers = new Headers([...head.headers]);
-  return new Response(hasNoBody ? null : body.subarray(0, length), { status: head.status, headers });
 }
 
 /** What failed during the handshake, in the words of the handshake. */

@@ -1,30 +1,23 @@
 import type { Addr } from "../net/addr.ts";
-import type { Conn, WaitOptions } from "../net/conn.ts";
+import type { Conn } from "../net/conn.ts";
 import { DeadlineExceededError, type NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
 import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
-import { Alarm } from "../net/timer_queue.ts";
-import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from "../protocol/close_code.ts";
-import { MAX_CONTROL_PAYLOAD, Opcode } from "../protocol/frame_header.ts";
-import { COPY_BELOW } from "../protocol/frame_writer.ts";
+import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import { Protocol, type ProtocolHandler } from "../protocol/protocol.ts";
 import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
+import { checkClose, Closing } from "./closing.ts";
 import { Incoming, type IncomingOwner } from "./incoming.ts";
 import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
-import { type Bytes, type Message, type MessageData, type MessageType, toBytes } from "./message.ts";
-import type { MessageBatch } from "./message_batch.ts";
+import type { Bytes, Message } from "./message.ts";
 import type { WebSocketSettings } from "./options.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { Pings } from "./pings.ts";
-import { type PreparedMessage, serverFrame } from "./prepared_message.ts";
+import { controlPayload, Sender, type SenderOwner } from "./sender.ts";
 
-/** How to send a message. */
-export interface WriteOptions extends WaitOptions {
-  /** Default: text for a string, binary for bytes. Bytes sent as text must be UTF-8. */
-  type?: MessageType;
-}
+export type { WriteOptions } from "./sender.ts";
 
 /** What the handshake led to. */
 export interface WebSocketInit {
@@ -41,49 +34,42 @@ export interface WebSocketInit {
 }
 
 /** Joins the protocol to a socket: what a `WebSocketConn` is inside. */
-export class Engine implements StreamHandler, ProtocolHandler, IncomingOwner, OutgoingOwner, KeepaliveOwner {
+export class Engine
+  implements StreamHandler, ProtocolHandler, IncomingOwner, OutgoingOwner, SenderOwner, KeepaliveOwner {
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
-  readonly closed: Promise<CloseInfo>;
+  readonly sender: Sender;
+  readonly closing: Closing;
   readonly #protocol: Protocol;
   readonly #runtime: Runtime;
   readonly #socket: StreamSocket;
   readonly #remoteAddr: Addr;
-  readonly #isClient: boolean;
-  readonly #closeTimeout: number;
   readonly #keepalive: Keepalive | null;
-  #resolveClosed!: (info: CloseInfo) => void;
   #pings: Pings | null = null;
-  #closeAlarm: Alarm | null = null;
-  /** The peer's close frame. */
-  #peerClose: CloseInfo | null = null;
-  /** What the peer did wrong. */
-  #fault: Error | null = null;
   /** This side called `close`: what still comes is for nobody. */
   #leaving = false;
-  /** The peer ended TCP. */
-  #peerEnded = false;
-  /** How far this side has ended TCP. */
-  #transport: "open" | "half-closed" | "closing" | "gone" = "open";
+  /** Why this side dropped the connection. */
+  #dropCause: Error | null = null;
 
   constructor({ runtime, role, detached, settings, netConn, preamble }: WebSocketInit) {
     const { buffers, timers, turn, adapter, random } = runtime;
+    const { socket } = detached;
     this.#runtime = runtime;
-    this.#socket = detached.socket;
+    this.#socket = socket;
     this.#remoteAddr = netConn.remoteAddr;
-    this.#isClient = role === "client";
-    this.#closeTimeout = settings.closeTimeout;
-    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    const isClient = role === "client";
     const { readLimit, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
     const nextKey = () => random.next();
-    this.#protocol = new Protocol(this, { role, readLimit, nextKey, buffers, text: adapter.text });
-    const { output } = this.#protocol;
+    const protocol = new Protocol(this, { role, readLimit, nextKey, buffers, text: adapter.text });
+    this.#protocol = protocol;
     this.incoming = new Incoming(this, adapter.text, timers, readBufferSize);
-    this.outgoing = new Outgoing(this, output, this.#socket, turn, timers, writeBufferSize);
+    this.outgoing = new Outgoing(this, protocol.output, socket, turn, timers, writeBufferSize);
+    this.sender = new Sender(this, protocol, this.outgoing, adapter.text, isClient);
+    this.closing = new Closing(protocol, this.outgoing, socket, timers, settings.closeTimeout, isClient);
     this.#keepalive = pingInterval === Infinity
       ? null
       : new Keepalive(this, timers, pingInterval, pongTimeout);
-    if (preamble !== undefined) output.writeEncoded(preamble);
+    if (preamble !== undefined) protocol.output.writeEncoded(preamble);
   }
 
   /** Takes the socket over, with what it had already received. */
@@ -91,15 +77,10 @@ export class Engine implements StreamHandler, ProtocolHandler, IncomingOwner, Ou
     const { chunks, ended, error } = detached;
     if (this.#protocol.output.pending) this.outgoing.flushSoon();
     if (rest.length > 0) this.onData(rest);
-    if (error !== null) return this.onClose(error);
     for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) this.onData(chunk);
+    if (error !== null) return this.onClose(error);
     this.#socket.start(this);
     if (ended) this.onEnd();
-  }
-
-  get state(): "open" | "closing" | "closed" {
-    if (this.#transport === "gone") return "closed";
-    return this.#closeAlarm === null && this.#transport === "open" ? "open" : "closing";
   }
 
   // ── From the application ──
@@ -118,84 +99,30 @@ export class Engine implements StreamHandler, ProtocolHandler, IncomingOwner, Ou
     this.#protocol.setReadLimit(bytes);
   }
 
-  write(data: MessageData, options?: WriteOptions): Promise<void> {
-    try {
-      this.#checkWrite(options?.signal);
-      if (typeof data === "string" && options?.type !== "binary") {
-        this.#protocol.sendText(data);
-        return this.outgoing.written(false, options?.signal);
-      }
-      const bytes = typeof data === "string" ? this.#runtime.adapter.text.encode(data) : toBytes(data);
-      const text = options?.type === "text";
-      if (text) this.#checkUtf8(bytes);
-      this.#protocol.sendBytes(text ? Opcode.Text : Opcode.Binary, bytes);
-      return this.outgoing.written(!this.#isClient && bytes.length >= COPY_BELOW, options?.signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  async ping(data: Bytes | undefined, signal?: AbortSignal): Promise<number> {
+    this.#pings ??= new Pings(this.#runtime.timers);
+    // A copy: its owner may go on with it, while the pong is known by what was sent.
+    const payload = data === undefined ? this.#pings.nextPayload() : new Uint8Array(controlPayload(data));
+    this.sender.ping(payload, signal);
+    return await this.#pings.sent(payload, signal);
   }
 
-  writePrepared(message: PreparedMessage, signal?: AbortSignal): Promise<void> {
-    try {
-      this.#checkWrite(signal);
-      this.#sendPrepared(message);
-      return this.outgoing.written(false, signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  writeBatch(batch: MessageBatch): Promise<void> | null {
-    if (!this.#protocol.writable || this.#transport !== "open") return null;
-    if (this.#isClient) { for (const message of batch.messages()) this.#sendPrepared(message); }
-    else this.#protocol.output.writeEncoded(batch.bytes(serverFrame));
-    this.outgoing.flushNow();
-    return this.outgoing.drained ? null : this.outgoing.whenDrained();
-  }
-
-  ping(data: Bytes | undefined, signal?: AbortSignal): Promise<number> {
-    try {
-      this.#checkWrite(signal);
-      this.#pings ??= new Pings(this.#runtime.timers);
-      const payload = data === undefined ? this.#pings.nextPayload() : toControlPayload(data);
-      this.#protocol.sendPing(payload);
-      this.outgoing.flushSoon();
-      return this.#pings.sent(payload, signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  pong(data: Bytes): Promise<void> {
-    this.#checkWrite();
-    this.#protocol.sendPong(toControlPayload(data));
-    return this.outgoing.written(false);
-  }
-
-  close(code: number, reason: string): Promise<CloseInfo> {
-    if (!isSendableCloseCode(code)) {
-      return Promise.reject(new RangeError(`Cannot close: code ${code} must not be sent`));
-    }
-    if (this.#runtime.adapter.text.encode(reason).length > MAX_REASON_BYTES) {
-      return Promise.reject(
-        new RangeError(`Cannot close: the reason is longer than ${MAX_REASON_BYTES} bytes`),
-      );
-    }
-    if (this.#protocol.writable && this.#transport === "open") {
+  async close(code: number, reason: string): Promise<CloseInfo> {
+    checkClose(code, reason);
+    if (this.writable) {
       this.#leaving = true;
       this.#protocol.sendClose(code, reason);
       this.#startClosing();
       // What came and was not read would keep the peer's close frame from being seen.
       this.incoming.clear();
     }
-    return this.closed;
+    return await this.closing.closed;
   }
 
   closeNow(): void {
-    if (this.#transport === "closing" || this.#transport === "gone") return;
-    this.#transport = "closing";
+    if (this.closing.gone) return;
     this.#leaving = true;
-    this.#socket.reset();
+    this.closing.drop();
   }
 
   // ── From the socket ──
@@ -208,7 +135,8 @@ export class Engine implements StreamHandler, ProtocolHandler, IncomingOwner, Ou
   }
 
   onEnd(): void {
-    this.#peerEnded = true;
+    this.closing.onEnd();
+    this.#endReading();
     this.#startClosing();
   }
 
@@ -217,19 +145,13 @@ export class Engine implements StreamHandler, ProtocolHandler, IncomingOwner, Ou
   }
 
   onClose(error: NetError | null): void {
-    if (this.#transport === "gone") return;
-    this.#transport = "gone";
+    if (this.closing.gone) return;
     this.#keepalive?.stop();
-    if (this.#closeAlarm !== null) this.#runtime.timers.clear(this.#closeAlarm);
-    const info = this.#closeInfo();
-    const reason = new CloseError(info, error ?? undefined);
-    this.incoming.end(
-      this.#fault ?? reason,
-      this.#leaving || (this.#fault === null && isQuietClose(info.code)),
-    );
+    const info = this.closing.end();
+    const reason = new CloseError(info, error ?? this.#dropCause ?? undefined);
+    this.incoming.end(reason, this.#leaving || isQuietClose(info.code));
     this.outgoing.stop(reason);
     this.#pings?.fail(reason);
-    this.#resolveClosed(info);
   }
 
   // ── From the protocol ──
@@ -257,36 +179,35 @@ export class Engine implements StreamHandler, ProtocolHandler, IncomingOwner, Ou
   }
 
   onCloseFrame(code: number, reason: string): void {
-    this.#peerClose = { code, reason, wasClean: true };
+    this.closing.onCloseFrame(code, reason);
+    this.#endReading();
     this.#startClosing();
   }
 
   onFault(error: ProtocolError | MessageTooBigError): void {
-    this.#fault = error;
+    this.incoming.end(error, this.#leaving);
     this.#startClosing();
   }
 
   // ── From the parts ──
 
   onFull(full: boolean): void {
-    if (this.#transport === "gone") return;
-    if (full) this.#socket.pause();
+    if (this.closing.gone) return;
+    // Once it ends, nothing that comes is kept, and the peer's end has to be seen.
+    if (full && !this.closing.begun) this.#socket.pause();
     else this.#socket.resume();
   }
 
   onDrained(): void {
-    if (this.#closeAlarm === null || this.#transport === "closing" || this.#transport === "gone") return;
-    const { state, failed } = this.#protocol;
-    if (this.#peerEnded || (state === "closed" && !failed && !this.#isClient)) {
-      // 7.1.1: the server is the first to close TCP, the client waits for it.
-      this.#transport = "closing";
-      this.#socket.close();
-    } else if (failed && this.#transport === "open") {
-      // What the peer still sends is read and ignored until it ends too: closing with bytes unread would send a
-      // reset, which can take the close frame away from under the peer.
-      this.#transport = "half-closed";
-      this.#socket.closeWrite();
-    }
+    this.closing.advance();
+  }
+
+  get writable(): boolean {
+    return this.closing.writable;
+  }
+
+  notWritable(): Error {
+    return new CloseError(this.closing.info);
   }
 
   readExpired(): Error {
@@ -301,64 +222,36 @@ export class Engine implements StreamHandler, ProtocolHandler, IncomingOwner, Ou
     return this.outgoing.bytesLeft;
   }
 
+  get sendBlocked(): boolean {
+    return !this.outgoing.drained;
+  }
+
   get readPaused(): boolean {
     return this.incoming.full;
   }
 
   sendKeepalivePing(): void {
-    if (!this.#protocol.writable) return;
+    if (!this.writable) return;
     this.#protocol.sendPing(new Uint8Array(0));
     this.outgoing.flushNow();
   }
 
   onDead(): void {
-    this.#socket.reset();
+    this.#dropCause = this.readExpired();
+    this.closing.drop();
   }
 
   // ── Closing ──
 
-  /** From now on the connection ends, by itself or by the alarm: no state without a timer. */
   #startClosing(): void {
     this.#keepalive?.stop();
-    if (this.#closeAlarm === null) {
-      this.#closeAlarm = new Alarm(() => this.closeNow());
-      this.#runtime.timers.set(this.#closeAlarm, this.#runtime.timers.now() + this.#closeTimeout);
-    }
-    this.outgoing.flushNow();
-    if (this.outgoing.drained) this.onDrained();
+    if (this.incoming.full) this.#socket.resume();
+    this.closing.begin();
   }
 
-  #closeInfo(): CloseInfo {
-    if (this.#peerClose !== null) return this.#peerClose;
-    return { code: CloseCode.AbnormalClosure, reason: "", wasClean: false };
+  /** Nothing more will come, though the transport may take its time to go. */
+  #endReading(): void {
+    const { info } = this.closing;
+    this.incoming.end(new CloseError(info), this.#leaving || isQuietClose(info.code));
   }
-
-  // ── Checks ──
-
-  #checkWrite(signal?: AbortSignal): void {
-    signal?.throwIfAborted();
-    if (!this.#protocol.writable || this.#transport !== "open") throw new CloseError(this.#closeInfo());
-    if (this.outgoing.expired) throw this.writeExpired();
-  }
-
-  #checkUtf8(bytes: Uint8Array): void {
-    if (this.#runtime.adapter.text.decode(bytes, 0, bytes.length) === null) {
-      throw new TypeError("Cannot send as text: the bytes are not UTF-8");
-    }
-  }
-
-  #sendPrepared(message: PreparedMessage): void {
-    if (!this.#isClient) return this.#protocol.output.writeEncoded(message.encodedBy(serverFrame));
-    this.#protocol.sendBytes(message.type === "text" ? Opcode.Text : Opcode.Binary, message.payload);
-  }
-}
-
-function toControlPayload(data: Bytes): Uint8Array {
-  const payload = toBytes(data);
-  if (payload.length > MAX_CONTROL_PAYLOAD) {
-    throw new RangeError(
-      `Cannot send: a control frame takes ${MAX_CONTROL_PAYLOAD} bytes, not ${payload.length}`,
-    );
-  }
-  return payload;
 }

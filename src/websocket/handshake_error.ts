@@ -6,9 +6,9 @@ export class HandshakeError extends Error {
   /** On the client: the answer, with its headers and at most the first 1,024 bytes of its body. */
   readonly response: Response | null;
 
-  constructor(message: string, status: number, response: Response | null = null, cause?: unknown) {
-    super(message, { cause });
+  constructor(message: string, status: number, response?: Response | null, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
     this.status = status;
-    this.response = response;
+    this.response = response ?? null;
   }
 }

@@ -1,5 +1,6 @@
+import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
-import { type HttpHeadError, type RequestHead, RequestHeadReader } from "../protocol/http_head.ts";
+import { HttpHeadError, type RequestHead, RequestHeadReader } from "../protocol/http_head.ts";
 import { HeaderFields } from "../protocol/header_fields.ts";
 
 /** A request's head, and what followed it. */
@@ -23,14 +24,19 @@ export async function readRequest(conn: Conn): Promise<ReceivedRequest | null> {
   return null;
 }
 
-/** The head as a `Request` of the web, for the application. */
-export function toRequest(head: RequestHead, secure: boolean): Request {
+/**
+ * The head as a `Request` of the web, for the application.
+ *
+ * @param localAddr the host of a request that names none, as HTTP/1.0 may
+ * @throws {HttpHeadError} when there is no such URL: HTTP allows hosts that the web does not
+ */
+export function toRequest(head: RequestHead, localAddr: Addr): Request {
   const { method, target, headers } = head;
-  const scheme = secure ? "https" : "http";
   // Put together, not resolved: a path that begins with two slashes is a path.
-  const url = target.startsWith("http")
+  const url = /^https?:\/\//i.test(target)
     ? target
-    : `${scheme}://${headers.get("host") ?? ""}/${target.replace(/^\//, "")}`;
+    : `http://${headers.get("host") ?? localAddr}/${target.replace(/^\//, "")}`;
+  if (!URL.canParse(url)) throw new HttpHeadError(400, "The request's URL is malformed");
   return new Request(url, { method, headers: [...headers] });
 }
 
@@ -40,5 +46,3 @@ export function fromRequest(request: Request): RequestHead {
   const { method, headers } = request;
   return { method, target: pathname + search, minorVersion: 1, headers: new HeaderFields(headers) };
 }
-
-export type { HttpHeadError };

@@ -1,10 +1,15 @@
 import type { Conn } from "../net/conn.ts";
-import { encodeResponseHead, statusText } from "../protocol/http_head.ts";
+import type { Runtime } from "../net/runtime.ts";
+import { encodeResponseHead, statusText } from "../protocol/http_head_writer.ts";
+import { BodyReader } from "./http_body.ts";
 
 /** How long a peer may take to end after it was answered, milliseconds. */
 const LINGER_TIME = 1_000;
 /** What it may still send in that time, bytes. */
 const LINGER_BYTES = 1_048_576;
+
+/** Up to here a body goes with its head into one write, bytes. */
+const JOIN_BELOW = 65_536;
 
 /** What the writer sets itself. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
@@ -14,108 +19,131 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
-/**
- * Writes a `Response` and ends the connection: one answer a connection, so no request can hide behind another.
- *
- * @param isHead whether it answers a HEAD request, whose answer has no body
- * @param now milliseconds since the epoch, for the Date field
- */
-export async function writeResponse(
-  conn: Conn,
-  response: Response,
-  isHead: boolean,
-  now: number,
-): Promise<void> {
-  const body = new BodyReader(response);
-  const first = await body.read();
-  // Most bodies are one chunk: then their length is known, and head and body leave in one write.
-  const second = first === null ? null : await body.read();
-  const fields = [...response.headers].filter(([name]) => !OWN_FIELDS.has(name));
-  fields.push(["date", new Date(now).toUTCString()], ["connection", "close"]);
-  const hasNoBody = response.status === 204 || response.status === 304;
-  if (second !== null) fields.push(["transfer-encoding", "chunked"]);
-  else if (!hasNoBody) fields.push(["content-length", String(first?.length ?? 0)]);
-  const head = encodeResponseHead(
-    response.status,
-    response.statusText || statusText(response.status),
-    fields,
-  );
-  if (isHead || hasNoBody || first === null) {
-    await body.cancel();
-    await conn.write(head);
-  } else if (second === null) {
-    await conn.write(concat(head, first));
-  } else {
-    await conn.write(head);
-    await writeChunked(conn, body, first, second);
-  }
-  await lingerAndClose(conn, now);
+/** What of a request its answer depends on. */
+export interface AnsweredRequest {
+  readonly method: string;
+  readonly minorVersion: 0 | 1;
 }
 
-/**
- * Closes so that the peer can read the answer: closing with bytes of the peer unread makes the kernel send a reset,
- * which can overtake the answer. Reads on for a moment, within bounds.
- */
-async function lingerAndClose(conn: Conn, now: number): Promise<void> {
-  await conn.closeWrite();
-  conn.setReadDeadline(now + LINGER_TIME);
-  try {
-    for (let left = LINGER_BYTES; left > 0;) {
-      const chunk = await conn.readChunk();
-      if (chunk === null) break;
-      left -= chunk.length;
+/** Writes one `Response` and ends the connection: one answer a connection, so no request can hide behind another. */
+export class ResponseWriter {
+  readonly #conn: Conn;
+  readonly #runtime: Runtime;
+  readonly #timeout: number;
+  #begun = false;
+
+  /** @param timeout milliseconds that the peer may take for each part of the answer */
+  constructor(conn: Conn, runtime: Runtime, timeout: number) {
+    this.#conn = conn;
+    this.#runtime = runtime;
+    this.#timeout = timeout;
+  }
+
+  /** Whether something of an answer was written, so that there can be no other. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /**
+   * @throws {NetError} when the connection breaks
+   * @throws {BodyError} when the body's stream fails
+   * @throws {TypeError} when the response is one that cannot be sent
+   */
+  async write(response: Response, { method, minorVersion }: AnsweredRequest): Promise<void> {
+    const isEmpty = method === "HEAD" || response.status === 204 || response.status === 304;
+    const body = new BodyReader(response);
+    try {
+      // Most bodies are there at once: then their length is known, and head and body leave in one write.
+      const { parts, length, complete } = await body.readAhead(this.#runtime.adapter.clock);
+      const chunked = !complete && minorVersion === 1;
+      const fields = this.#fields(response);
+      if (chunked) fields.push(["transfer-encoding", "chunked"]);
+      else if (complete) fields.push(...lengthField(response, length, method));
+      const reason = response.statusText || statusText(response.status);
+      const head = encodeResponseHead(response.status, reason, fields);
+      if (isEmpty) await this.#write([head]);
+      else if (!chunked) await this.#write([head, ...parts]);
+      else await this.#write([head, ...httpChunk(parts, length)]);
+      if (!isEmpty && !complete) await this.#writeRest(body, chunked);
+    } finally {
+      // Whoever makes the body is told that nobody wants the rest.
+      body.cancel();
     }
-  } catch {
-    // The peer went or took too long: either way it is over.
-  }
-  await conn.close();
-}
-
-/** RFC 9112, 7.1. */
-async function writeChunked(
-  conn: Conn,
-  body: BodyReader,
-  first: Uint8Array,
-  second: Uint8Array,
-): Promise<void> {
-  await conn.write(httpChunk(first));
-  for (let part: Uint8Array | null = second; part !== null; part = await body.read()) {
-    await conn.write(httpChunk(part));
-  }
-  await conn.write(encoder.encode("0\r\n\r\n"));
-}
-
-function httpChunk(part: Uint8Array): Uint8Array {
-  return concat(concat(encoder.encode(`${part.length.toString(16)}\r\n`), part), encoder.encode("\r\n"));
-}
-
-/** A body's chunks, without the empty ones, which would end a chunked body. */
-class BodyReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | null;
-
-  constructor(response: Response) {
-    this.#reader = response.body?.getReader() ?? null;
+    await this.#lingerAndClose();
   }
 
-  async read(): Promise<Uint8Array | null> {
-    while (this.#reader !== null) {
-      const { value, done } = await this.#reader.read();
-      if (done) break;
-      if (value.length > 0) return value;
+  /** The response's own fields, and what every answer has. */
+  #fields({ headers }: Response): [string, string][] {
+    const fields = [...headers].filter(([name]) => !OWN_FIELDS.has(name));
+    if (!headers.has("date")) fields.push(["date", new Date(this.#runtime.timers.now()).toUTCString()]);
+    // RFC 9110, 7.8: whoever names a protocol to upgrade to says so here too.
+    fields.push(["connection", headers.has("upgrade") ? "upgrade, close" : "close"]);
+    return fields;
+  }
+
+  async #writeRest(body: BodyReader, chunked: boolean): Promise<void> {
+    for (let part = await body.read(); part !== null; part = await body.read()) {
+      await this.#write(chunked ? httpChunk([part], part.length) : [part]);
     }
-    return null;
+    if (chunked) await this.#write([encoder.encode("0\r\n\r\n")]);
   }
 
-  async cancel(): Promise<void> {
-    await this.#reader?.cancel();
+  async #write(parts: Uint8Array[]): Promise<void> {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    this.#begun = true;
+    for (const bytes of length <= JOIN_BELOW ? [concat(parts, length)] : parts) {
+      this.#conn.setWriteDeadline(this.#runtime.timers.now() + this.#timeout);
+      await this.#conn.write(bytes);
+    }
+  }
+
+  /**
+   * Closes so that the peer can read the answer: closing with bytes of the peer unread makes the kernel send a reset,
+   * which can overtake the answer. Reads on for a moment, within bounds.
+   */
+  async #lingerAndClose(): Promise<void> {
+    const conn = this.#conn;
+    try {
+      await conn.closeWrite();
+      conn.setReadDeadline(this.#runtime.timers.now() + LINGER_TIME);
+      for (let left = LINGER_BYTES; left > 0;) {
+        const chunk = await conn.readChunk();
+        if (chunk === null) break;
+        left -= chunk.length;
+      }
+    } catch {
+      // The peer went or took too long: either way it is over.
+    }
+    await conn.close();
   }
 }
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
+/** RFC 9110, 8.6: none where there is no body, the body's for HEAD too, where its answer knows it. */
+function lengthField(
+  { status, headers, body }: Response,
+  length: number,
+  method: string,
+): [string, string][] {
+  if (status === 204 || status === 304) return [];
+  const said = method === "HEAD" && body === null ? headers.get("content-length") : null;
+  return [["content-length", said !== null && /^\d+$/.test(said) ? said : String(length)]];
+}
+
+/** RFC 9112, 7.1; nothing for nothing, because an empty chunk ends the body. */
+function httpChunk(parts: Uint8Array[], length: number): Uint8Array[] {
+  if (length === 0) return [];
+  return [encoder.encode(`${length.toString(16)}\r\n`), ...parts, encoder.encode("\r\n")];
+}
+
+function concat(parts: Uint8Array[], length: number): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
 }
 
 const encoder = new TextEncoder();

@@ -5,8 +5,10 @@ const LOOKS = 4;
 
 /** What a {@linkcode Keepalive} watches over. */
 export interface KeepaliveOwner {
-  /** Bytes that have left in all: a peer that takes bytes is alive, however slow. */
+  /** Bytes that have left in all. */
   readonly bytesLeft: number;
+  /** Whether bytes wait because the network takes no more. */
+  readonly sendBlocked: boolean;
   /** Whether nothing is being read, so that silence says nothing. */
   readonly readPaused: boolean;
   sendKeepalivePing(): void;
@@ -29,6 +31,7 @@ export class Keepalive {
   /** How often in a row there was silence. */
   #silent = 0;
   #bytesLeft = 0;
+  #blocked = false;
 
   constructor(owner: KeepaliveOwner, timers: TimerQueue, pingInterval: number, pongTimeout: number) {
     this.#owner = owner;
@@ -48,14 +51,18 @@ export class Keepalive {
   }
 
   #look(): void {
-    const alive = this.#heard || this.#owner.readPaused || this.#owner.bytesLeft !== this.#bytesLeft;
+    const { bytesLeft, sendBlocked, readPaused } = this.#owner;
+    // That bytes left says nothing, as the kernel takes some for a dead peer too. But where it took no more, and then
+    // did, the peer has taken some: it is slow.
+    const progress = this.#blocked && bytesLeft !== this.#bytesLeft;
+    const alive = this.#heard || readPaused || progress;
     if (this.#pinged && !alive) return this.#owner.onDead();
     this.#silent = alive ? 0 : this.#silent + 1;
     this.#pinged = this.#silent === LOOKS;
     if (this.#pinged) this.#owner.sendKeepalivePing();
     this.#heard = false;
-    // After a ping was flushed, so that the ping itself is no sign of life.
-    this.#bytesLeft = this.#owner.bytesLeft;
+    this.#bytesLeft = bytesLeft;
+    this.#blocked = sendBlocked;
     this.#wait(this.#pinged ? this.#pongTimeout : this.#pingInterval / LOOKS);
   }
 

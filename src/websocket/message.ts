@@ -15,9 +15,18 @@ export type MessageData = string | Bytes;
 /**
  * The bytes as a `Uint8Array`, without a copy.
  *
- * @throws {TypeError} when it is something else; a number, say, is never taken for a length
+ * @throws {TypeError} when it is something else, a number, say, which is never taken for a length; or when its buffer
+ * was given away
  */
 export function toBytes(data: unknown): Uint8Array {
+  const bytes = viewOf(data);
+  if (bytes.length === 0 && bytes.buffer instanceof ArrayBuffer && bytes.buffer.detached) {
+    throw new TypeError("Cannot send: the data's buffer was transferred to somebody else");
+  }
+  return bytes;
+}
+
+function viewOf(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data;
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (data instanceof ArrayBuffer) return new Uint8Array(data);

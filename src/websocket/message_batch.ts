@@ -33,8 +33,9 @@ export class MessageBatch {
   /** The messages in order. */
   messages(): PreparedMessage[] {
     const messages = new Array<PreparedMessage>(this.count);
-    let batch: MessageBatch | null = this;
-    for (let i = this.count - 1; batch !== null; i--) {
+    messages[this.count - 1] = this.message;
+    let batch = this.#before;
+    for (let i = this.count - 2; batch !== null; i--) {
       messages[i] = batch.message;
       batch = batch.#before;
     }

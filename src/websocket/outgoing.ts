@@ -141,10 +141,9 @@ export class Outgoing implements Flushable {
   #send(): void {
     if (this.#blocked || this.#stopped) return;
     for (let piece = this.#nextPiece(); piece !== null; piece = this.#nextPiece()) {
-      if (!this.#socket.write(piece)) {
-        this.#blocked = true;
-        return;
-      }
+      this.#blocked = true;
+      if (!this.#socket.write(piece)) return;
+      this.#blocked = false;
       this.#onTaken();
     }
     this.#owner.onDrained();

@@ -22,9 +22,9 @@ export class Pings {
     return new Uint8Array([count >>> 24, count >>> 16, count >>> 8, count]);
   }
 
-  /** Resolves to the milliseconds until the pong with this payload comes. */
+  /** Resolves to the milliseconds until the pong with this payload comes; it must not be changed. */
   sent(payload: Uint8Array, signal?: AbortSignal): Promise<number> {
-    return this.#sent.wait({ payload: payload.slice(), sentAt: this.#timers.now() }, signal);
+    return this.#sent.wait({ payload, sentAt: this.#timers.now() }, signal);
   }
 
   /** A pong came. It answers its ping and, as RFC 6455, 5.5.3 lets the peer skip some, those before it. */

@@ -1,3 +1,4 @@
+import { Utf8Validator } from "../bytes/utf8.ts";
 import { FIN, headerSize, Opcode, writeHeader } from "../protocol/frame_header.ts";
 import { MessageBatch } from "./message_batch.ts";
 import { type MessageData, type MessageType, toBytes } from "./message.ts";
@@ -21,11 +22,13 @@ export class PreparedMessage {
   #lastBytes: Uint8Array = NOTHING;
   #alone: MessageBatch | null = null;
 
-  /** @throws {TypeError} when `data` is neither text nor bytes */
+  /** @throws {TypeError} when `data` is neither text nor bytes, or the bytes of a text are not UTF-8 */
   constructor(data: MessageData, options: { type?: MessageType } = {}) {
     this.#text = typeof data === "string" ? data : null;
-    this.payload = typeof data === "string" ? encoder.encode(data) : toBytes(data).slice();
+    // Not `slice`: that of Node's Buffer is a view of the same bytes.
+    this.payload = typeof data === "string" ? encoder.encode(data) : new Uint8Array(toBytes(data));
     this.type = options.type ?? (typeof data === "string" ? "text" : "binary");
+    if (this.type === "text" && this.#text === null) checkUtf8(this.payload);
   }
 
   /** The batch of this message alone: where all batches that begin with it begin. */
@@ -68,4 +71,11 @@ export const serverFrame: MessageEncoding = {
 
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function checkUtf8(bytes: Uint8Array): void {
+  const validator = new Utf8Validator();
+  if (!validator.push(bytes, 0, bytes.length) || !validator.complete) {
+    throw new TypeError("Cannot prepare as text: the bytes are not UTF-8");
+  }
+}

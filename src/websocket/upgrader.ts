@@ -1,5 +1,6 @@
 import { takeOver } from "../net/conn_socket.ts";
 import type { Conn } from "../net/conn.ts";
+import { NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { RequestHead } from "../protocol/http_head.ts";
 import {
@@ -12,7 +13,7 @@ import {
 } from "../protocol/server_handshake.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import { fromRequest } from "./http_request.ts";
-import { writeResponse } from "./http_response.ts";
+import { ResponseWriter } from "./http_response.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
 import { WebSocketConn } from "./web_socket_conn.ts";
 
@@ -35,13 +36,6 @@ export interface UpgradeExtras {
   headers?: HeadersInit;
 }
 
-/** A handshake that is about to be answered. */
-export interface Handshake {
-  readonly head: RequestHead;
-  /** The same as the application sees it, made when it is asked for. */
-  readonly request: () => Request;
-}
-
 /** Answers opening handshakes, RFC 6455, 4.2. Go: gorilla's `Upgrader`. */
 export class Upgrader {
   readonly settings: WebSocketSettings;
@@ -61,21 +55,30 @@ export class Upgrader {
    * @throws {HandshakeError} when the request is refused; that was answered, and `conn` is closed
    */
   async upgrade(conn: Conn, request: Request, extras: UpgradeExtras = {}): Promise<WebSocketConn> {
-    const handshake = { head: fromRequest(request), request: () => request };
-    const check = this.check(handshake);
-    if (check instanceof Response) {
-      await this.refuse(conn, check);
+    try {
+      const check = this.check(fromRequest(request), request);
+      if (!(check instanceof Response)) {
+        return this.accept(conn, check, extras.head ?? new Uint8Array(0), extras.headers);
+      }
+      await this.#refuse(conn, check, request.method);
       throw new HandshakeError(`The handshake was refused with ${check.status}`, check.status);
+    } catch (error) {
+      // Refused and closed, or broken, or a callback threw: in no case has it an owner any more.
+      conn.closeNow();
+      throw error;
     }
-    return this.accept(conn, check, extras.head ?? new Uint8Array(0), extras.headers);
   }
 
-  /** What the request asks for, or the answer that refuses it. */
-  check(handshake: Handshake): UpgradeRequest | Response {
-    const check = checkUpgradeRequest(handshake.head);
-    if (!check.ok) return this.#refusal(handshake, check.status, check.reason, check.headers);
-    if (!this.#originAllowed(handshake)) {
-      return this.#refusal(handshake, 403, "The origin is not allowed", []);
+  /**
+   * What the request asks for, or the answer that refuses it.
+   *
+   * @param request the same as the application sees it
+   */
+  check(head: RequestHead, request: Request): UpgradeRequest | Response {
+    const check = checkUpgradeRequest(head);
+    if (!check.ok) return this.#refusal(request, check.status, check.reason, check.headers);
+    if (!this.#originAllowed(head, request)) {
+      return this.#refusal(request, 403, "The origin is not allowed", []);
     }
     return check;
   }
@@ -99,27 +102,37 @@ export class Upgrader {
     });
   }
 
-  /** Sends an answer other than 101 and closes. */
-  async refuse(conn: Conn, response: Response): Promise<void> {
-    await writeResponse(conn, response, false, this.#runtime.timers.now());
+  /** Sends an answer other than 101 and closes. That the peer left meanwhile makes it no less refused. */
+  async #refuse(conn: Conn, response: Response, method: string): Promise<void> {
+    try {
+      const writer = new ResponseWriter(conn, this.#runtime, this.settings.handshakeTimeout);
+      await writer.write(response, { method, minorVersion: 1 });
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error;
+    }
   }
 
-  #originAllowed({ head, request }: Handshake): boolean {
+  #originAllowed({ headers }: RequestHead, request: Request): boolean {
     const { checkOrigin } = this.#options;
-    if (checkOrigin !== undefined) return checkOrigin(request());
-    return sameOriginHost(head.headers.get("origin"), head.headers.get("host") ?? "");
+    // Only `true` will do: what a callback that should not be asynchronous returns is not yes.
+    if (checkOrigin !== undefined) return checkOrigin(request) === true;
+    return sameOriginHost(headers.get("origin"), headers.get("host") ?? "");
   }
 
   #refusal(
-    { request }: Handshake,
+    request: Request,
     status: number,
     reason: string,
     fields: readonly (readonly [string, string])[],
   ): Response {
-    const response = this.#options.error?.(request(), status, reason) ??
+    const response = this.#options.error?.(request, status, reason) ??
       new Response(`${reason}\n`, { status });
-    for (const [name, value] of fields) response.headers.append(name, value);
-    return response;
+    const missing = fields.filter(([name]) => !response.headers.has(name));
+    if (missing.length === 0) return response;
+    // A response may not let its headers be changed; a copy does.
+    const copy = new Response(response.body, response);
+    for (const [name, value] of missing) copy.headers.append(name, value);
+    return copy;
   }
 }
 

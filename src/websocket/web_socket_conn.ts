@@ -33,13 +33,13 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.remoteAddr = init.netConn.remoteAddr;
     this.subprotocol = init.subprotocol;
     this.#engine = new Engine(init);
-    this.closed = this.#engine.closed;
+    this.closed = this.#engine.closing.closed;
     this.#engine.start(init);
   }
 
   /** `closing` from the first close frame, sent or received, until the transport is gone. */
   get state(): "open" | "closing" | "closed" {
-    return this.#engine.state;
+    return this.#engine.closing.state;
   }
 
   /** Bytes that were written and not yet taken by the runtime. */
@@ -63,7 +63,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   /** Reads one message and parses it as JSON. Rejects with a `SyntaxError` when it is none. Go: `ReadJSON`. */
   async readJson<T = unknown>(options?: WaitOptions): Promise<T> {
     const { type, data } = await this.readMessage(options);
-    return JSON.parse(type === "text" ? data : new TextDecoder("utf-8", { fatal: true }).decode(data)) as T;
+    return JSON.parse(type === "text" ? data : decodeJson(data)) as T;
   }
 
   /** All messages until the connection is closed. Ends quietly on 1000, 1001 and a close without code. */
@@ -87,19 +87,19 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws {TypeError} when `data` is neither text nor bytes
    */
   writeMessage(data: MessageData, options?: WriteOptions): Promise<void> {
-    return this.#engine.write(data, options);
+    return this.#engine.sender.write(data, options);
   }
 
   /** Sends a value as JSON text. Go: `WriteJSON`. */
   async writeJson(value: unknown, options?: WaitOptions): Promise<void> {
     const text = JSON.stringify(value);
     if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
-    await this.#engine.write(text, options);
+    await this.#engine.sender.write(text, options);
   }
 
   /** Sends a message that was encoded once for many. Go: gorilla's `WritePreparedMessage`. */
   writePrepared(message: PreparedMessage, options?: WaitOptions): Promise<void> {
-    return this.#engine.writePrepared(message, options?.signal);
+    return this.#engine.sender.writePrepared(message, options?.signal);
   }
 
   /**
@@ -108,7 +108,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @returns `null` when it was taken at once, else a promise for when more may follow
    */
   writeBatch(batch: MessageBatch): Promise<void> | null {
-    return this.#engine.writeBatch(batch);
+    return this.#engine.sender.writeBatch(batch);
   }
 
   // ── Control ──
@@ -124,7 +124,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** Sends a pong that nobody asked for (RFC 6455, 5.5.3). */
   async pong(data: Bytes = new Uint8Array(0)): Promise<void> {
-    await this.#engine.pong(data);
+    await this.#engine.sender.pong(data);
   }
 
   /**
@@ -170,5 +170,13 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+function decodeJson(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new SyntaxError("Cannot parse as JSON: the bytes are not UTF-8", { cause });
   }
 }

@@ -428,7 +428,7 @@ function testReset(test: (title: string, body: Body) => void, { resets }: Traits
   test("before start is told at start", async ({ a, b, onA, onB }) => {
     a.reset();
     await fence();
-    a.start(onA);
+    onA.around("start", () => a.start(onA));
     await onA.untilClosed();
     assert.equal(onA.error, null);
     b.start(onB);

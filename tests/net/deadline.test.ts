@@ -93,6 +93,15 @@ describe("DeadlineTimer", () => {
     assert.deepEqual(expired, [5300]);
   });
 
+  it("expires at a later time that was set before the first one came", limit, () => {
+    const { clock, deadline, expired, at } = bench();
+    deadline.set(at(50));
+    deadline.startWait();
+    deadline.set(at(200));
+    clock.advance(1000);
+    assert.deepEqual(expired, [200]);
+  });
+
   it("expires at the next turn of the clock when it is set to the past", limit, () => {
     const { clock, deadline, expired, at } = bench();
     deadline.startWait();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Conn, Listener, TcpConn } from "../../src/net/conn.ts";
 import { NetError } from "../../src/net/errors.ts";
-import { dial, listen } from "./sockets.ts";
+import { dial, listen } from "../../mod.ts";
 import { countedSignal, holdProcess, isClosed, isDeadlineExceeded, limit } from "./support.ts";
 
 type Options = Parameters<typeof listen>[2];
@@ -170,8 +170,9 @@ describe("Listener", () => {
       listener.setDeadline(Date.now() + 3_600_000);
       listener.setDeadline(Date.now() + 10);
       await first;
-      listener.setDeadline(Date.now() + 10);
+      listener.setDeadline(null);
       const second = listener.accept();
+      listener.setDeadline(Date.now() + 10);
       listener.setDeadline(null);
       await connect();
       keep(await second);

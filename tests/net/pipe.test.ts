@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { pipe } from "./sockets.ts";
+import { pipe } from "../../mod.ts";
 import { testConn } from "./conformance.ts";
 import { limit } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { currentAdapter } from "../../adapters/runtime.ts";
-import { dial, listen } from "./sockets.ts";
+import { dial, listen } from "../../mod.ts";
 import { testConn } from "./conformance.ts";
 import { limit } from "./support.ts";
 

@@ -1,0 +1,146 @@
+/** An application that does not read stops its peer at a bound; until then pings are answered. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { holdProcess, limit } from "../net/support.ts";
+import { frame, OP } from "./raw_peer.ts";
+import { memoryPair, tcpPair } from "./support.ts";
+import { settle, testConn } from "./test_socket.ts";
+
+describe("reading ahead", () => {
+  it("stops at the bound and goes on at half of it", limit, async () => {
+    const { ws, socket } = testConn("server", { readBufferSize: 10_000 });
+    const message = frame(OP.binary, new Uint8Array(1000 - 64));
+    for (let i = 0; i < 9; i++) socket.receive(message.slice());
+    assert.deepEqual(socket.calls, []);
+    socket.receive(message.slice());
+    assert.deepEqual(socket.calls, ["pause"]);
+    for (let i = 0; i < 5; i++) await ws.readMessage();
+    assert.deepEqual(socket.calls, ["pause"]);
+    await ws.readMessage();
+    assert.deepEqual(socket.calls, ["pause", "resume"]);
+  });
+
+  it("counts empty messages", limit, () => {
+    const { socket } = testConn("server", { readBufferSize: 6_400 });
+    for (let i = 0; i < 99; i++) socket.receive(frame(OP.text));
+    assert.equal(socket.paused, false);
+    socket.receive(frame(OP.text));
+    assert.equal(socket.paused, true);
+  });
+
+  it("keeps what still comes after it asked for a pause", limit, async () => {
+    const { ws, socket } = testConn("server", { readBufferSize: 1 });
+    for (let i = 0; i < 10; i++) socket.receive(frame(OP.text, String(i)));
+    for (let i = 0; i < 10; i++) assert.equal((await ws.readMessage()).data, String(i));
+    assert.equal(socket.paused, false);
+  });
+
+  it("answers pings though the application does not read", limit, () => {
+    const { socket, clock } = testConn("server", { readBufferSize: 10_000 });
+    socket.receive(frame(OP.text, "unread"), frame(OP.ping, "1"), frame(OP.text, "unread"), frame(OP.ping, "2"));
+    clock.endTurn();
+    assert.deepEqual(socket.frames().map(({ opcode, payload }) => [opcode, ...payload]), [
+      [OP.pong, 0x31],
+      [OP.pong, 0x32],
+    ]);
+    assert.equal(socket.writes.length, 1);
+  });
+
+  it("does not keep a long chunk for a short message", limit, async () => {
+    const { ws, socket } = testConn();
+    socket.receive(frame(OP.binary, new Uint8Array(10)), frame(OP.ping, new Uint8Array(100)));
+    const short = (await ws.readMessage()).data as Uint8Array;
+    assert.equal(short.buffer.byteLength, 10);
+    const pings = Array.from({ length: 2000 }, () => frame(OP.ping, new Uint8Array(100)));
+    socket.receive(frame(OP.binary, new Uint8Array(5000)), ...pings);
+    const longer = (await ws.readMessage()).data as Uint8Array;
+    assert.equal(longer.length, 5000);
+    assert.ok(longer.buffer.byteLength <= 8 * 5000);
+  });
+
+  it("does not hold what was read while the queue never runs empty", limit, async () => {
+    const { ws, socket } = testConn();
+    socket.receive(frame(OP.text, "first"));
+    for (let i = 0; i < 10_000; i++) {
+      socket.receive(frame(OP.text, `message ${i}`));
+      assert.equal((await ws.readMessage()).data, i === 0 ? "first" : `message ${i - 1}`);
+    }
+    assert.equal(socket.paused, false, "what was read is not counted");
+  });
+
+  it("does not answer pings without end for a peer that does not read", limit, () => {
+    const { ws, socket, clock } = testConn();
+    socket.full = true;
+    for (let i = 0; i < 10_000; i++) {
+      socket.receive(frame(OP.ping, new Uint8Array(125)));
+      clock.endTurn();
+    }
+    assert.ok(ws.bufferedAmount < 100_000, `${ws.bufferedAmount} bytes of pongs`);
+  });
+});
+
+for (const [name, makePair, most] of [["over TCP", tcpPair, 24_000_000], ["in memory", memoryPair, 500_000]] as const) {
+  describe(`backpressure ${name}`, () => {
+    holdProcess();
+
+    for (const fromClient of [true, false]) {
+      const direction = fromClient ? "from client to server" : "from server to client";
+
+      it(`stops a sender whose peer does not read, ${direction}`, limit, async () => {
+        const { client, server, stop } = await makePair();
+        const [from, to] = fromClient ? [client, server] : [server, client];
+        const size = 20_000;
+        let accepted = 0;
+        const done = new Uint8Array([1]);
+        let go = true;
+        const writing = (async () => {
+          while (go) {
+            await from.writeMessage(new Uint8Array(size));
+            accepted += size;
+          }
+          await from.writeMessage(done);
+        })();
+        // Until nothing more is taken for a while.
+        for (let before = -1; before !== accepted;) {
+          before = accepted;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+        assert.ok(accepted > 0);
+        assert.ok(accepted <= most, `${accepted} bytes were accepted`);
+        // What waits on this side is bounded, too.
+        assert.ok(from.bufferedAmount > 0 && from.bufferedAmount < 65_536 + 2 * size, String(from.bufferedAmount));
+        go = false;
+        let received = 0;
+        for (;;) {
+          const { data } = await to.readMessage();
+          if (data.length === 1) break;
+          received += data.length;
+        }
+        await writing;
+        assert.equal(received, accepted, "every byte that was accepted came");
+        await stop();
+      });
+
+      it(`keeps answering pings of a sender that its application leaves unread, ${direction}`, limit, async () => {
+        const { client, server, stop } = await makePair();
+        const [from] = fromClient ? [client, server] : [server, client];
+        for (let i = 0; i < 20; i++) await from.writeMessage("unread");
+        for (let i = 0; i < 5; i++) assert.ok(await from.ping() >= 0);
+        await stop();
+      });
+    }
+  });
+}
+
+describe("a write", () => {
+  it("that waits fails when the connection goes", limit, async () => {
+    const { ws, socket } = testConn();
+    socket.full = true;
+    const large = ws.writeMessage(new Uint8Array(100_000));
+    const small = ws.writeMessage("x");
+    await settle();
+    socket.gone();
+    for (const write of [large, small]) await assert.rejects(write, { name: "CloseError", code: 1006 });
+  });
+});
