@@ -143,6 +143,7 @@ export type { Addr, PipeAddr, TcpAddr, UnixAddr } from "./src/net/addr.ts";
 export { joinHostPort, splitHostPort } from "./src/net/addr.ts";
 export type { Conn, Listener, Reader, TcpConn, WaitOptions, Writer } from "./src/net/conn.ts";
 export type { Deadline } from "./src/net/deadline.ts";
+export { copy, readAll, type ReadAllOptions, readFull } from "./src/net/io.ts";
 export type { DialOptions, ListenOptions, StreamNetwork } from "./src/net/dial.ts";
 export {
   ClosedError,

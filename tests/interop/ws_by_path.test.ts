@@ -1,6 +1,4 @@
-/**
- * npm `ws`, both ways. By its path: under its name, Bun gives something of its own, which is tested too.
- */
+/** npm `ws` in both roles, by its path: under its name, a runtime may give something of its own. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -9,7 +7,7 @@ import { describe, it } from "node:test";
 import type * as Ws from "ws";
 import { type CloseInfo, dialWebSocket, isCloseError } from "../../mod.ts";
 import { holdProcess, limit } from "../net/support.ts";
-import { closedWith, runtimeName, startServer, until } from "../websocket/support.ts";
+import { closedWith, startServer, until } from "../websocket/support.ts";
 import { checkClient, checkEcho, type WebClient, WebClientReader } from "./scenarios.ts";
 
 const path = "../../node_modules/ws/wrapper.mjs";
@@ -118,68 +116,52 @@ describe("our client and npm ws's server", () => {
   });
 });
 
-/** On Bun there are two of them. */
-const clients: [string, () => Promise<typeof Ws>][] = [["npm ws's client", async () => real]];
-if (runtimeName === "bun") clients.push(["Bun's own ws's client", () => import("ws")]);
-
-for (const [name, load] of clients) {
-  describe(`${name} and our server`, () => {
-    holdProcess();
-
-    const open = async (url: string, options?: Ws.ClientOptions) => {
-      const { WebSocket } = await load();
-      return new WebSocket(url, options);
-    };
-
-    it("text, binary, a burst", limit, async () => {
-      const { url, stop } = await startServer();
-      // It offers compression by default; we decline.
-      const client = await open(url);
-      const reader = new WebClientReader(client as unknown as WebClient);
-      await reader.opened;
-      await checkClient(reader);
-      client.close(3001, "done");
-      assert.deepEqual(await reader.closed, { code: 3001, reason: "done", wasClean: true });
-      await stop();
-    });
-
-    it("pings both ways", limit, async () => {
-      const { promise, resolve } = Promise.withResolvers<number>();
-      const { url, stop } = await startServer({
-        async websocket(conn) {
-          resolve(await conn.ping());
-          await conn.closed;
-        },
-      });
-      const client = await open(url);
-      assert.ok(await promise >= 0);
-      const pong = once(client, "pong");
-      client.ping("from ws");
-      assert.equal(String((await pong)[0]), "from ws");
-      client.terminate();
-      await stop();
-    });
-
-    it("close codes and reasons from the server", limit, async () => {
-      for (const code of [1000, 1001, 1008, 1011, 1013, 3000, 4999]) {
-        const { promise, resolve } = Promise.withResolvers<CloseInfo>();
-        const { url, stop } = await startServer({
-          websocket: async (conn) => resolve(await conn.close(code, "grüß")),
-        });
-        const client = await open(url);
-        const [got, reason] = await once(client, "close");
-        assert.deepEqual([got, String(reason)], [code, "grüß"]);
-        assert.equal((await promise).code, code);
-        await stop();
-      }
-    });
-  });
-}
-
-describe("npm ws's client", () => {
+describe("npm ws's client and our server", () => {
   holdProcess();
 
-  it("sends fragments and is heard whole", limit, async () => {
+  it("text, binary, a burst", limit, async () => {
+    const { url, stop } = await startServer();
+    // It offers compression by default; we decline.
+    const client = new real.WebSocket(url);
+    const reader = new WebClientReader(client as unknown as WebClient);
+    await reader.opened;
+    await checkClient(reader);
+    client.close(3001, "done");
+    assert.deepEqual(await reader.closed, { code: 3001, reason: "done", wasClean: true });
+    await stop();
+  });
+
+  it("pings both ways", limit, async () => {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const { url, stop } = await startServer({
+      async websocket(conn) {
+        resolve(await conn.ping());
+        await conn.closed;
+      },
+    });
+    const client = new real.WebSocket(url);
+    assert.ok(await promise >= 0);
+    const pong = once(client, "pong");
+    client.ping("from ws");
+    assert.equal(String((await pong)[0]), "from ws");
+    client.terminate();
+    await stop();
+  });
+
+  it("close codes and reasons from the server", limit, async () => {
+    for (const code of [1000, 1001, 1008, 1011, 1013, 3000, 4999]) {
+      const { promise, resolve } = Promise.withResolvers<CloseInfo>();
+      const { url, stop } = await startServer({
+        websocket: async (conn) => resolve(await conn.close(code, "grüß")),
+      });
+      const [got, reason] = await once(new real.WebSocket(url), "close");
+      assert.deepEqual([got, String(reason)], [code, "grüß"]);
+      assert.equal((await promise).code, code);
+      await stop();
+    }
+  });
+
+  it("fragments with a ping between them", limit, async () => {
     const { url, stop } = await startServer();
     const client = new real.WebSocket(url);
     await once(client, "open");
@@ -192,7 +174,7 @@ describe("npm ws's client", () => {
     await stop();
   });
 
-  it("breaks the protocol and is told", limit, async () => {
+  it("faults, which it is told", limit, async () => {
     const { url, stop } = await startServer({ readLimit: 1000 });
     for (const [code, options, data] of [[1002, { mask: false }, "x"], [1009, {}, "x".repeat(1001)]] as const) {
       const client = new real.WebSocket(url);
@@ -204,7 +186,7 @@ describe("npm ws's client", () => {
     await stop();
   });
 
-  it("is refused with a status", limit, async () => {
+  it("an origin that is refused with its status", limit, async () => {
     const { url, stop } = await startServer();
     const client = new real.WebSocket(url, { origin: "http://evil.example" });
     const [error] = await once(client, "error");
