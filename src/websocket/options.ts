@@ -58,6 +58,8 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
 /** Checks one number. */
 export function positive(name: string, value: number | undefined, byDefault: number): number {
   if (value === undefined) return byDefault;
-  if (typeof value !== "number" || !(value > 0)) throw new RangeError(`Cannot use ${name}: it is ${value}, not a positive number`);
+  if (typeof value !== "number" || !(value > 0)) {
+    throw new RangeError(`Cannot use ${name}: it is ${value}, not a positive number`);
+  }
   return value;
 }

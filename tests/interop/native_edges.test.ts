@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type CloseInfo, dialWebSocket, type WebSocketConn } from "../../mod.ts";
+import { type CloseInfo, dialWebSocket } from "../../mod.ts";
 import { holdProcess, limit } from "../net/support.ts";
 import { runtimeName, startServer, until } from "../websocket/support.ts";
 
@@ -24,22 +24,17 @@ describe("the runtime's own client", () => {
   holdProcess();
 
   it("is told of a shutdown, and sees a server vanish", limit, async () => {
-    const { url, server, stop } = await startServer();
+    const { url, server, stop } = await startServer({
+      async websocket(conn) {
+        for await (const { data } of conn) {
+          if (data === "vanish") conn.closeNow();
+        }
+      },
+    });
     const [going, vanishing] = [new WebSocket(url), new WebSocket(url)];
     const ends = [ended(going), ended(vanishing)];
-    const dropped: WebSocketConn[] = [];
+    vanishing.addEventListener("open", () => vanishing.send("vanish"));
     await opened(going);
-    await until(() => server.conns.size === 2);
-    await opened(vanishing).then(() => {
-      vanishing.send("drop me");
-    });
-    for (const conn of server.conns) {
-      // Which of them is which is known by who says so.
-      void conn.readMessage().then(() => {
-        dropped.push(conn);
-        conn.closeNow();
-      }, () => {});
-    }
     assert.equal((await ends[1]!).code, ABNORMAL);
     await server.shutdown();
     assert.deepEqual(await ends[0], { code: 1001, reason: "", wasClean: true });
@@ -58,7 +53,9 @@ describe("the runtime's own client", () => {
       const client = new WebSocket(url);
       const end = ended(client);
       await opened(client);
-      const answer = new Promise((resolve) => client.addEventListener("message", ({ data }) => resolve(data)));
+      const answer = new Promise((resolve) =>
+        client.addEventListener("message", ({ data }) => resolve(data))
+      );
       client.send(`hello ${i}`);
       assert.equal(await answer, `hello ${i}`);
       client.close(3000 + i, "grüß");
@@ -100,8 +97,8 @@ function startNative(): NativeServer {
     const server = Bun.serve({
       port: 0,
       hostname,
-      fetch: (request: Request, { upgrade }: { upgrade(request: Request): boolean }) =>
-        answer(request, () => upgrade(request) ? undefined : new Response("no", { status: 400 })),
+      fetch: (request: Request, server: { upgrade(request: Request): boolean }) =>
+        answer(request, () => server.upgrade(request) ? undefined : new Response("no", { status: 400 })),
       websocket: {
         message: (ws: WebSocket, data: string) => ws.send(data),
         close: (_: WebSocket, code: number) => void closes.push(code),

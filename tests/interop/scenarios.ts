@@ -4,7 +4,17 @@ import assert from "node:assert/strict";
 import type { CloseInfo, WebSocketConn } from "../../mod.ts";
 import { assertBytes, pattern } from "../net/support.ts";
 
-const TEXTS = ["", "x", "hello", "κόσμε 你好 😀 \u{10ffff}", "\ufeff\0\u0080", "é".repeat(70_000), "x".repeat(125), "x".repeat(126), "x".repeat(65_536)];
+const TEXTS = [
+  "",
+  "x",
+  "hello",
+  "κόσμε 你好 😀 \u{10ffff}",
+  "\ufeff\0\u0080",
+  "é".repeat(70_000),
+  "x".repeat(125),
+  "x".repeat(126),
+  "x".repeat(65_536),
+];
 const SIZES = [0, 1, 125, 126, 65_535, 65_536, 300_000, 1_048_576];
 
 /** Our end against a peer that echoes. */
@@ -48,7 +58,10 @@ export class WebClientReader {
     this.client = client;
     client.binaryType = "arraybuffer";
     this.closed = new Promise((resolve) => {
-      client.addEventListener("close", ({ code, reason, wasClean }: CloseInfo) => resolve({ code, reason, wasClean }));
+      client.addEventListener(
+        "close",
+        ({ code, reason, wasClean }: CloseInfo) => resolve({ code, reason, wasClean }),
+      );
     });
     this.opened = new Promise((resolve, reject) => {
       client.addEventListener("open", () => resolve());

@@ -28,7 +28,8 @@ async function startWs(
   return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, stop };
 }
 
-const echo = (peer: Ws.WebSocket) => void peer.on("message", (data, isBinary) => peer.send(data, { binary: isBinary }));
+const echo = (peer: Ws.WebSocket) =>
+  void peer.on("message", (data, isBinary) => peer.send(data, { binary: isBinary }));
 
 describe("our client and npm ws's server", () => {
   holdProcess();
@@ -73,7 +74,11 @@ describe("our client and npm ws's server", () => {
   it("close codes and reasons both ways", limit, async () => {
     const closes: unknown[] = [];
     for (const code of [1000, 1001, 1008, 1011, 3000, 4999]) {
-      const { url, stop } = await startWs(real, {}, (peer) => peer.on("close", (code, reason) => closes.push([code, String(reason)])));
+      const { url, stop } = await startWs(
+        real,
+        {},
+        (peer) => peer.on("close", (code, reason) => closes.push([code, String(reason)])),
+      );
       const ws = await dialWebSocket(url);
       assert.deepEqual(await ws.close(code, "grüß"), { code, reason: "grüß", wasClean: true });
       await until(() => closes.length > 0);
@@ -92,7 +97,10 @@ describe("our client and npm ws's server", () => {
     await assert.rejects((await dialWebSocket(url)).readMessage(), closedWith(1005));
     await stop();
     const other = await startWs(real, {}, (peer) => peer.terminate());
-    await assert.rejects(dialWebSocket(other.url).then((ws) => ws.readMessage()), (error) => isCloseError(error, 1006));
+    await assert.rejects(
+      dialWebSocket(other.url).then((ws) => ws.readMessage()),
+      (error) => isCloseError(error, 1006),
+    );
     await other.stop();
   });
 
@@ -110,7 +118,11 @@ describe("our client and npm ws's server", () => {
     assert.equal(ws.subprotocol, "b");
     ws.closeNow();
     await stop();
-    const closed = await startWs(real, { verifyClient: (_info, done) => done(false, 401, "Who are you") }, echo);
+    const closed = await startWs(
+      real,
+      { verifyClient: (_info, done) => done(false, 401, "Who are you") },
+      echo,
+    );
     await assert.rejects(dialWebSocket(closed.url), { name: "HandshakeError", status: 401 });
     await closed.stop();
   });
@@ -176,7 +188,9 @@ describe("npm ws's client and our server", () => {
 
   it("faults, which it is told", limit, async () => {
     const { url, stop } = await startServer({ readLimit: 1000 });
-    for (const [code, options, data] of [[1002, { mask: false }, "x"], [1009, {}, "x".repeat(1001)]] as const) {
+    for (
+      const [code, options, data] of [[1002, { mask: false }, "x"], [1009, {}, "x".repeat(1001)]] as const
+    ) {
       const client = new real.WebSocket(url);
       await once(client, "open");
       client.send(data, options);

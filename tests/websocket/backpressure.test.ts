@@ -38,7 +38,12 @@ describe("reading ahead", () => {
 
   it("answers pings though the application does not read", limit, () => {
     const { socket, clock } = testConn("server", { readBufferSize: 10_000 });
-    socket.receive(frame(OP.text, "unread"), frame(OP.ping, "1"), frame(OP.text, "unread"), frame(OP.ping, "2"));
+    socket.receive(
+      frame(OP.text, "unread"),
+      frame(OP.ping, "1"),
+      frame(OP.text, "unread"),
+      frame(OP.ping, "2"),
+    );
     clock.endTurn();
     assert.deepEqual(socket.frames().map(({ opcode, payload }) => [opcode, ...payload]), [
       [OP.pong, 0x31],
@@ -80,7 +85,13 @@ describe("reading ahead", () => {
   });
 });
 
-for (const [name, makePair, most] of [["over TCP", tcpPair, 24_000_000], ["in memory", memoryPair, 500_000]] as const) {
+for (
+  const [name, makePair, most] of [["over TCP", tcpPair, 24_000_000], [
+    "in memory",
+    memoryPair,
+    500_000,
+  ]] as const
+) {
   describe(`backpressure ${name}`, () => {
     holdProcess();
 
@@ -109,7 +120,10 @@ for (const [name, makePair, most] of [["over TCP", tcpPair, 24_000_000], ["in me
         assert.ok(accepted > 0);
         assert.ok(accepted <= most, `${accepted} bytes were accepted`);
         // What waits on this side is bounded, too.
-        assert.ok(from.bufferedAmount > 0 && from.bufferedAmount < 65_536 + 2 * size, String(from.bufferedAmount));
+        assert.ok(
+          from.bufferedAmount > 0 && from.bufferedAmount < 65_536 + 2 * size,
+          String(from.bufferedAmount),
+        );
         go = false;
         let received = 0;
         for (;;) {
@@ -122,13 +136,17 @@ for (const [name, makePair, most] of [["over TCP", tcpPair, 24_000_000], ["in me
         await stop();
       });
 
-      it(`keeps answering pings of a sender that its application leaves unread, ${direction}`, limit, async () => {
-        const { client, server, stop } = await makePair();
-        const [from] = fromClient ? [client, server] : [server, client];
-        for (let i = 0; i < 20; i++) await from.writeMessage("unread");
-        for (let i = 0; i < 5; i++) assert.ok(await from.ping() >= 0);
-        await stop();
-      });
+      it(
+        `keeps answering pings of a sender that its application leaves unread, ${direction}`,
+        limit,
+        async () => {
+          const { client, server, stop } = await makePair();
+          const [from] = fromClient ? [client, server] : [server, client];
+          for (let i = 0; i < 20; i++) await from.writeMessage("unread");
+          for (let i = 0; i < 5; i++) assert.ok(await from.ping() >= 0);
+          await stop();
+        },
+      );
     }
   });
 }

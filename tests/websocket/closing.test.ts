@@ -57,7 +57,10 @@ describe("close", () => {
       })();
       socket.receive(frame(OP.close, "", fromPeer));
       // 7.4.1: 1005 is never on the wire.
-      assert.deepEqual(socket.frames().map(({ opcode, payload }) => [opcode, payload.length]), [[OP.close, 0]]);
+      assert.deepEqual(socket.frames().map(({ opcode, payload }) => [opcode, payload.length]), [[
+        OP.close,
+        0,
+      ]]);
       await iterating;
       socket.gone();
       assert.deepEqual(await ws.closed, { code: 1005, reason: "", wasClean: true });
@@ -189,7 +192,11 @@ describe("close", () => {
   it("sees the peer's close behind a full queue, and keeps the queue", limit, async () => {
     const { ws, socket } = testConn("client", { readBufferSize: 100 });
     const unmasked = { mask: false };
-    socket.receive(frame(OP.text, "1", unmasked), frame(OP.text, "2", unmasked), closeFrame(1000, "", unmasked));
+    socket.receive(
+      frame(OP.text, "1", unmasked),
+      frame(OP.text, "2", unmasked),
+      closeFrame(1000, "", unmasked),
+    );
     assert.equal(socket.paused, false, "the end of TCP has to be seen");
     socket.end();
     socket.gone();

@@ -95,7 +95,11 @@ describe("dialWebSocket", () => {
     const { url, stop } = await startRawServer(async (conn) => {
       const peer = new RawPeer(conn);
       const head = acceptHead(await peer.readHead());
-      await peer.send(head, frame(OP.text, "early", { mask: false }), frame(OP.text, "bird", { mask: false }));
+      await peer.send(
+        head,
+        frame(OP.text, "early", { mask: false }),
+        frame(OP.text, "bird", { mask: false }),
+      );
     });
     const ws = await dialWebSocket(url);
     assert.equal((await ws.readMessage()).data, "early");
@@ -141,10 +145,30 @@ describe("dialWebSocket", () => {
     ["404 without a reason", () => "HTTP/1.1 404 \r\n\r\n", 404, /404/],
     ["a wrong accept key", (head) => acceptHead(head).replace(/Accept: ..../, "Accept: AAAA"), 101, /Accept/],
     ["no accept key", (head) => acceptHead(head).replace(/Sec-WebSocket-Accept: .*\r\n/, ""), 101, /Accept/],
-    ["two accept keys", (head) => acceptHead(head, /Sec-WebSocket-Accept: .*\r\n/.exec(acceptHead(head))![0]), 101, /Accept/],
-    ["a subprotocol that was not asked for", (head) => acceptHead(head, "Sec-WebSocket-Protocol: x\r\n"), 101, /subprotocol/],
-    ["an extension that was not asked for", (head) => acceptHead(head, "Sec-WebSocket-Extensions: permessage-deflate\r\n"), 101, /extension/],
-    ["another upgrade", (head) => acceptHead(head).replace("Upgrade: websocket", "Upgrade: h2c"), 101, /Upgrade/],
+    [
+      "two accept keys",
+      (head) => acceptHead(head, /Sec-WebSocket-Accept: .*\r\n/.exec(acceptHead(head))![0]),
+      101,
+      /Accept/,
+    ],
+    [
+      "a subprotocol that was not asked for",
+      (head) => acceptHead(head, "Sec-WebSocket-Protocol: x\r\n"),
+      101,
+      /subprotocol/,
+    ],
+    [
+      "an extension that was not asked for",
+      (head) => acceptHead(head, "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+      101,
+      /extension/,
+    ],
+    [
+      "another upgrade",
+      (head) => acceptHead(head).replace("Upgrade: websocket", "Upgrade: h2c"),
+      101,
+      /Upgrade/,
+    ],
     ["no upgrade", (head) => acceptHead(head).replace("Upgrade: websocket\r\n", ""), 101, /Upgrade/],
     ["no connection", (head) => acceptHead(head).replace("Connection: Upgrade\r\n", ""), 101, /Connection/],
     ["HTTP/1.0", (head) => acceptHead(head).replace("HTTP/1.1", "HTTP/1.0"), 101, /HTTP\/1\.0/],
@@ -200,7 +224,9 @@ describe("dialWebSocket", () => {
               await turn();
             }
           }
-          if (rest.startsWith("\r\n") || rest.endsWith("nonsense")) await peer.conn.closeWrite().catch(() => {});
+          if (rest.startsWith("\r\n") || rest.endsWith("nonsense")) {
+            await peer.conn.closeWrite().catch(() => {});
+          }
         });
         assert.ok(error instanceof HandshakeError, String(error));
         const { response } = error;
@@ -214,9 +240,12 @@ describe("dialWebSocket", () => {
   });
 
   it("does not wait for ever for a refusal's body", limit, async () => {
-    const { error, stop } = await dialTo((peer) => peer.send("HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nwait"), {
-      handshakeTimeout: 100,
-    });
+    const { error, stop } = await dialTo(
+      (peer) => peer.send("HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nwait"),
+      {
+        handshakeTimeout: 100,
+      },
+    );
     assert.ok(error instanceof HandshakeError);
     assert.equal(error.status, 503);
     assert.equal(await error.response!.text(), "wait");
@@ -289,7 +318,10 @@ describe("dialWebSocket", () => {
 
   it("can be given up at every stage, and leaves no listener on the signal", limit, async () => {
     const reason = new Error("enough");
-    await assert.rejects(dialWebSocket("ws://127.0.0.1:1/", { signal: AbortSignal.abort(reason) }), (e) => e === reason);
+    await assert.rejects(
+      dialWebSocket("ws://127.0.0.1:1/", { signal: AbortSignal.abort(reason) }),
+      (e) => e === reason,
+    );
     for (const refusal of ["", "HTTP/1.1 500 X\r\nContent-Length: 9\r\n\r\nx"]) {
       const { abort, signal, listeners } = countedSignal();
       const { error, stop } = await dialTo(async (peer) => {
@@ -362,7 +394,10 @@ describe("netDial", () => {
 
   it("fails as it fails", limit, async () => {
     const reason = new Error("no proxy");
-    await assert.rejects(dialWebSocket("ws://x/", { netDial: () => Promise.reject(reason) }), (e) => e === reason);
+    await assert.rejects(
+      dialWebSocket("ws://x/", { netDial: () => Promise.reject(reason) }),
+      (e) => e === reason,
+    );
     const throwing = () => {
       throw reason;
     };
@@ -371,11 +406,14 @@ describe("netDial", () => {
 
   it("has the handshake's time, and what it makes too late is closed", limit, async () => {
     const { promise, resolve } = Promise.withResolvers<Conn>();
-    await assert.rejects(dialWebSocket("ws://x/", { netDial: () => promise, handshakeTimeout: 30 }), (error) => {
-      assert.ok(error instanceof DeadlineExceededError);
-      assert.equal(error.op, "dial");
-      return true;
-    });
+    await assert.rejects(
+      dialWebSocket("ws://x/", { netDial: () => promise, handshakeTimeout: 30 }),
+      (error) => {
+        assert.ok(error instanceof DeadlineExceededError);
+        assert.equal(error.op, "dial");
+        return true;
+      },
+    );
     const [ours, theirs] = pipe();
     resolve(ours);
     await assert.rejects(theirs.readChunk(), NetError);
@@ -398,19 +436,42 @@ describe("netDial", () => {
 describe("what cannot be dialled is said before dialling", () => {
   const netDial = () => assert.fail("it was dialled");
 
-  for (const url of ["", "garbage", "/path", "ftp://x/", "ws://x/#fragment", "ws://user:pass@x/", "ws://", "mailto:a@b"]) {
+  for (
+    const url of [
+      "",
+      "garbage",
+      "/path",
+      "ftp://x/",
+      "ws://x/#fragment",
+      "ws://user:pass@x/",
+      "ws://",
+      "mailto:a@b",
+    ]
+  ) {
     it(`the URL ${JSON.stringify(url)}`, limit, async () => {
       await assert.rejects(dialWebSocket(url, { netDial }), SyntaxError);
     });
   }
 
   it("headers that the handshake sets, or that would split it", limit, async () => {
-    for (const name of ["Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Extensions", "Content-Length"]) {
+    for (
+      const name of [
+        "Host",
+        "Upgrade",
+        "Connection",
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Extensions",
+        "Content-Length",
+      ]
+    ) {
       await assert.rejects(dialWebSocket("ws://x/", { netDial, headers: { [name]: "x" } }), TypeError);
     }
     await assert.rejects(dialWebSocket("ws://x/", { netDial, headers: { "x-a": "b\r\nc: d" } }), TypeError);
     await assert.rejects(dialWebSocket("ws://x/", { netDial, origin: "http://a\r\nc: d" }), TypeError);
-    await assert.rejects(dialWebSocket("ws://x/", { netDial, origin: "http://a", headers: { origin: "http://b" } }), TypeError);
+    await assert.rejects(
+      dialWebSocket("ws://x/", { netDial, origin: "http://a", headers: { origin: "http://b" } }),
+      TypeError,
+    );
   });
 
   it("subprotocols that are no tokens, or come twice", limit, async () => {

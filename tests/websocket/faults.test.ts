@@ -32,8 +32,16 @@ const FAULTS: readonly Fault[] = [
     code: 1002,
     wire: ({ mask }) => [new Uint8Array([0x82, (mask ? 0x80 : 0) | 126, 0, 125, 0, 0, 0, 0])],
   },
-  { name: "5.2: sets a length's highest bit", code: 1002, wire: ({ mask }) => [long(mask, 255, 0, 0, 0, 0, 0, 0, 0)] },
-  { name: "announces 2^63 - 1 bytes", code: 1009, wire: ({ mask }) => [long(mask, 127, 255, 255, 255, 255, 255, 255, 255)] },
+  {
+    name: "5.2: sets a length's highest bit",
+    code: 1002,
+    wire: ({ mask }) => [long(mask, 255, 0, 0, 0, 0, 0, 0, 0)],
+  },
+  {
+    name: "announces 2^63 - 1 bytes",
+    code: 1009,
+    wire: ({ mask }) => [long(mask, 127, 255, 255, 255, 255, 255, 255, 255)],
+  },
   { name: "announces 2^53 bytes", code: 1009, wire: ({ mask }) => [long(mask, 0, 32, 0, 0, 0, 0, 0, 0)] },
   { name: "5.4: continues nothing", code: 1002, wire: (o) => [frame(OP.continuation, "x", o)] },
   {
@@ -57,15 +65,28 @@ const FAULTS: readonly Fault[] = [
   {
     name: "8.1: sends text that is no UTF-8 in fragments",
     code: 1007,
-    wire: (o) => [frame(OP.text, "ok", { ...o, fin: false }), frame(OP.continuation, invalid, { ...o, fin: false })],
+    wire: (
+      o,
+    ) => [frame(OP.text, "ok", { ...o, fin: false }), frame(OP.continuation, invalid, { ...o, fin: false })],
   },
   {
     name: "8.1: ends text inside a character",
     code: 1007,
-    wire: (o) => [frame(OP.text, new Uint8Array([0xe2, 0x82]), { ...o, fin: false }), frame(OP.continuation, "", o)],
+    wire: (
+      o,
+    ) => [frame(OP.text, new Uint8Array([0xe2, 0x82]), { ...o, fin: false }), frame(OP.continuation, "", o)],
   },
-  { name: "8.1: sends half a surrogate pair", code: 1007, wire: (o) => [frame(OP.text, new Uint8Array([0xed, 0xa0, 0x80]), o)] },
-  { name: "10.4: sends too large a frame", code: 1009, readLimit: 100, wire: (o) => [frame(OP.binary, new Uint8Array(101), o)] },
+  {
+    name: "8.1: sends half a surrogate pair",
+    code: 1007,
+    wire: (o) => [frame(OP.text, new Uint8Array([0xed, 0xa0, 0x80]), o)],
+  },
+  {
+    name: "10.4: sends too large a frame",
+    code: 1009,
+    readLimit: 100,
+    wire: (o) => [frame(OP.binary, new Uint8Array(101), o)],
+  },
   {
     name: "10.4: sends too large a message in fragments",
     code: 1009,
@@ -96,13 +117,20 @@ for (const role of ["server", "client"] as const) {
       it(name, limit, async () => {
         const good = frame(OP.text, "good", { mask });
         for (const bytewise of [false, true]) {
-          const { ws, socket, clock } = testConn(role, { closeTimeout: 1000, ...(readLimit && { readLimit }) });
+          const { ws, socket, clock } = testConn(role, {
+            closeTimeout: 1000,
+            ...(readLimit && { readLimit }),
+          });
           const bytes = concat(good, ...wire({ mask }));
           if (!bytewise) socket.receive(bytes);
-          else { for (let i = 0; i < bytes.length; i++) socket.receive(bytes.slice(i, i + 1)); }
+          else for (let i = 0; i < bytes.length; i++) socket.receive(bytes.slice(i, i + 1));
           // The peer is told why, and this side says no more.
           const [close, ...more] = socket.frames();
-          assert.deepEqual([close!.opcode, close!.payload[0]! << 8 | close!.payload[1]!, more.length], [OP.close, code, 0]);
+          assert.deepEqual([close!.opcode, close!.payload[0]! << 8 | close!.payload[1]!, more.length], [
+            OP.close,
+            code,
+            0,
+          ]);
           assert.deepEqual(socket.calls, ["closeWrite"]);
           assert.equal(ws.state, "closing");
           // What came before is read; then the reader is told at once.
@@ -159,7 +187,21 @@ for (const role of ["server", "client"] as const) {
     it("announces a large message gets no memory for it", limit, () => {
       const { ws, socket } = testConn(role, { readLimit: 2 ** 40 });
       // 1 GiB is announced, and ten bytes come.
-      socket.receive(new Uint8Array([0x82, (mask ? 0x80 : 0) | 127, 0, 0, 0, 0, 0x40, 0, 0, 0, ...new Array(mask ? 14 : 10).fill(0)]));
+      socket.receive(
+        new Uint8Array([
+          0x82,
+          (mask ? 0x80 : 0) | 127,
+          0,
+          0,
+          0,
+          0,
+          0x40,
+          0,
+          0,
+          0,
+          ...new Array(mask ? 14 : 10).fill(0),
+        ]),
+      );
       assert.equal(ws.state, "open");
     });
 
@@ -170,7 +212,11 @@ for (const role of ["server", "client"] as const) {
         for (let i = 0; i < 20; i++) {
           const bytes = Uint8Array.from({ length: random(50) }, () => random(256));
           // Half of the time something that begins well.
-          socket.receive(random(2) === 0 ? bytes : frame([0, 1, 2, 8, 9, 10][random(6)]!, bytes, { mask, fin: random(2) === 0 }));
+          socket.receive(
+            random(2) === 0
+              ? bytes
+              : frame([0, 1, 2, 8, 9, 10][random(6)]!, bytes, { mask, fin: random(2) === 0 }),
+          );
         }
         clock.endTurn();
         socket.end();
@@ -211,7 +257,12 @@ describe("faults over TCP", () => {
   });
 
   it("a raw server reads its close code, too", limit, async () => {
-    for (const [code, bytes] of [[1002, frame(OP.text, "masked")], [1007, frame(OP.text, invalid, { mask: false })]] as const) {
+    for (
+      const [code, bytes] of [[1002, frame(OP.text, "masked")], [
+        1007,
+        frame(OP.text, invalid, { mask: false }),
+      ]] as const
+    ) {
       const { url, stop, handled } = await startRawServer(async (conn) => {
         const peer = await rawServer(conn);
         await peer.send(bytes);

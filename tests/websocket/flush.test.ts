@@ -73,19 +73,23 @@ describe("flushing", () => {
     assert.ok(socket.writes[0]!.length > 55_000);
   });
 
-  it("sends a large payload of a server from where it lies, behind what was written before", limit, async () => {
-    const { ws, socket } = testConn();
-    const data = pattern(0, 100_000);
-    await ws.writeMessage("before");
-    await ws.writeMessage(data);
-    await ws.writeMessage("after");
-    // The head goes with what came before.
-    assert.deepEqual(socket.writes.map(({ length }) => length), [8 + 10, 100_000]);
-    void ws.readMessage();
-    const frames = socket.frames();
-    assert.deepEqual(frames.map(({ payload }) => payload.length), [6, 100_000, 5]);
-    assert.deepEqual(frames[1]!.payload, data);
-  });
+  it(
+    "sends a large payload of a server from where it lies, behind what was written before",
+    limit,
+    async () => {
+      const { ws, socket } = testConn();
+      const data = pattern(0, 100_000);
+      await ws.writeMessage("before");
+      await ws.writeMessage(data);
+      await ws.writeMessage("after");
+      // The head goes with what came before.
+      assert.deepEqual(socket.writes.map(({ length }) => length), [8 + 10, 100_000]);
+      void ws.readMessage();
+      const frames = socket.frames();
+      assert.deepEqual(frames.map(({ payload }) => payload.length), [6, 100_000, 5]);
+      assert.deepEqual(frames[1]!.payload, data);
+    },
+  );
 
   it("hands the socket a very large payload in pieces", limit, async () => {
     for (const role of ["server", "client"] as const) {
@@ -105,22 +109,26 @@ describe("flushing", () => {
     }
   });
 
-  it("sends zeros for a buffer that was given away meanwhile, and never less than was promised", limit, () => {
-    for (const size of [40_000, 1_000_000]) {
-      const { ws, socket, clock } = testConn();
-      socket.full = true;
-      void ws.writeMessage("first");
-      clock.endTurn();
-      const data = new Uint8Array(size).fill(7);
-      void ws.writeMessage(data);
-      socket.drain(false);
-      structuredClone(data.buffer, { transfer: [data.buffer] });
-      while (ws.bufferedAmount > 0) socket.drain(false);
-      const frames = socket.frames();
-      assert.deepEqual(frames.map(({ payload }) => payload.length), [5, size]);
-      assert.ok(frames[1]!.payload.every((byte) => byte === 0 || byte === 7));
-    }
-  });
+  it(
+    "sends zeros for a buffer that was given away meanwhile, and never less than was promised",
+    limit,
+    () => {
+      for (const size of [40_000, 1_000_000]) {
+        const { ws, socket, clock } = testConn();
+        socket.full = true;
+        void ws.writeMessage("first");
+        clock.endTurn();
+        const data = new Uint8Array(size).fill(7);
+        void ws.writeMessage(data);
+        socket.drain(false);
+        structuredClone(data.buffer, { transfer: [data.buffer] });
+        while (ws.bufferedAmount > 0) socket.drain(false);
+        const frames = socket.frames();
+        assert.deepEqual(frames.map(({ payload }) => payload.length), [5, size]);
+        assert.ok(frames[1]!.payload.every((byte) => byte === 0 || byte === 7));
+      }
+    },
+  );
 
   it("counts what is buffered exactly", limit, async () => {
     const { ws, socket, clock } = testConn();

@@ -10,7 +10,11 @@ import { bytesOf, dial, startServer } from "./support.ts";
 type Fetch = NonNullable<ServeOptions["fetch"]>;
 
 /** The answer as it is on the wire. */
-async function answerOf(fetch: Fetch | undefined, request = "GET / HTTP/1.1", options: Partial<ServeOptions> = {}) {
+async function answerOf(
+  fetch: Fetch | undefined,
+  request = "GET / HTTP/1.1",
+  options: Partial<ServeOptions> = {},
+) {
   const { address, stop } = await startServer({ ...(fetch && { fetch }), ...options });
   const peer = new RawPeer(await dial("tcp", address));
   await peer.send(`${request}\r\nHost: ${address}\r\n\r\n`);
@@ -127,7 +131,9 @@ describe("a plain request", () => {
 
   it("gets a stream that outlives the handshake's time-out", limit, async () => {
     const chunks = new Array(20).fill("0123456789");
-    const { body } = await answerOf(() => new Response(streamOf(...chunks)), "GET / HTTP/1.1", { handshakeTimeout: 25 });
+    const { body } = await answerOf(() => new Response(streamOf(...chunks)), "GET / HTTP/1.1", {
+      handshakeTimeout: 25,
+    });
     assert.ok(body.endsWith("\r\n0\r\n\r\n"));
     assert.equal(body.match(/0123456789/g)?.length, 20);
   });
@@ -151,7 +157,10 @@ describe("a plain request", () => {
     const text = await answerOf(() => new Response("12345"), "HEAD / HTTP/1.1");
     assert.match(text.head, /\r\ncontent-length: 5(\r|$)/);
     assert.equal(text.body, "");
-    const known = await answerOf(() => new Response(null, { headers: { "content-length": "77" } }), "HEAD / HTTP/1.1");
+    const known = await answerOf(
+      () => new Response(null, { headers: { "content-length": "77" } }),
+      "HEAD / HTTP/1.1",
+    );
     assert.match(known.head, /\r\ncontent-length: 77(\r|$)/);
     let cancelled = false;
     const stream = await answerOf(
@@ -172,7 +181,13 @@ describe("a plain request", () => {
   });
 
   it("gets an empty body with its length", limit, async () => {
-    for (const response of [() => new Response(null), () => new Response(""), () => new Response(new Uint8Array(0))]) {
+    for (
+      const response of [
+        () => new Response(null),
+        () => new Response(""),
+        () => new Response(new Uint8Array(0)),
+      ]
+    ) {
       const { head, body } = await answerOf(response);
       assert.match(head, /\r\ncontent-length: 0(\r|$)/);
       assert.equal(body, "");
@@ -181,7 +196,13 @@ describe("a plain request", () => {
 
   it("gets large bodies whole", limit, async () => {
     const large = new Uint8Array(5_000_000).map((_, i) => i * 7);
-    for (const body of [() => large, () => streamOf(large.subarray(0, 2_000_000), large.subarray(2_000_000)), () => new Blob([large])]) {
+    for (
+      const body of [
+        () => large,
+        () => streamOf(large.subarray(0, 2_000_000), large.subarray(2_000_000)),
+        () => new Blob([large]),
+      ]
+    ) {
       const { bytes } = await fetchFrom(() => new Response(body()));
       assert.equal(bytes.length, large.length);
       assert.ok(bytes.every((byte, i) => byte === large[i]));
@@ -189,7 +210,12 @@ describe("a plain request", () => {
   });
 
   it("gets several cookies, and not the fields that belong to the connection", limit, async () => {
-    const headers = new Headers({ connection: "keep-alive", "keep-alive": "5", "transfer-encoding": "gzip", "content-length": "9" });
+    const headers = new Headers({
+      connection: "keep-alive",
+      "keep-alive": "5",
+      "transfer-encoding": "gzip",
+      "content-length": "9",
+    });
     headers.append("set-cookie", "a=1");
     headers.append("set-cookie", "b=2");
     headers.set("date", "Thu, 01 Jan 1970 00:00:00 GMT");
@@ -204,8 +230,14 @@ describe("a plain request", () => {
   });
 
   it("has the status text of the response, or the usual one", limit, async () => {
-    assert.match((await answerOf(() => new Response(null, { status: 418, statusText: "Short and stout" }))).head, /^HTTP\/1\.1 418 Short and stout\r\n/);
-    assert.match((await answerOf(() => new Response(null, { status: 404 }))).head, /^HTTP\/1\.1 404 Not Found\r\n/);
+    assert.match(
+      (await answerOf(() => new Response(null, { status: 418, statusText: "Short and stout" }))).head,
+      /^HTTP\/1\.1 418 Short and stout\r\n/,
+    );
+    assert.match(
+      (await answerOf(() => new Response(null, { status: 404 }))).head,
+      /^HTTP\/1\.1 404 Not Found\r\n/,
+    );
     assert.match((await answerOf(() => new Response(null, { status: 599 }))).head, /^HTTP\/1\.1 599 \r\n/);
   });
 
@@ -249,40 +281,46 @@ describe("a fetch callback", () => {
     ];
     for (const [i, callback] of callbacks.entries()) {
       const errors: unknown[] = [];
-      const { head } = await answerOf(callback as Fetch, "GET / HTTP/1.1", { onError: (error) => errors.push(error) });
+      const { head } = await answerOf(callback as Fetch, "GET / HTTP/1.1", {
+        onError: (error) => errors.push(error),
+      });
       assert.match(head, /^HTTP\/1\.1 500 Internal Server Error\r\n/, String(i));
       assert.equal(errors.length, 1, String(i));
       assert.ok(errors[0] === failure || errors[0] instanceof TypeError, `${i}: ${errors[0]}`);
     }
   });
 
-  it("whose stream fails on its way is told, and the peer sees that something is missing", limit, async () => {
-    const errors: unknown[] = [];
-    const { address, stop } = await startServer({
-      fetch() {
-        let pulls = 0;
-        return new Response(
-          new ReadableStream({
-            async pull(controller) {
-              await new Promise((resolve) => setTimeout(resolve, 2));
-              if (pulls++ > 1) throw failure;
-              controller.enqueue(bytesOf("part"));
-            },
-          }),
-        );
-      },
-      onError: (error) => errors.push(error),
-    });
-    const peer = new RawPeer(await dial("tcp", address));
-    await peer.send(`GET / HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
-    assert.match(await peer.readHead(), /chunked/);
-    // By a reset, where the runtime can send one; in any case without the last chunk.
-    const rest = await peer.readAll().catch(() => "");
-    assert.ok(!rest.endsWith("0\r\n\r\n"));
-    assert.deepEqual(errors, [failure]);
-    peer.conn.closeNow();
-    await stop();
-  });
+  it(
+    "whose stream fails on its way is told, and the peer sees that something is missing",
+    limit,
+    async () => {
+      const errors: unknown[] = [];
+      const { address, stop } = await startServer({
+        fetch() {
+          let pulls = 0;
+          return new Response(
+            new ReadableStream({
+              async pull(controller) {
+                await new Promise((resolve) => setTimeout(resolve, 2));
+                if (pulls++ > 1) throw failure;
+                controller.enqueue(bytesOf("part"));
+              },
+            }),
+          );
+        },
+        onError: (error) => errors.push(error),
+      });
+      const peer = new RawPeer(await dial("tcp", address));
+      await peer.send(`GET / HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
+      assert.match(await peer.readHead(), /chunked/);
+      // By a reset, where the runtime can send one; in any case without the last chunk.
+      const rest = await peer.readAll().catch(() => "");
+      assert.ok(!rest.endsWith("0\r\n\r\n"));
+      assert.deepEqual(errors, [failure]);
+      peer.conn.closeNow();
+      await stop();
+    },
+  );
 
   it("is told when nobody reads its stream any more", limit, async () => {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { countedSignal, holdProcess, limit } from "../net/support.ts";
-import { FrameParser, frame, OP, rawClient } from "./raw_peer.ts";
+import { frame, FrameParser, OP, rawClient } from "./raw_peer.ts";
 import { closedWith, memoryPair, startServer, tcpPair } from "./support.ts";
 import type { VirtualClock } from "../net/virtual_clock.ts";
 import { settle, testConn, type TestSocket } from "./test_socket.ts";
@@ -248,7 +248,9 @@ describe("ping", () => {
 
   it("is answered with its payload", limit, () => {
     const { socket, clock } = testConn("client");
-    for (const size of [0, 1, 125]) socket.receive(frame(OP.ping, new Uint8Array(size).fill(size), { mask: false }));
+    for (const size of [0, 1, 125]) {
+      socket.receive(frame(OP.ping, new Uint8Array(size).fill(size), { mask: false }));
+    }
     clock.endTurn();
     const frames = socket.frames();
     assert.deepEqual(frames.map(({ opcode, masked, payload }) => [opcode, masked, payload.length]), [

@@ -64,10 +64,17 @@ const paths: [string, number, (ws: WebSocketConn, data: MessageData) => unknown]
   ["writeMessage", OP.binary, (ws, data) => ws.writeMessage(data)],
   ["writeMessage as binary", OP.binary, (ws, data) => ws.writeMessage(data, { type: "binary" })],
   ["writeMessage as text", OP.text, (ws, data) => ws.writeMessage(data, { type: "text" })],
-  ["writeMessage with a signal", OP.binary, (ws, data) =>
-    ws.writeMessage(data, { signal: new AbortController().signal })],
+  [
+    "writeMessage with a signal",
+    OP.binary,
+    (ws, data) => ws.writeMessage(data, { signal: new AbortController().signal }),
+  ],
   ["writePrepared", OP.binary, (ws, data) => ws.writePrepared(new PreparedMessage(data))],
-  ["writePrepared as text", OP.text, (ws, data) => ws.writePrepared(new PreparedMessage(data, { type: "text" }))],
+  [
+    "writePrepared as text",
+    OP.text,
+    (ws, data) => ws.writePrepared(new PreparedMessage(data, { type: "text" })),
+  ],
   ["writeBatch", OP.binary, (ws, data) => ws.writeBatch(new PreparedMessage(data).alone)],
   ["ping", OP.ping, (ws, data) => void (ws.ping(data as Bytes))],
   ["pong", OP.pong, (ws, data) => ws.pong(data as Bytes)],
@@ -89,7 +96,9 @@ for (const role of ["server", "client"] as const) {
             assert.deepEqual(frames.map((frame) => frame.opcode), [opcode], kind);
             assert.equal(frames[0]!.payload.length, size, `${kind} of ${size}`);
             assert.ok(frames[0]!.payload.every((byte) => byte === 0x11), `${kind} of ${size}`);
-            assert.ok(new Uint8Array("buffer" in data ? data.buffer : data).every((b) => b === 0x11 || b === secret));
+            assert.ok(
+              new Uint8Array("buffer" in data ? data.buffer : data).every((b) => b === 0x11 || b === secret),
+            );
           }
         }
       });
@@ -130,7 +139,11 @@ for (const role of ["server", "client"] as const) {
 
     it("nothing for what is no PreparedMessage", limit, async () => {
       const { ws, socket, clock } = testConn(role);
-      for (const message of [...wrong, "text", { type: "binary", payload: 5 }, { encodedBy: () => new Uint8Array(9) }]) {
+      for (
+        const message of [...wrong, "text", { type: "binary", payload: 5 }, {
+          encodedBy: () => new Uint8Array(9),
+        }]
+      ) {
         await assert.rejects(ws.writePrepared(message as PreparedMessage), TypeError);
       }
       clock.endTurn();

@@ -26,14 +26,24 @@ export function frame(
   const bit = mask ? 0x80 : 0;
   if (data.length < 126) head.push(bit | data.length);
   else if (data.length < 65536) head.push(bit | 126, data.length >> 8, data.length & 255);
-  else head.push(bit | 127, 0, 0, 0, 0, data.length >>> 24, data.length >> 16 & 255, data.length >> 8 & 255, data.length & 255);
+  else {head.push(
+      bit | 127,
+      0,
+      0,
+      0,
+      0,
+      data.length >>> 24,
+      data.length >> 16 & 255,
+      data.length >> 8 & 255,
+      data.length & 255,
+    );}
   if (!mask) return concat(new Uint8Array(head), data);
   const key = [0x37, 0xfa, 0x21, 0x3d];
   return concat(new Uint8Array([...head, ...key]), data.map((byte, i) => byte ^ key[i % 4]!));
 }
 
-export function closeFrame(code: number, reason = "", options?: { mask?: boolean }): Uint8Array {
-  return frame(OP.close, concat(new Uint8Array([code >> 8, code & 255]), bytesOf(reason)), options);
+export function closeFrame(code: number, reason?: string, options?: { mask?: boolean }): Uint8Array {
+  return frame(OP.close, concat(new Uint8Array([code >> 8, code & 255]), bytesOf(reason ?? "")), options);
 }
 
 /** Takes bytes apart into frames. */

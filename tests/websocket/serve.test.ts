@@ -73,9 +73,11 @@ describe("serve", () => {
   });
 
   it("closes with 1011 when the handler throws, and tells", limit, async () => {
-    for (const throwing of [() => Promise.reject(failure), () => {
-      throw failure;
-    }]) {
+    for (
+      const throwing of [() => Promise.reject(failure), () => {
+        throw failure;
+      }]
+    ) {
       const errors: unknown[] = [];
       const { url, stop } = await startServer({
         websocket: throwing,
@@ -216,7 +218,8 @@ describe("serve", () => {
     const listener = new MemoryListener();
     const { accept } = listener;
     let failures = 3;
-    listener.accept = () => failures-- > 0 ? Promise.reject(new Error("no descriptors")) : accept.call(listener);
+    listener.accept = () =>
+      failures-- > 0 ? Promise.reject(new Error("no descriptors")) : accept.call(listener);
     const server = serve(listener, { websocket: echo });
     const ws = await dialWebSocket("ws://memory/", { netDial: async () => listener.connect() });
     await ws.writeMessage("x");
@@ -256,7 +259,8 @@ describe("the upgrade callback", () => {
 
   it("refuses with a response", limit, async () => {
     const { url, stop } = await startServer({
-      upgrade: async () => Response.json({ need: "a token" }, { status: 401, headers: { "www-authenticate": "Bearer" } }),
+      upgrade: async () =>
+        Response.json({ need: "a token" }, { status: 401, headers: { "www-authenticate": "Bearer" } }),
     });
     const error = await dialWebSocket(url).catch((error: unknown) => error);
     assert.ok(error instanceof HandshakeError);

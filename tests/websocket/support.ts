@@ -7,8 +7,8 @@ import {
   dial,
   dialWebSocket,
   listen,
-  type Listener,
   listenAndServe,
+  type Listener,
   pipe,
   serve,
   type ServeOptions,
@@ -121,14 +121,14 @@ function oneConn(options: Partial<ServeOptions>): {
 }
 
 /** Over TCP. */
-export const tcpPair: MakePair = async ({ client, server } = {}) => {
+export async function tcpPair({ client, server }: PairOptions = {}): Promise<Pair> {
   const { options, accepted, release } = oneConn(server ?? {});
   const listening = await listenAndServe("tcp", "127.0.0.1:0", options);
   return joinPair(listening, accepted, dialWebSocket(`ws://${listening.addr}/`, client), release);
-};
+}
 
 /** In memory. */
-export const memoryPair: MakePair = ({ client, server } = {}) => {
+export function memoryPair({ client, server }: PairOptions = {}): Promise<Pair> {
   const { options, accepted, release } = oneConn(server ?? {});
   const listener = new MemoryListener();
   const netDial = () => Promise.resolve(listener.connect());
@@ -138,10 +138,10 @@ export const memoryPair: MakePair = ({ client, server } = {}) => {
     dialWebSocket("ws://memory/", { netDial, ...client }),
     release,
   );
-};
+}
 
 /** Over connections that somebody else made: driven through their own calls. */
-export const foreignPair: MakePair = ({ client, server } = {}) => {
+export function foreignPair({ client, server }: PairOptions = {}): Promise<Pair> {
   const { options, accepted, release } = oneConn(server ?? {});
   const listener = new MemoryListener();
   const netDial = () => {
@@ -155,7 +155,7 @@ export const foreignPair: MakePair = ({ client, server } = {}) => {
     dialWebSocket("ws://memory/", { netDial, ...client }),
     release,
   );
-};
+}
 
 /** The same connection behind a class that the library does not know. */
 export function foreign(conn: Conn): Conn {

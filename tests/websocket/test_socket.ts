@@ -117,8 +117,8 @@ const noConn = {
 
 /** A connection past its handshake. */
 export function testConn(
-  role: "client" | "server" = "server",
-  options: WebSocketOptions = {},
+  role?: "client" | "server",
+  options?: WebSocketOptions,
   preamble?: Uint8Array,
 ): TestConn {
   const clock = new VirtualClock();
@@ -126,10 +126,10 @@ export function testConn(
   const socket = new TestSocket();
   const ws = new WebSocketConn({
     runtime,
-    role,
+    role: role ?? "server",
     netConn: noConn,
     detached: { socket, chunks: new ChunkQueue(), ended: false, error: null },
-    settings: webSocketSettings(options),
+    settings: webSocketSettings(options ?? {}),
     subprotocol: "",
     rest: new Uint8Array(0),
     ...(preamble && { preamble }),

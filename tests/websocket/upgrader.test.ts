@@ -26,7 +26,11 @@ async function ask(address: string, ...parts: string[]): Promise<string> {
 }
 
 /** The status of an answer; 101 ends the connection here. */
-async function statusOf(options: Partial<ServeOptions>, fields: Parameters<typeof handshake>[1], line?: string) {
+async function statusOf(
+  options: Partial<ServeOptions>,
+  fields: Parameters<typeof handshake>[1],
+  line?: string,
+) {
   const { address, stop } = await startServer(options);
   const peer = new RawPeer(await dial("tcp", address));
   await peer.send(handshake(address, fields, line));
@@ -54,7 +58,9 @@ describe("a handshake", () => {
     ["in any case", { Upgrade: "WebSocket", Connection: "keep-alive, UPGRADE" }],
     ["among others", { Upgrade: ["h2c", "websocket"], Connection: ["keep-alive", "Upgrade"] }],
     ["with a query", {}, "GET /chat?room=1&x=%20 HTTP/1.1"],
-    ["with an extension that is not known", { "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits" }],
+    ["with an extension that is not known", {
+      "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
+    }],
     ["with a content length of 0", { "Content-Length": "0" }],
     ["without an origin", {}],
   ];
@@ -122,7 +128,15 @@ describe("a handshake", () => {
   it("of garbage is refused and nobody else notices", limit, async () => {
     const { address, url, stop } = await startServer();
     const good = await dialWebSocket(url);
-    for (const bytes of ["\0".repeat(100), "\r\n\r\n\r\n\r\n", "GET / HTTP/1.1\n\n", "\x16\x03\x01\x02\0\x01\0\x01\xfc", "x".repeat(20_000)]) {
+    for (
+      const bytes of [
+        "\0".repeat(100),
+        "\r\n\r\n\r\n\r\n",
+        "GET / HTTP/1.1\n\n",
+        "\x16\x03\x01\x02\0\x01\0\x01\xfc",
+        "x".repeat(20_000),
+      ]
+    ) {
       const answer = await ask(address, bytes, "\r\n\r\n");
       assert.match(answer, /^HTTP\/1\.1 4\d\d /, JSON.stringify(bytes.slice(0, 20)));
     }
@@ -223,7 +237,9 @@ describe("subprotocols", () => {
 
   it("are chosen in the client's order of preference", limit, async () => {
     const { url, stop } = await startServer({ subprotocols: ["v1", "v2"] });
-    for (const [offered, chosen] of [[["v2", "v1"], "v2"], [["v3", "v1"], "v1"], [["v3"], ""], [[], ""]] as const) {
+    for (
+      const [offered, chosen] of [[["v2", "v1"], "v2"], [["v3", "v1"], "v1"], [["v3"], ""], [[], ""]] as const
+    ) {
       const ws = await dialWebSocket(url, { subprotocols: [...offered] });
       assert.equal(ws.subprotocol, chosen);
       ws.closeNow();
@@ -259,7 +275,11 @@ describe("Upgrader", () => {
       },
     });
 
-  const upgrade = async (options: UpgraderOptions, asked: Request, wrap: (conn: Conn) => Conn = (conn) => conn) => {
+  const upgrade = async (
+    options: UpgraderOptions,
+    asked: Request,
+    wrap: (conn: Conn) => Conn = (conn) => conn,
+  ) => {
     const [ours, theirs] = pipe();
     const upgrading = new Upgrader(options).upgrade(wrap(ours), asked);
     const peer = new RawPeer(theirs);
@@ -274,7 +294,11 @@ describe("Upgrader", () => {
 
   it("answers one whose request was read by somebody else", limit, async () => {
     for (const wrap of [(conn: Conn) => conn, foreign]) {
-      const { upgrading, peer } = await upgrade({ subprotocols: ["b"] }, request({ "sec-websocket-protocol": "a, b" }), wrap);
+      const { upgrading, peer } = await upgrade(
+        { subprotocols: ["b"] },
+        request({ "sec-websocket-protocol": "a, b" }),
+        wrap,
+      );
       const ws = await upgrading;
       assert.equal(ws.subprotocol, "b");
       assert.match(await peer.readHead(), /^HTTP\/1\.1 101 /);
@@ -314,7 +338,10 @@ describe("Upgrader", () => {
   it("throws the same when the peer is gone already", limit, async () => {
     const [ours, theirs] = pipe();
     theirs.closeNow();
-    await assert.rejects(new Upgrader().upgrade(ours, request({ "sec-websocket-version": "1" })), HandshakeError);
+    await assert.rejects(
+      new Upgrader().upgrade(ours, request({ "sec-websocket-version": "1" })),
+      HandshakeError,
+    );
   });
 
   it("closes the connection when a callback or a header is at fault", limit, async () => {
@@ -333,7 +360,9 @@ describe("Upgrader", () => {
   });
 
   it("refuses options that make no sense", limit, () => {
-    for (const name of ["handshakeTimeout", "closeTimeout", "readLimit", "readBufferSize", "writeBufferSize"]) {
+    for (
+      const name of ["handshakeTimeout", "closeTimeout", "readLimit", "readBufferSize", "writeBufferSize"]
+    ) {
       for (const bad of [0, -1, NaN, "1"]) assert.throws(() => new Upgrader({ [name]: bad }), RangeError);
     }
   });

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CloseError, isCloseError, isUnexpectedCloseError, type Message, MessageTooBigError } from "../../mod.ts";
+import {
+  CloseError,
+  isCloseError,
+  isUnexpectedCloseError,
+  type Message,
+  MessageTooBigError,
+} from "../../mod.ts";
 import {
   assertBytes,
   countedSignal,
