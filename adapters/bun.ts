@@ -46,6 +46,7 @@ interface BunTcpSocket {
   setKeepAlive(on: boolean, idleMs: number): boolean;
 }
 interface BunSocketHandler {
+  readonly binaryType: "uint8array";
   open?(socket: BunTcpSocket): void;
   data(socket: BunTcpSocket, chunk: Uint8Array): void;
   drain(socket: BunTcpSocket): void;
@@ -83,6 +84,8 @@ export const bunAdapter: RuntimeAdapter = {
 
 /** One handler object serves all sockets; each finds its own through `socket.data`. */
 const socketHandler: BunSocketHandler = {
+  // A plain array: a `Buffer` has a `slice` of its own, which does not copy.
+  binaryType: "uint8array",
   data: (socket, chunk) => socket.data.onData(chunk),
   drain: (socket) => socket.data.onDrain(),
   end: (socket) => socket.data.onEnd(),

@@ -129,7 +129,10 @@ class NodeSocket implements StreamSocket {
     this.#handler = handler;
     if (this.#closed) return void queueMicrotask(() => this.#reportClose());
     if (!first) return;
-    this.#socket.on("data", (chunk: Uint8Array) => this.#onData(chunk));
+    // A plain view: a `Buffer` has a `slice` of its own, which does not copy.
+    this.#socket.on("data", ({ buffer, byteOffset, length }: Uint8Array) => {
+      this.#onData(new Uint8Array(buffer, byteOffset, length));
+    });
     this.#socket.on("end", () => this.#onEnd());
     this.#socket.resume();
   }

@@ -38,6 +38,14 @@ describe("tcp", () => {
     assert.match(String(a.remoteAddr), /^127\.0\.0\.1:\d+$/);
   });
 
+  it("hands over plain arrays on every runtime", limit, async () => {
+    const { a, b, stop } = await makePair();
+    await a.write(Uint8Array.of(1, 2, 3));
+    const chunk = await b.readChunk();
+    assert.equal(Object.getPrototypeOf(chunk), Uint8Array.prototype);
+    await stop();
+  });
+
   it("takes its options at any time", limit, async () => {
     const { a, b, stop } = await makePair();
     for (const conn of [a, b]) {

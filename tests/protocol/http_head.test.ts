@@ -519,7 +519,9 @@ describe("RFC 9112, 2.2 and RFC 6585, 5: limits", () => {
 
   it("one huge chunk without a line's end is refused at once", () => {
     assert.throws(() => new RequestHeadReader().receive(new Uint8Array(1 << 24).fill(0x61)), { status: 414 });
-    assert.throws(() => new ResponseHeadReader().receive(new Uint8Array(1 << 24).fill(0x61)), { status: 414 });
+    assert.throws(() => new ResponseHeadReader().receive(new Uint8Array(1 << 24).fill(0x61)), {
+      status: 414,
+    });
   });
 });
 
