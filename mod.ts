@@ -89,6 +89,11 @@ export async function listenAndServe(
 
 /** Answers opening handshakes, RFC 6455, 4.2. Go: gorilla's `Upgrader`. */
 export class Upgrader extends UpgraderOn {
+  /**
+   * Makes one.
+   *
+   * @param options how to answer; see {@linkcode UpgraderOptions}
+   */
   constructor(options?: UpgraderOptions) {
     super(runtime, options);
   }
@@ -107,7 +112,8 @@ export type { WriteOptions } from "./src/websocket/engine.ts";
 export { HandshakeError } from "./src/websocket/handshake_error.ts";
 export type { Bytes, Message, MessageData, MessageType } from "./src/websocket/message.ts";
 export type { KeepaliveOptions, WebSocketOptions } from "./src/websocket/options.ts";
-export { PreparedMessage } from "./src/websocket/prepared_message.ts";
+export { type MessageEncoding, PreparedMessage } from "./src/websocket/prepared_message.ts";
+export type { RequestHandlerOptions } from "./src/websocket/request_handler.ts";
 export type { ConnInfo, ServeOptions, ShutdownOptions, UpgradeResult } from "./src/websocket/serve.ts";
 export { WebSocketServer } from "./src/websocket/serve.ts";
 export { isWebSocketUpgrade, type UpgradeExtras, type UpgraderOptions } from "./src/websocket/upgrader.ts";
@@ -117,6 +123,11 @@ export { WebSocketConn } from "./src/websocket/web_socket_conn.ts";
 
 /** Passes messages to many connections. Go: the Hub of gorilla's chat example. */
 export class Hub<Data = unknown> extends HubOn<Data> {
+  /**
+   * Makes one.
+   *
+   * @param options bounds and timing; see {@linkcode HubOptions}
+   */
   constructor(options?: HubOptions<Data>) {
     super(runtime, options);
   }
@@ -125,6 +136,7 @@ export class Hub<Data = unknown> extends HubOn<Data> {
 export { codecEncoding, ConnMember } from "./src/hub/conn_member.ts";
 export type { BroadcastOptions, HubOptions, HubStats } from "./src/hub/hub.ts";
 export { HubClient } from "./src/hub/hub_client.ts";
+export type { MessageBatch } from "./src/websocket/message_batch.ts";
 export type { HubSocket } from "./src/hub/member.ts";
 export { Room } from "./src/hub/room.ts";
 

@@ -39,10 +39,18 @@ export interface Codec<In, Out = In> extends Decoder<In>, Encoder<Out> {}
 
 /** An item that the codec refuses. */
 export class FrameError extends Error {
+  /** The name of the class. */
   override readonly name: string = "FrameError";
   /** Where the item starts, counted in bytes from the start of the stream; `null` when it was to be written. */
   readonly offset: number | null;
 
+  /**
+   * Makes one.
+   *
+   * @param message what failed
+   * @param offset where in the stream, bytes; `null` when writing
+   * @param cause the runtime's own error
+   */
   constructor(message: string, offset: number | null, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.offset = offset;
@@ -51,10 +59,18 @@ export class FrameError extends Error {
 
 /** An item is longer than the codec's limit. It is thrown as soon as that is known, before the item is all there. */
 export class FrameTooLongError extends FrameError {
+  /** Always `"FrameTooLongError"`. */
   override readonly name = "FrameTooLongError";
   /** The codec's limit in bytes. */
   readonly limit: number;
 
+  /**
+   * Makes one.
+   *
+   * @param what the item
+   * @param limit the bound it passes, bytes
+   * @param offset where in the stream, bytes; `null` when writing
+   */
   constructor(what: string, limit: number, offset: number | null) {
     super(`Cannot ${describe(what, offset)}: it is longer than ${limit} bytes`, offset);
     this.limit = limit;
@@ -63,8 +79,17 @@ export class FrameTooLongError extends FrameError {
 
 /** An item is not in the codec's format. When it was read, it is consumed, and the next one can be read. */
 export class FrameFormatError extends FrameError {
+  /** Always `"FrameFormatError"`. */
   override readonly name = "FrameFormatError";
 
+  /**
+   * Makes one.
+   *
+   * @param what the item
+   * @param reason what is wrong with it
+   * @param offset where in the stream, bytes; `null` when writing
+   * @param cause the runtime's own error
+   */
   constructor(what: string, reason: string, offset: number | null, cause?: unknown) {
     super(`Cannot ${describe(what, offset)}: ${reason}`, offset, cause);
   }

@@ -172,6 +172,7 @@ export class Framed<In, Out = In> implements AsyncIterable<In>, AsyncDisposable 
     this.#received.skip(this.#received.length);
   }
 
+  /** Closes as {@linkcode Framed.close} does. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

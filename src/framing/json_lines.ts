@@ -25,6 +25,11 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
   readonly #maxDepth: number;
   readonly #lines: LineReader;
 
+  /**
+   * Makes one.
+   *
+   * @param options limits; see {@linkcode JsonLinesOptions}
+   */
   constructor(options: JsonLinesOptions = {}) {
     this.#maxLength = checkLimit("maxLength", options.maxLength ?? DEFAULT_MAX_LINE);
     this.#maxDepth = checkLimit("maxDepth", options.maxDepth ?? DEFAULT_MAX_DEPTH);

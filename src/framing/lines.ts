@@ -31,6 +31,11 @@ export class LinesCodec implements Codec<string> {
   readonly #maxLength: number;
   readonly #lines: LineReader;
 
+  /**
+   * Makes one.
+   *
+   * @param options limits; see {@linkcode LinesOptions}
+   */
   constructor(options: LinesOptions = {}) {
     this.#maxLength = checkLimit("maxLength", options.maxLength ?? DEFAULT_MAX_LINE);
     this.#lines = new LineReader(this.#maxLength, options.onTooLong ?? "error");

@@ -28,12 +28,20 @@ export function codecEncoding<T>(
 
 /** A hub's member over any {@linkcode Conn}: what the hub sends leaves in a codec's frames. Reading is up to others. */
 export class ConnMember implements HubSocket {
+  /** The other end. */
   readonly remoteAddr: Addr;
+  /** Settles when this side has closed the connection or a write has failed. */
   readonly closed: Promise<void>;
   readonly #conn: Conn;
   readonly #encoding: MessageEncoding;
   #resolveClosed!: () => void;
 
+  /**
+   * Makes one.
+   *
+   * @param conn what to write to; reading stays with the caller
+   * @param encoding shared by all members of the kind; see {@linkcode codecEncoding}
+   */
   constructor(conn: Conn, encoding: MessageEncoding) {
     this.#conn = conn;
     this.#encoding = encoding;
@@ -41,6 +49,7 @@ export class ConnMember implements HubSocket {
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
   }
 
+  /** Writes a batch; the hub queues until the promise settles. */
   async writeBatch(batch: MessageBatch): Promise<void> {
     try {
       await this.#conn.write(batch.bytes(this.#encoding));
@@ -51,11 +60,13 @@ export class ConnMember implements HubSocket {
     }
   }
 
+  /** Closes the connection after what was written. */
   async close(): Promise<void> {
     await this.#conn.close();
     this.#resolveClosed();
   }
 
+  /** Drops the connection. */
   closeNow(): void {
     this.#conn.closeNow();
     this.#resolveClosed();

@@ -33,7 +33,9 @@ export interface BroadcastOptions<Data = unknown> {
 
 /** A hub in numbers. */
 export interface HubStats {
+  /** Clients that are registered. */
   readonly members: number;
+  /** Rooms with somebody in them. */
   readonly rooms: number;
   /** Messages that queues took. */
   readonly sent: number;

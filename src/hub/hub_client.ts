@@ -31,6 +31,7 @@ export interface ClientOwner<Data> {
  * queue grows, up to its bound.
  */
 export class HubClient<Data = unknown> {
+  /** What it was registered with. */
   readonly socket: HubSocket;
   /** Whatever the application keeps with it. */
   data: Data;

@@ -3,6 +3,7 @@ import type { MessageBatch } from "../websocket/message_batch.ts";
 
 /** What a hub needs of a member. A `WebSocketConn` fits as it is, a `Conn` through {@linkcode ConnMember}. */
 export interface HubSocket {
+  /** The other end, for the application to look at. */
   readonly remoteAddr: Addr;
   /** Settles when the member is gone; must not reject. */
   readonly closed: Promise<unknown>;

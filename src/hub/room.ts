@@ -15,6 +15,7 @@ export interface RoomOwner<Data> {
 
 /** The clients that joined under one name. A room exists while it has members; this is a view of it. */
 export class Room<Data = unknown> implements Iterable<HubClient<Data>> {
+  /** What clients join it by. */
   readonly name: string;
   readonly #owner: RoomOwner<Data>;
 
@@ -29,6 +30,7 @@ export class Room<Data = unknown> implements Iterable<HubClient<Data>> {
     return this.#owner.membersOf(this.name).size;
   }
 
+  /** Whether a client is in it. */
   has(client: HubClient<Data>): boolean {
     return this.#owner.membersOf(this.name).has(client);
   }
@@ -43,6 +45,7 @@ export class Room<Data = unknown> implements Iterable<HubClient<Data>> {
     return this.broadcast(JSON.stringify(value), options);
   }
 
+  /** Who is in it. */
   [Symbol.iterator](): IterableIterator<HubClient<Data>> {
     return this.#owner.membersOf(this.name).values();
   }

@@ -4,6 +4,7 @@ import { CloseCode } from "../protocol/close_code.ts";
 export interface CloseInfo {
   /** The peer's close code; 1005 when it gave none, 1006 when it sent no close frame. */
   readonly code: number;
+  /** What the close frame said beside the code; mostly empty. */
   readonly reason: string;
   /** Whether both sides sent a close frame (RFC 6455, 7.1.4). */
   readonly wasClean: boolean;
@@ -11,11 +12,21 @@ export interface CloseInfo {
 
 /** The connection is closed. What came before it was read first. Go: gorilla's `CloseError`. */
 export class CloseError extends Error implements CloseInfo {
+  /** Always `"CloseError"`. */
   override readonly name = "CloseError";
+  /** The peer's close code; see {@linkcode CloseInfo}. */
   readonly code: number;
+  /** What the close frame said beside the code; mostly empty. */
   readonly reason: string;
+  /** Whether both sides sent a close frame. */
   readonly wasClean: boolean;
 
+  /**
+   * Makes one.
+   *
+   * @param info how the connection ended
+   * @param cause what broke the transport
+   */
   constructor(info: CloseInfo, cause?: unknown) {
     const why = info.reason === "" ? "" : ` ${info.reason}`;
     super(`The connection is closed: ${info.code}${why}`, cause === undefined ? undefined : { cause });

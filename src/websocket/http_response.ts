@@ -32,7 +32,11 @@ export class ResponseWriter {
   readonly #timeout: number;
   #begun = false;
 
-  /** @param timeout milliseconds that the peer may take for each part of the answer */
+  /**
+   * Makes one.
+   *
+   * @param timeout milliseconds that the peer may take for each part of the answer
+   */
   constructor(conn: Conn, runtime: Runtime, timeout: number) {
     this.#conn = conn;
     this.#runtime = runtime;

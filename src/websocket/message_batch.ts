@@ -7,6 +7,7 @@ import type { MessageEncoding, PreparedMessage } from "./prepared_message.ts";
  */
 export class MessageBatch {
   readonly #before: MessageBatch | null;
+  /** The last of its messages. */
   readonly message: PreparedMessage;
   /** How many messages. */
   readonly count: number;
@@ -17,6 +18,12 @@ export class MessageBatch {
   #encoding: MessageEncoding | null = null;
   #bytes: Uint8Array | null = null;
 
+  /**
+   * Makes one.
+   *
+   * @param message the last of its messages
+   * @param before the batch of those before it
+   */
   constructor(message: PreparedMessage, before: MessageBatch | null = null) {
     this.#before = before;
     this.message = message;

@@ -5,6 +5,7 @@ import { type MessageData, type MessageType, toBytes } from "./message.ts";
 
 /** How messages become bytes. Receivers that share the object share the bytes. */
 export interface MessageEncoding {
+  /** The bytes of one message, frame and all. */
   encode(message: PreparedMessage): Uint8Array;
 }
 
@@ -13,6 +14,7 @@ export interface MessageEncoding {
  * Go: gorilla's `PreparedMessage`.
  */
 export class PreparedMessage {
+  /** Text or binary. */
   readonly type: MessageType;
   /** The payload's bytes. Not to be changed. */
   readonly payload: Uint8Array;
@@ -22,7 +24,13 @@ export class PreparedMessage {
   #lastBytes: Uint8Array = NOTHING;
   #alone: MessageBatch | null = null;
 
-  /** @throws {TypeError} when `data` is neither text nor bytes, or the bytes of a text are not UTF-8 */
+  /**
+   * Makes one.
+   *
+   * @param data text or bytes; bytes are copied
+   * @param options `type`: unless it is given, text for a string and binary for bytes
+   * @throws {TypeError} when `data` is neither text nor bytes, or the bytes of a text are not UTF-8
+   */
   constructor(data: MessageData, options: { type?: MessageType } = {}) {
     this.#text = typeof data === "string" ? data : null;
     // Not `slice`: that of Node's Buffer is a view of the same bytes.

@@ -12,7 +12,9 @@ import type { WebSocketConn } from "./web_socket_conn.ts";
 
 /** The two ends of the connection that a request came on. */
 export interface ConnInfo {
+  /** This end. */
   readonly localAddr: Addr;
+  /** The other end. */
   readonly remoteAddr: Addr;
 }
 

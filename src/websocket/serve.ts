@@ -33,6 +33,7 @@ export interface ShutdownOptions {
   signal?: AbortSignal;
   /** Default: 1001, going away. */
   code?: number;
+  /** The reason that the close frames give. Default: none. */
   reason?: string;
 }
 
@@ -110,6 +111,7 @@ export class WebSocketServer implements AsyncDisposable {
     void Promise.all(closed).then(this.#onDropped);
   }
 
+  /** Shuts down as {@linkcode WebSocketServer.shutdown} does. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }

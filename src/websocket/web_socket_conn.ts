@@ -16,7 +16,9 @@ import type { PreparedMessage } from "./prepared_message.ts";
  * anywhere; messages leave in order of calling. Frames that are written in one turn of the event loop leave together.
  */
 export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
+  /** This end. */
   readonly localAddr: Addr;
+  /** The other end. */
   readonly remoteAddr: Addr;
   /** The subprotocol that was agreed on, or `""`. */
   readonly subprotocol: string;
@@ -168,6 +170,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.#engine.setReadLimit(bytes);
   }
 
+  /** Closes with 1000 as {@linkcode WebSocketConn.close} does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
