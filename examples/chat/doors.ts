@@ -140,7 +140,10 @@ function pathOf(request: Request): string {
 }
 
 function notFound(): Response {
-  return new Response("Not found\n", { status: 404 });
+  return new Response("Not found\n", {
+    status: 404,
+    headers: { "content-type": "text/plain; charset=utf-8" },
+  });
 }
 
 function pageResponse(page: string): Response {

@@ -7,6 +7,7 @@ import { isUpgradeRequest } from "../protocol/server_handshake.ts";
 import { BodyError } from "./http_body.ts";
 import { readRequest, type ReceivedRequest, toRequest } from "./http_request.ts";
 import { type AnsweredRequest, ResponseWriter } from "./http_response.ts";
+import { textResponse } from "./text_response.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
 import type { WebSocketConn } from "./web_socket_conn.ts";
 
@@ -151,14 +152,9 @@ function isResponse(value: unknown): value is Response {
 }
 
 function upgradeRequired(): Response {
-  const headers = { upgrade: "websocket" };
-  return new Response("This is a WebSocket server\n", { status: 426, headers });
+  return textResponse(426, "This is a WebSocket server", { upgrade: "websocket" });
 }
 
 function serverFailed(): Response {
   return textResponse(500, "The server failed");
-}
-
-function textResponse(status: number, text: string): Response {
-  return new Response(`${text}\n`, { status });
 }

@@ -15,6 +15,7 @@ import { HandshakeError } from "./handshake_error.ts";
 import { fromRequest } from "./http_request.ts";
 import { ResponseWriter } from "./http_response.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
+import { textResponse } from "./text_response.ts";
 import { WebSocketConn } from "./web_socket_conn.ts";
 
 /** How a server answers handshakes. */
@@ -126,7 +127,7 @@ export class Upgrader {
     fields: readonly (readonly [string, string])[],
   ): Response {
     const response = this.#options.error?.(request, status, reason) ??
-      new Response(`${reason}\n`, { status });
+      textResponse(status, reason);
     const missing = fields.filter(([name]) => !response.headers.has(name));
     if (missing.length === 0) return response;
     // A response may not let its headers be changed; a copy does.
