@@ -67,7 +67,6 @@ export async function dialWebSocketOn(
       conn.setReadDeadline(Math.min(deadline, runtime.timers.now() + REFUSAL_TIME));
       throw new HandshakeError(check.reason, head.status, await readRefusal(conn, head, rest, wait));
     }
-    conn.setDeadline(null);
     const { subprotocol } = check;
     const detached = takeOver(conn);
     return new WebSocketConn({

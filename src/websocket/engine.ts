@@ -113,8 +113,6 @@ export class Engine
       this.#leaving = true;
       this.#protocol.sendClose(code, reason);
       this.#startClosing();
-      // What came and was not read would keep the peer's close frame from being seen.
-      this.incoming.clear();
     }
     return await this.closing.closed;
   }
@@ -193,8 +191,7 @@ export class Engine
 
   onFull(full: boolean): void {
     if (this.closing.gone) return;
-    // Once it ends, nothing that comes is kept, and the peer's end has to be seen.
-    if (full && !this.closing.begun) this.#socket.pause();
+    if (full) this.#socket.pause();
     else this.#socket.resume();
   }
 
@@ -245,6 +242,7 @@ export class Engine
 
   #startClosing(): void {
     this.#keepalive?.stop();
+    // Nothing that comes is kept any more, and the peer's end has to be seen.
     if (this.incoming.full) this.#socket.resume();
     this.closing.begin();
   }

@@ -141,13 +141,6 @@ export class Incoming {
     this.#deadline.stop();
   }
 
-  /** Forgets what nobody will read. */
-  clear(): void {
-    this.#queue.clear();
-    this.#partial = null;
-    this.#setFull();
-  }
-
   #add(message: Message): void {
     if (this.#readers.size > 0) {
       this.#readers.resolveFirst(this.#readers.first! ? { value: message, done: false } : message);

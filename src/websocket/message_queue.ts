@@ -8,7 +8,7 @@ const MOVE_UP_AFTER = 64;
 
 /** Messages in order, and what they cost. */
 export class MessageQueue {
-  #messages: (Message | undefined)[] = [];
+  readonly #messages: (Message | undefined)[] = [];
   #head = 0;
   #cost = 0;
 
@@ -32,12 +32,6 @@ export class MessageQueue {
     this.#cost -= costOf(message);
     this.#advance();
     return message;
-  }
-
-  clear(): void {
-    this.#messages = [];
-    this.#head = 0;
-    this.#cost = 0;
   }
 
   /** Moves on without shifting the array each time, though a queue that never runs empty must not grow for ever. */

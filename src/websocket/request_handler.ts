@@ -121,7 +121,7 @@ export class RequestHandler {
     request: Request,
   ): Promise<Accepted | Response> {
     const asked = this.#upgrader.check(head, request);
-    if (asked instanceof Response) return asked;
+    if (!("key" in asked)) return asked;
     const result = await this.#options.upgrade?.(request, conn);
     if (isResponse(result)) return result;
     // Whatever else is returned might mean a refusal.

@@ -58,7 +58,7 @@ export class Upgrader {
   async upgrade(conn: Conn, request: Request, extras: UpgradeExtras = {}): Promise<WebSocketConn> {
     try {
       const check = this.check(fromRequest(request), request);
-      if (!(check instanceof Response)) {
+      if ("key" in check) {
         return this.accept(conn, check, extras.head ?? new Uint8Array(0), extras.headers);
       }
       await this.#refuse(conn, check, request.method);

@@ -82,10 +82,11 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /**
    * Sends a message. Resolves when what waits is below `writeBufferSize`, a large array when all of it has left;
-   * until then the array must stay as it is.
+   * until then the array must stay as it is. A message whose write was given up, by a deadline or a signal, was queued
+   * all the same: it arrives whole when the peer goes on reading, as it was when it was written.
    *
    * @throws {CloseError} when the connection is closing or closed
-   * @throws {DeadlineExceededError} when the write deadline passes first; the message may still arrive
+   * @throws {DeadlineExceededError} when the write deadline passes first
    * @throws {TypeError} when `data` is neither text nor bytes
    */
   writeMessage(data: MessageData, options?: WriteOptions): Promise<void> {
@@ -131,7 +132,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /**
    * The closing handshake: sends a close frame after what was written before, waits for the peer's, at most
-   * `closeTimeout`, and resolves when the transport is closed. Messages that still come are ignored.
+   * `closeTimeout`, and resolves when the transport is closed. Messages that came before can still be read; those
+   * that still come are ignored.
    *
    * @param code 1000 (default) to 1003, 1007 to 1014, or 3000 to 4999
    * @param reason at most 123 bytes of UTF-8

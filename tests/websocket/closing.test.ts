@@ -205,6 +205,18 @@ describe("close", () => {
     await assert.rejects(ws.readMessage(), closedWith(1000));
   });
 
+  it("leaves what came before to be read, and ends an iteration quietly", limit, async () => {
+    const { ws, socket } = testConn();
+    socket.receive(frame(OP.text, "1"), frame(OP.text, "2"), frame(OP.text, "half", { fin: false }));
+    void ws.close();
+    socket.receive(frame(OP.continuation, "more"), frame(OP.text, "3"), closeFrame(1000));
+    socket.gone();
+    const got: unknown[] = [];
+    for await (const { data } of ws) got.push(data);
+    assert.deepEqual(got, ["1", "2"]);
+    await assert.rejects(ws.readMessage(), closedWith(1000));
+  });
+
   it("sees the answer behind a full queue", limit, async () => {
     const { ws, socket } = testConn("server", { readBufferSize: 100 });
     socket.receive(frame(OP.text, "1"), frame(OP.text, "2"));
@@ -294,14 +306,16 @@ for (const [name, makePair] of [["over TCP", tcpPair], ["in memory", memoryPair]
     });
 
     it("is quick", limit, async () => {
-      const started = performance.now();
+      let fastest = Infinity;
       for (let i = 0; i < 10; i++) {
         const { client, server, stop } = await makePair();
+        const started = performance.now();
         await Promise.all(i % 2 === 0 ? [client.close(), server.closed] : [server.close(), client.closed]);
+        fastest = Math.min(fastest, performance.now() - started);
         await stop();
       }
       // A delayed acknowledgement, or a wait for a timer, would cost 40 ms or more each.
-      assert.ok(performance.now() - started < 300, `${performance.now() - started} ms for ten`);
+      assert.ok(fastest < 30, `${fastest} ms`);
     });
 
     it("meets in the middle", limit, async () => {

@@ -243,7 +243,7 @@ describe("dialWebSocket", () => {
     const { error, stop } = await dialTo(
       (peer) => peer.send("HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nwait"),
       {
-        handshakeTimeout: 100,
+        handshakeTimeout: 600,
       },
     );
     assert.ok(error instanceof HandshakeError);
@@ -350,8 +350,8 @@ describe("dialWebSocket", () => {
 
   it("leaves no deadline of the handshake behind", limit, async () => {
     const { url, stop } = await startServer();
-    const ws = await dialWebSocket(url, { handshakeTimeout: 100 });
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    const ws = await dialWebSocket(url, { handshakeTimeout: 500 });
+    await new Promise((resolve) => setTimeout(resolve, 550));
     await ws.writeMessage("x");
     assert.equal((await ws.readMessage()).data, "x");
     ws.closeNow();

@@ -130,10 +130,15 @@ describe("a plain request", () => {
   });
 
   it("gets a stream that outlives the handshake's time-out", limit, async () => {
-    const chunks = new Array(20).fill("0123456789");
-    const { body } = await answerOf(() => new Response(streamOf(...chunks)), "GET / HTTP/1.1", {
-      handshakeTimeout: 25,
+    let left = 20;
+    const slow = new ReadableStream({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        if (left-- > 0) controller.enqueue(bytesOf("0123456789"));
+        else controller.close();
+      },
     });
+    const { body } = await answerOf(() => new Response(slow), "GET / HTTP/1.1", { handshakeTimeout: 250 });
     assert.ok(body.endsWith("\r\n0\r\n\r\n"));
     assert.equal(body.match(/0123456789/g)?.length, 20);
   });
@@ -239,6 +244,20 @@ describe("a plain request", () => {
       /^HTTP\/1\.1 404 Not Found\r\n/,
     );
     assert.match((await answerOf(() => new Response(null, { status: 599 }))).head, /^HTTP\/1\.1 599 \r\n/);
+  });
+
+  it("can be read by a peer that is still sending when it comes", limit, async () => {
+    const { address, stop } = await startServer({ fetch: () => new Response("answer") });
+    const peer = new RawPeer(await dial("tcp", address));
+    await peer.send(`GET / HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
+    // Closing over bytes that nobody read would send a reset, which takes the answer away from under the peer.
+    for (let i = 0; i < 10; i++) {
+      await peer.send("x".repeat(50_000));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    assert.match(await peer.readAll(), /\r\n\r\nanswer$/);
+    await peer.conn.close();
+    await stop();
   });
 
   it("is one a connection: what follows it is nobody's request", limit, async () => {

@@ -25,6 +25,7 @@ export class TestSocket implements StreamSocket {
   full = false;
   paused = false;
   #waiting: Uint8Array | null = null;
+  #waitingLength = 0;
   handler!: StreamHandler;
   readonly #parser = new FrameParser();
   #parsed = 0;
@@ -47,6 +48,7 @@ export class TestSocket implements StreamSocket {
     if (this.#waiting !== null) throw new Error("A write is under way already");
     if (this.full) {
       this.#waiting = bytes;
+      this.#waitingLength = bytes.length;
       return false;
     }
     this.writes.push(bytes.slice());
@@ -59,7 +61,9 @@ export class TestSocket implements StreamSocket {
     const bytes = this.#waiting;
     if (bytes === null) return;
     this.#waiting = null;
-    this.writes.push(bytes.slice());
+    // As a kernel that reads memory which is not there: zeros.
+    const gone = bytes.length < this.#waitingLength;
+    this.writes.push(gone ? new Uint8Array(this.#waitingLength) : bytes.slice());
     this.handler.onDrain();
   }
 

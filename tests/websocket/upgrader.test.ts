@@ -219,6 +219,20 @@ describe("the error responder", () => {
     assert.deepEqual(seen, [["/a", 403, "string"]]);
   });
 
+  it("may use a Response of its own, and it is a refusal all the same", limit, async () => {
+    const foreignResponse = () => ({
+      status: 403,
+      statusText: "",
+      headers: new Headers({ "x-mine": "1" }),
+      body: null,
+    });
+    const error = foreignResponse as unknown as () => Response;
+    const refused = await statusOf({ error }, { Origin: "http://x.example" });
+    assert.equal(refused.status, 403);
+    assert.match(refused.head, /\r\nx-mine: 1(\r|$)/);
+    assert.equal((await statusOf({ upgrade: error }, {})).status, 403);
+  });
+
   it("need not know what headers a status calls for", limit, async () => {
     const error = () => new Response(null, { status: 426, headers: { upgrade: "websocket" } });
     const { head } = await statusOf({ error }, { "Sec-WebSocket-Version": "1" });
