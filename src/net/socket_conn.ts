@@ -376,11 +376,11 @@ export class SocketConn implements TcpConn, StreamHandler {
   // ── TCP ──
 
   setNoDelay(on = true): void {
-    if (this.#state === "open") this.#socket.setNoDelay(on);
+    if (this.#state === "open" || this.#state === "detached") this.#socket.setNoDelay(on);
   }
 
   setKeepAlive(on = true, idleMs: number = KEEP_ALIVE_IDLE): void {
-    if (this.#state === "open") this.#socket.setKeepAlive(on, idleMs);
+    if (this.#state === "open" || this.#state === "detached") this.#socket.setKeepAlive(on, idleMs);
   }
 
   get #network(): string {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { TcpConn } from "../../src/net/conn.ts";
 import { describe, it } from "node:test";
 import { type Addr, PIPE_ADDR, tcpAddr } from "../../src/net/addr.ts";
 import { NetError } from "../../src/net/errors.ts";
@@ -282,6 +283,14 @@ describe("SocketConn.detach", () => {
     socket.handler.onClose(RESET);
     assert.deepEqual(calls(), []);
     assert.equal(detached.chunks.bytes, 10);
+  });
+
+  it("still sets TCP's options, for whoever holds the connection", limit, () => {
+    const { conn, calls } = bench();
+    SocketConn.detach(conn);
+    (conn as TcpConn).setNoDelay(false);
+    (conn as TcpConn).setKeepAlive(true, 5);
+    assert.deepEqual(calls(), ["setNoDelay false", "setKeepAlive true 5"]);
   });
 
   it("lets a paused socket go on", limit, () => {
