@@ -6,6 +6,7 @@
  * | `write` takes what the kernel takes and returns how much | the rest is kept and written on `drain`, which is only a hint |
  * | `end()` closes both ways and drops what was not taken | closing is `shutdown()`, then `end()`, called with nothing left to write |
  * | a data callback may come while paused | it is passed on; the core queues it |
+ * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | connect has no signal | an attempt that was given up is terminated when it opens |
  * | listen has no backlog | Bun's own is used |
  * | after `shutdown()` the peer's end comes as `close` without `end` | it is passed on as `onEnd`, then `onClose` |
@@ -14,19 +15,19 @@
  * | a throw in a handler is told to `error`, and the socket goes on | it is terminated |
  */
 
-import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { type Addr, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
 import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
   ListenRequest,
   SocketServer,
-  SocketTarget,
   StreamHandler,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
+import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
@@ -75,6 +76,7 @@ declare const Bun: BunSockets;
 /** Bun's own sockets, and its `Buffer` for text. */
 export const bunAdapter: RuntimeAdapter = {
   name: "bun",
+  lookup: lookUpHost,
   connect: connectTcp,
   listen: listenTcp,
   clock: systemClock,
@@ -93,7 +95,7 @@ const socketHandler: BunSocketHandler = {
   error: (socket, error) => socket.data?.onThrow(error),
 };
 
-function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
+function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<StreamSocket> {
   return new Promise((resolve, reject) => {
     let abandoned = false;
     const onAbort = () => {
@@ -110,7 +112,7 @@ function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<S
     };
     const failed = (error: unknown) => {
       signal?.removeEventListener("abort", onAbort);
-      reject(netError(error, "dial", "tcp", joinHostPort(target.hostname, target.port)));
+      reject(netError(error, "dial", "tcp", target));
     };
     const { hostname, port } = target;
     const handler = { ...socketHandler, open, connectError() {} };
@@ -119,7 +121,7 @@ function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<S
 }
 
 async function listenTcp(
-  target: SocketTarget,
+  target: TcpAddr,
   _request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
@@ -129,11 +131,12 @@ async function listenTcp(
     socket.pauseUntilStarted();
   };
   const socket = { ...socketHandler, open };
-  const hostname = target.hostname || "::";
   try {
-    return new BunServer(Bun.listen({ hostname, port: target.port, allowHalfOpen: true, socket }));
+    return new BunServer(
+      Bun.listen({ hostname: target.hostname, port: target.port, allowHalfOpen: true, socket }),
+    );
   } catch (error) {
-    throw netError(error, "listen", "tcp", joinHostPort(target.hostname, target.port));
+    throw netError(error, "listen", "tcp", target);
   }
 }
 

@@ -5,23 +5,24 @@
  * | --- | --- |
  * | a pending `read` cannot be cancelled and pins its buffer | one read is under way at most, it is never given up, and its buffer is 4 KiB while the connection is idle; it grows with what comes |
  * | `write` takes a part | the rest is written in a loop |
+ * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
  * | `setKeepAlive` has no idle time | the system's own is used |
  * | no call sends RST | `reset` closes, and the kernel sends RST if something was unread |
  * | after one `ConnectionReset` reads give the end of the stream | the first error closes the socket |
  */
 
-import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { type Addr, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
   ListenRequest,
   SocketServer,
-  SocketTarget,
   StreamHandler,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
 import { systemClock } from "./clock.ts";
+import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
 import { webText } from "./web_text.ts";
 
@@ -54,6 +55,7 @@ declare const Deno: DenoSockets;
 /** Deno's own sockets, and the web's text codecs. */
 export const denoAdapter: RuntimeAdapter = {
   name: "deno",
+  lookup: lookUpHost,
   connect: connectTcp,
   listen: listenTcp,
   clock: systemClock,
@@ -61,7 +63,7 @@ export const denoAdapter: RuntimeAdapter = {
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
 };
 
-async function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
+async function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<StreamSocket> {
   const { hostname, port } = target;
   try {
     return new DenoSocket(
@@ -69,22 +71,21 @@ async function connectTcp(target: SocketTarget, signal: AbortSignal | null): Pro
     );
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw netError(error, "dial", "tcp", joinHostPort(hostname, port));
+    throw netError(error, "dial", "tcp", target);
   }
 }
 
 async function listenTcp(
-  target: SocketTarget,
+  target: TcpAddr,
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
-  const { port } = target;
-  const hostname = target.hostname || "::";
+  const { hostname, port } = target;
   try {
     const backlog = request.backlog === undefined ? {} : { tcpBacklog: request.backlog };
     return new DenoServer(Deno.listen({ hostname, port, ...backlog }), handler);
   } catch (error) {
-    throw netError(error, "listen", "tcp", joinHostPort(target.hostname, port));
+    throw netError(error, "listen", "tcp", target);
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * | Node | here |
  * | --- | --- |
+ * | names have an order of their own, and `connect` a race of its own | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
  * | a server's socket reads at once | `pauseOnConnect`, until `start` |
  * | `write` queues without end, and `drain` comes only above a mark | `writableLength` tells whether the kernel took all; if not, an empty write's callback tells when it has |
@@ -12,23 +13,24 @@
  */
 
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { type Addr, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
   ListenRequest,
   SocketServer,
-  SocketTarget,
   StreamHandler,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
+import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
 
 /** Node's own sockets, text and randomness. */
 export const nodeAdapter: RuntimeAdapter = {
   name: "node",
+  lookup: lookUpHost,
   connect: connectTcp,
   listen: listenTcp,
   clock: systemClock,
@@ -36,7 +38,7 @@ export const nodeAdapter: RuntimeAdapter = {
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
 };
 
-function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
+function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<StreamSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: target.hostname, port: target.port, allowHalfOpen: true });
     const settle = () => {
@@ -49,7 +51,7 @@ function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<S
     };
     const onError = (error: Error) => {
       settle();
-      reject(netError(error, "dial", "tcp", joinHostPort(target.hostname, target.port)));
+      reject(netError(error, "dial", "tcp", target));
     };
     const onAbort = () => {
       settle();
@@ -62,19 +64,18 @@ function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<S
 }
 
 function listenTcp(
-  target: SocketTarget,
+  target: TcpAddr,
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
   return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
-    const address = joinHostPort(target.hostname, target.port);
-    const refused = (error: Error) => reject(netError(error, "listen", "tcp", address));
+    const refused = (error: Error) => reject(netError(error, "listen", "tcp", target));
     server.once("error", refused);
     server.on("connection", (socket) => handler.onAccept(new NodeSocket(socket)));
-    server.listen({ host: target.hostname || undefined, port: target.port, backlog: request.backlog }, () => {
+    server.listen({ host: target.hostname, port: target.port, backlog: request.backlog }, () => {
       server.off("error", refused);
-      server.on("error", (error) => handler.onError(netError(error, "accept", "tcp", address)));
+      server.on("error", (error) => handler.onError(netError(error, "accept", "tcp", target)));
       resolve(new NodeServer(server));
     });
   });

@@ -1,19 +1,22 @@
-import { joinHostPort, splitHostPort } from "./addr.ts";
+import { splitHostPort, type TcpAddr, tcpAddr } from "./addr.ts";
 import type { Listener, TcpConn } from "./conn.ts";
 import { NetError } from "./errors.ts";
+import { race } from "./happy_eyeballs.ts";
+import { checkTcpNetwork, dialHosts, type HostQuery, listenHost, type TcpNetwork } from "./resolve.ts";
 import type { Runtime } from "./runtime.ts";
 import { SocketConn } from "./socket_conn.ts";
 import { SocketListener } from "./socket_listener.ts";
+import type { StreamSocket } from "./stream_socket.ts";
 import { Alarm } from "./timer_queue.ts";
 
-/** The networks of {@linkcode Dial} and {@linkcode Listen}. */
-export type StreamNetwork = "tcp";
+/** The networks of `dial` and `listen`. */
+export type StreamNetwork = TcpNetwork;
 
 /** How to dial. */
 export interface DialOptions {
   /** Gives up and rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Milliseconds until the attempt fails with `ETIMEDOUT`. Default: the kernel's own, some minutes. */
+  /** Milliseconds until it fails with `ETIMEDOUT`, looking up included. Default: the kernel's own, some minutes. */
   timeout?: number;
   /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
   noDelay?: boolean;
@@ -34,21 +37,46 @@ export async function dialOn(
   address: string,
   options: DialOptions = {},
 ): Promise<TcpConn> {
-  checkNetwork(network);
+  checkTcpNetwork(network);
   const { hostname, port } = splitHostPort(address);
   checkTimeout(options.timeout);
   options.signal?.throwIfAborted();
-  // Go: an empty host is this machine.
-  const target = { hostname: hostname === "" ? "localhost" : hostname, port };
-  const attempt = startAttempt(runtime, joinHostPort(target.hostname, port), options);
+  const query: HostQuery = { op: "dial", network, address, hostname };
+  const attempt = startAttempt(runtime, address, options);
   try {
-    const socket = await runtime.adapter.connect(target, attempt.signal);
-    const conn = new SocketConn(socket, runtime.timers);
+    const conn = new SocketConn(await connect(runtime, query, port, attempt.signal), runtime.timers);
     if (options.noDelay === false) conn.setNoDelay(false);
     return conn;
   } finally {
     attempt.end();
   }
+}
+
+/** Looks up, and connects to whichever address answers first. */
+async function connect(
+  runtime: Runtime,
+  query: HostQuery,
+  port: number,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
+  const hosts = dialHosts(runtime, query, signal);
+  return await race<StreamSocket>({
+    // Of one turn where nothing is looked up: then the attempt has begun when `dial` returns.
+    addresses: hosts instanceof Promise ? await hosts : hosts,
+    connect: (host, signal) => runtime.adapter.connect(tcpAddr(host, port), signal),
+    discard: (late) => late.reset(),
+    timers: runtime.timers,
+    signal,
+  }).catch((error) => {
+    throw error instanceof AggregateError ? joined(query.address, error) : error;
+  });
+}
+
+/** One failure is told as it is; several as one, with the code of the first. */
+function joined(addr: string, failures: AggregateError): unknown {
+  const [first] = failures.errors;
+  if (failures.errors.length === 1 || !(first instanceof NetError)) return first;
+  return new NetError({ op: "dial", network: "tcp", addr, code: first.code, cause: failures });
 }
 
 /** Listens on an address. See `listen` in mod.ts. */
@@ -58,17 +86,16 @@ export async function listenOn(
   address: string,
   options: ListenOptions = {},
 ): Promise<Listener<TcpConn>> {
-  checkNetwork(network);
-  const { hostname, port } = splitHostPort(address);
+  checkTcpNetwork(network);
   const { backlog = 511, signal } = options;
+  const { hostname, port } = splitHostPort(address);
   if (!(Number.isInteger(backlog) && backlog > 0)) {
     throw new RangeError(`Cannot listen: backlog is ${backlog}, not a positive integer`);
   }
-  return await SocketListener.open(runtime, { hostname, port }, { backlog }, signal);
-}
-
-function checkNetwork(network: string): void {
-  if (network !== "tcp") throw new TypeError(`Cannot use network "${network}": the known one is "tcp"`);
+  signal?.throwIfAborted();
+  const query: HostQuery = { op: "listen", network, address, hostname };
+  const target: TcpAddr = tcpAddr(await listenHost(runtime, query, signal ?? null), port);
+  return await SocketListener.open(runtime, target, { backlog }, signal);
 }
 
 function checkTimeout(timeout: number | undefined): void {

@@ -13,7 +13,7 @@
 import type { Addr } from "./addr.ts";
 
 /** What was being done when a socket failed. */
-export type NetOp = "dial" | "listen" | "accept" | "read" | "write" | "close" | "handshake";
+export type NetOp = "lookup" | "dial" | "listen" | "accept" | "read" | "write" | "close" | "handshake";
 
 /** What is known of a failure; see {@linkcode NetError}. */
 export interface NetErrorInit {

@@ -3,23 +3,23 @@
 import type { TextCodec } from "../bytes/text.ts";
 import { RandomSource } from "./random_source.ts";
 import { BufferPool } from "../bytes/buffer_pool.ts";
-import type {
-  AcceptHandler,
-  ListenRequest,
-  SocketServer,
-  SocketTarget,
-  StreamSocket,
-} from "./stream_socket.ts";
+import type { TcpAddr } from "./addr.ts";
+import type { AcceptHandler, ListenRequest, SocketServer, StreamSocket } from "./stream_socket.ts";
 import { type Clock, TimerQueue } from "./timer_queue.ts";
 import { Turn } from "./turn.ts";
 
 /** What an adapter fills in. */
 export interface RuntimeAdapter {
   readonly name: "node" | "bun" | "deno" | "memory";
-  /** Connects; rejects with a `NetError`. An aborted attempt is dropped and rejects with the signal's reason. */
-  connect(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket>;
-  /** Listens; rejects with a `NetError`. */
-  listen(target: SocketTarget, request: ListenRequest, handler: AcceptHandler): Promise<SocketServer>;
+  /** The IP addresses of a name that is none itself, as the system's resolver tells them; rejects with a `NetError`. */
+  lookup(hostname: string): Promise<readonly string[]>;
+  /**
+   * Connects to an IP address; rejects with a `NetError`. An aborted attempt is dropped and rejects with the signal's
+   * reason.
+   */
+  connect(target: TcpAddr, signal: AbortSignal | null): Promise<StreamSocket>;
+  /** Listens on an IP address, `::` for both families; rejects with a `NetError`. */
+  listen(target: TcpAddr, request: ListenRequest, handler: AcceptHandler): Promise<SocketServer>;
   readonly clock: Clock;
   readonly text: TextCodec;
   /** Fills with bytes that nobody can guess. */

@@ -1,16 +1,10 @@
-import type { Addr } from "./addr.ts";
+import type { Addr, TcpAddr } from "./addr.ts";
 import type { Listener, TcpConn, WaitOptions } from "./conn.ts";
 import { type Deadline, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, type NetError } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
 import { SocketConn } from "./socket_conn.ts";
-import type {
-  AcceptHandler,
-  ListenRequest,
-  SocketServer,
-  SocketTarget,
-  StreamSocket,
-} from "./stream_socket.ts";
+import type { AcceptHandler, ListenRequest, SocketServer, StreamSocket } from "./stream_socket.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
 /** Connections that wait for `accept` where the runtime cannot leave them in the kernel; more are dropped. */
@@ -35,7 +29,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   /** Listens on `target`, until `signal` is aborted. */
   static async open(
     runtime: Runtime,
-    target: SocketTarget,
+    target: TcpAddr,
     request: ListenRequest,
     signal?: AbortSignal,
   ): Promise<SocketListener> {

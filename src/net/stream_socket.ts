@@ -63,12 +63,6 @@ export interface AcceptHandler {
   onError(error: NetError): void;
 }
 
-/** Where to connect or listen. */
-export interface SocketTarget {
-  readonly hostname: string;
-  readonly port: number;
-}
-
 /** How to listen. */
 export interface ListenRequest {
   /** Connections that the kernel queues. */
