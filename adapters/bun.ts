@@ -20,6 +20,7 @@ import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
+  ConnectRequest,
   ListenRequest,
   SocketServer,
   StreamHandler,
@@ -68,8 +69,8 @@ interface BunTarget {
   readonly socket: BunSocketHandler;
 }
 interface BunSockets {
-  connect(options: BunTarget): Promise<BunTcpSocket>;
-  listen(options: BunTarget): BunTcpListener;
+  connect(options: BunTarget & { localAddress?: string; localPort?: number }): Promise<BunTcpSocket>;
+  listen(options: BunTarget & { reusePort: boolean; ipv6Only: boolean }): BunTcpListener;
 }
 declare const Bun: BunSockets;
 
@@ -95,7 +96,11 @@ const socketHandler: BunSocketHandler = {
   error: (socket, error) => socket.data?.onThrow(error),
 };
 
-function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<StreamSocket> {
+function connectTcp(
+  target: TcpAddr,
+  { localAddr }: ConnectRequest,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
   return new Promise((resolve, reject) => {
     let abandoned = false;
     const onAbort = () => {
@@ -116,13 +121,14 @@ function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<Stream
     };
     const { hostname, port } = target;
     const handler = { ...socketHandler, open, connectError() {} };
-    Bun.connect({ hostname, port, allowHalfOpen: true, socket: handler }).catch(failed);
+    const from = localAddr && { localAddress: localAddr.hostname, localPort: localAddr.port };
+    Bun.connect({ hostname, port, ...from, allowHalfOpen: true, socket: handler }).catch(failed);
   });
 }
 
 async function listenTcp(
   target: TcpAddr,
-  _request: ListenRequest,
+  { reusePort = false, ipv6Only = false }: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
   const open = (raw: BunTcpSocket) => {
@@ -130,11 +136,10 @@ async function listenTcp(
     handler.onAccept(socket);
     socket.pauseUntilStarted();
   };
+  const { hostname, port } = target;
   const socket = { ...socketHandler, open };
   try {
-    return new BunServer(
-      Bun.listen({ hostname: target.hostname, port: target.port, allowHalfOpen: true, socket }),
-    );
+    return new BunServer(Bun.listen({ hostname, port, reusePort, ipv6Only, allowHalfOpen: true, socket }));
   } catch (error) {
     throw netError(error, "listen", "tcp", target);
   }

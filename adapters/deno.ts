@@ -7,15 +7,21 @@
  * | `write` takes a part | the rest is written in a loop |
  * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
- * | `setKeepAlive` has no idle time | the system's own is used |
+ * | `setKeepAlive` has no idle time | the system's own is used, but where `dial` asks for one: `node:net` |
+ * | connect ignores a local address | `node:net`, which says EINVAL for one that is not this machine's |
+ * | `reusePort` ends the process without `--unstable-net` | `node:net` |
+ * | nothing makes `::` leave IPv4 out | peers over IPv4 are dropped when they come; their port stays taken |
+ * | `node:net` throws where nobody can catch it when permission to listen is missing | permission is asked for first |
  * | no call sends RST | `reset` closes, and the kernel sends RST if something was unread |
  * | after one `ConnectionReset` reads give the end of the stream | the first error closes the socket |
  */
 
 import { type Addr, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
+  ConnectRequest,
   ListenRequest,
   SocketServer,
   StreamHandler,
@@ -24,6 +30,7 @@ import type {
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
+import { connectNode, listenNode } from "./node.ts";
 import { webText } from "./web_text.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */
@@ -47,6 +54,7 @@ interface DenoListener {
   close(): void;
 }
 interface DenoSockets {
+  readonly permissions: { request(wanted: { name: "net"; host: string }): Promise<{ state: string }> };
   connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<DenoTcpConn>;
   listen(options: { hostname: string; port: number; tcpBacklog?: number }): DenoListener;
 }
@@ -63,7 +71,14 @@ export const denoAdapter: RuntimeAdapter = {
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
 };
 
-async function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<StreamSocket> {
+async function connectTcp(
+  target: TcpAddr,
+  request: ConnectRequest,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
+  if (request.localAddr !== undefined || request.keepAliveIdle !== undefined) {
+    return await connectThroughNode(target, request, signal);
+  }
   const { hostname, port } = target;
   try {
     return new DenoSocket(
@@ -75,17 +90,68 @@ async function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<
   }
 }
 
+async function connectThroughNode(
+  target: TcpAddr,
+  request: ConnectRequest,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
+  try {
+    return await connectNode(target, request, signal);
+  } catch (error) {
+    if (!(error instanceof NetError) || error.code !== "EINVAL") throw error;
+    throw new NetError({
+      op: "dial",
+      network: "tcp",
+      addr: target,
+      code: "EADDRNOTAVAIL",
+      cause: error.cause,
+    });
+  }
+}
+
 async function listenTcp(
   target: TcpAddr,
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
   const { hostname, port } = target;
+  const accepting = request.ipv6Only ? new Ipv6Handler(handler) : handler;
+  if (request.reusePort) return await listenThroughNode(target, request, accepting);
   try {
     const backlog = request.backlog === undefined ? {} : { tcpBacklog: request.backlog };
-    return new DenoServer(Deno.listen({ hostname, port, ...backlog }), handler);
+    return new DenoServer(Deno.listen({ hostname, port, ...backlog }), accepting);
   } catch (error) {
     throw netError(error, "listen", "tcp", target);
+  }
+}
+
+async function listenThroughNode(
+  target: TcpAddr,
+  request: ListenRequest,
+  handler: AcceptHandler,
+): Promise<SocketServer> {
+  const { state } = await Deno.permissions.request({ name: "net", host: String(target) });
+  if (state === "granted") return await listenNode(target, request, handler);
+  throw new NetError({ op: "listen", network: "tcp", addr: target, code: "EACCES" });
+}
+
+/** Drops who comes over IPv4. */
+class Ipv6Handler implements AcceptHandler {
+  readonly #handler: AcceptHandler;
+
+  constructor(handler: AcceptHandler) {
+    this.#handler = handler;
+  }
+
+  onAccept(socket: StreamSocket): void {
+    const { hostname } = socket.remoteAddr as TcpAddr;
+    // An address that came mapped into IPv6 is shown as IPv4.
+    if (hostname.includes(":")) this.#handler.onAccept(socket);
+    else socket.reset();
+  }
+
+  onError(error: NetError): void {
+    this.#handler.onError(error);
   }
 }
 

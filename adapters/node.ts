@@ -17,6 +17,7 @@ import { type Addr, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
+  ConnectRequest,
   ListenRequest,
   SocketServer,
   StreamHandler,
@@ -31,16 +32,22 @@ import { netError } from "./net_errors.ts";
 export const nodeAdapter: RuntimeAdapter = {
   name: "node",
   lookup: lookUpHost,
-  connect: connectTcp,
-  listen: listenTcp,
+  connect: connectNode,
+  listen: listenNode,
   clock: systemClock,
   text: bufferText,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
 };
 
-function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<StreamSocket> {
+/** Connects through `node:net`, on any runtime that has it. */
+export function connectNode(
+  target: TcpAddr,
+  { localAddr }: ConnectRequest,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: target.hostname, port: target.port, allowHalfOpen: true });
+    const from = localAddr && { localAddress: localAddr.hostname, localPort: localAddr.port };
+    const socket = connect({ host: target.hostname, port: target.port, ...from, allowHalfOpen: true });
     const settle = () => {
       socket.off("connect", onConnect).off("error", onError);
       signal?.removeEventListener("abort", onAbort);
@@ -63,7 +70,8 @@ function connectTcp(target: TcpAddr, signal: AbortSignal | null): Promise<Stream
   });
 }
 
-function listenTcp(
+/** Listens through `node:net`, on any runtime that has it. */
+export function listenNode(
   target: TcpAddr,
   request: ListenRequest,
   handler: AcceptHandler,
@@ -73,7 +81,7 @@ function listenTcp(
     const refused = (error: Error) => reject(netError(error, "listen", "tcp", target));
     server.once("error", refused);
     server.on("connection", (socket) => handler.onAccept(new NodeSocket(socket)));
-    server.listen({ host: target.hostname, port: target.port, backlog: request.backlog }, () => {
+    server.listen({ host: target.hostname, port: target.port, ...request }, () => {
       server.off("error", refused);
       server.on("error", (error) => handler.onError(netError(error, "accept", "tcp", target)));
       resolve(new NodeServer(server));

@@ -63,7 +63,7 @@ export interface Conn extends Reader, Writer, AsyncDisposable {
 export interface TcpConn extends Conn {
   /** Sends small writes at once (TCP_NODELAY). On from the start. */
   setNoDelay(on?: boolean): void;
-  /** TCP keep-alive. On from the start, with 15 seconds. */
+  /** TCP keep-alive. On from the start, with 15 seconds; the idle time is rounded up to whole ones. */
   setKeepAlive(on?: boolean, idleMs?: number): void;
 }
 

@@ -1,31 +1,52 @@
-import { splitHostPort, type TcpAddr, tcpAddr } from "./addr.ts";
+import { splitHostPort, tcpAddr } from "./addr.ts";
 import type { Listener, TcpConn } from "./conn.ts";
 import { NetError } from "./errors.ts";
 import { race } from "./happy_eyeballs.ts";
+import { ipFamily } from "./ip.ts";
 import { checkTcpNetwork, dialHosts, type HostQuery, listenHost, type TcpNetwork } from "./resolve.ts";
 import type { Runtime } from "./runtime.ts";
-import { SocketConn } from "./socket_conn.ts";
+import { SocketConn, type TcpOptions } from "./socket_conn.ts";
 import { SocketListener } from "./socket_listener.ts";
-import type { StreamSocket } from "./stream_socket.ts";
+import type { ConnectRequest, StreamSocket } from "./stream_socket.ts";
 import { Alarm } from "./timer_queue.ts";
 
 /** The networks of `dial` and `listen`. */
 export type StreamNetwork = TcpNetwork;
 
+/** The longest idle time that systems take, milliseconds. */
+const LONGEST_IDLE = 32_767_000;
+
+/** How systems without IPv6 refuse it. */
+const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
+
+interface HostPort {
+  readonly hostname: string;
+  readonly port: number;
+}
+
 /** How to dial. */
-export interface DialOptions {
+export interface DialOptions extends TcpOptions {
   /** Gives up and rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Milliseconds until it fails with `ETIMEDOUT`, looking up included. Default: the kernel's own, some minutes. */
   timeout?: number;
-  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
-  noDelay?: boolean;
+  /** Where to connect from: `host:port` with an IP address or no host; port 0 is any. Default: the kernel's choice. */
+  localAddress?: string;
 }
 
 /** How to listen. */
 export interface ListenOptions {
   /** Connections that the kernel queues before they are accepted. Default: 511. */
   backlog?: number;
+  /** Whether others may listen on the same port, who then share the connections. Default: false. */
+  reusePort?: boolean;
+  /** Whether `::` leaves IPv4 out. Default: true on `"tcp6"`, false on `"tcp"`; `"tcp4"` takes none. */
+  ipv6Only?: boolean;
+  /**
+   * Connections open at once; more are not accepted until one has closed, and wait as those do that nobody accepts.
+   * Default: no limit.
+   */
+  maxConnections?: number;
   /** Closes the listener when it is aborted. */
   signal?: AbortSignal;
 }
@@ -39,37 +60,43 @@ export async function dialOn(
 ): Promise<TcpConn> {
   checkTcpNetwork(network);
   const { hostname, port } = splitHostPort(address);
-  checkTimeout(options.timeout);
+  checkDialOptions(options);
+  const local = parseLocal(options.localAddress);
   options.signal?.throwIfAborted();
-  const query: HostQuery = { op: "dial", network, address, hostname };
+  const query: HostQuery = { op: "dial", network, address, hostname, local: local?.hostname ?? "" };
   const attempt = startAttempt(runtime, address, options);
   try {
-    const conn = new SocketConn(await connect(runtime, query, port, attempt.signal), runtime.timers);
-    if (options.noDelay === false) conn.setNoDelay(false);
-    return conn;
+    const hosts = dialHosts(runtime, query, attempt.signal);
+    // Of one turn where nothing is looked up: then the attempt has begun when `dial` returns.
+    const addresses = hosts instanceof Promise ? await hosts : hosts;
+    const connect = (host: string, signal: AbortSignal) =>
+      runtime.adapter.connect(tcpAddr(host, port), connectRequest(host, local, options), signal);
+    const socket = await raceTo(runtime, address, addresses, connect, attempt.signal);
+    return new SocketConn(socket, runtime.timers, options);
   } finally {
     attempt.end();
   }
 }
 
-/** Looks up, and connects to whichever address answers first. */
-async function connect(
+/** Connects to whichever address answers first. */
+function raceTo(
   runtime: Runtime,
-  query: HostQuery,
-  port: number,
+  address: string,
+  addresses: readonly string[],
+  connect: (host: string, signal: AbortSignal) => Promise<StreamSocket>,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
-  const hosts = dialHosts(runtime, query, signal);
-  return await race<StreamSocket>({
-    // Of one turn where nothing is looked up: then the attempt has begun when `dial` returns.
-    addresses: hosts instanceof Promise ? await hosts : hosts,
-    connect: (host, signal) => runtime.adapter.connect(tcpAddr(host, port), signal),
-    discard: (late) => late.reset(),
-    timers: runtime.timers,
-    signal,
-  }).catch((error) => {
-    throw error instanceof AggregateError ? joined(query.address, error) : error;
+  const discard = (late: StreamSocket) => late.reset();
+  return race({ addresses, connect, discard, timers: runtime.timers, signal }).catch((error) => {
+    throw error instanceof AggregateError ? joined(address, error) : error;
   });
+}
+
+function connectRequest(host: string, local: HostPort | null, { keepAlive }: DialOptions): ConnectRequest {
+  const keepAliveIdle = typeof keepAlive === "number" ? { keepAliveIdle: keepAlive } : {};
+  if (local === null) return keepAliveIdle;
+  const anywhere = ipFamily(host) === 4 ? "0.0.0.0" : "::";
+  return { ...keepAliveIdle, localAddr: tcpAddr(local.hostname || anywhere, local.port) };
 }
 
 /** One failure is told as it is; several as one, with the code of the first. */
@@ -87,20 +114,51 @@ export async function listenOn(
   options: ListenOptions = {},
 ): Promise<Listener<TcpConn>> {
   checkTcpNetwork(network);
-  const { backlog = 511, signal } = options;
   const { hostname, port } = splitHostPort(address);
-  if (!(Number.isInteger(backlog) && backlog > 0)) {
-    throw new RangeError(`Cannot listen: backlog is ${backlog}, not a positive integer`);
-  }
+  checkListenOptions(network, options);
+  const { backlog = 511, reusePort = false, ipv6Only = network === "tcp6", signal } = options;
   signal?.throwIfAborted();
-  const query: HostQuery = { op: "listen", network, address, hostname };
-  const target: TcpAddr = tcpAddr(await listenHost(runtime, query, signal ?? null), port);
-  return await SocketListener.open(runtime, target, { backlog }, signal);
+  const query: HostQuery = { op: "listen", network, address, hostname, local: "" };
+  const host = await listenHost(runtime, query, signal ?? null);
+  const request = { backlog, reusePort, ipv6Only };
+  const open = (host: string) => SocketListener.open(runtime, tcpAddr(host, port), request, options);
+  return await open(host).catch((error) => {
+    // A machine without IPv6.
+    if (hostname === "" && network === "tcp" && NO_IPV6.has(error.code)) return open("0.0.0.0");
+    throw error;
+  });
 }
 
-function checkTimeout(timeout: number | undefined): void {
-  if (timeout === undefined || (typeof timeout === "number" && timeout > 0)) return;
-  throw new RangeError(`Cannot dial: timeout is ${timeout}, not a positive number`);
+function checkDialOptions({ timeout, keepAlive }: DialOptions): void {
+  if (timeout !== undefined && !isPositive(timeout)) {
+    throw new RangeError(`Cannot dial: timeout is ${timeout}, not a positive number`);
+  }
+  if (
+    keepAlive !== undefined && keepAlive !== false && !(isPositive(keepAlive) && keepAlive <= LONGEST_IDLE)
+  ) {
+    throw new RangeError(
+      `Cannot dial: keepAlive is ${keepAlive}, not false or milliseconds up to ${LONGEST_IDLE}`,
+    );
+  }
+}
+
+function checkListenOptions(network: TcpNetwork, { backlog, maxConnections, ipv6Only }: ListenOptions): void {
+  for (const [name, value] of Object.entries({ backlog, maxConnections })) {
+    if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
+    throw new RangeError(`Cannot listen: ${name} is ${value}, not a positive integer`);
+  }
+  if (ipv6Only && network === "tcp4") throw new TypeError('Cannot listen: ipv6Only contradicts "tcp4"');
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === "number" && value > 0;
+}
+
+function parseLocal(address: string | undefined): HostPort | null {
+  if (address === undefined) return null;
+  const local = splitHostPort(address);
+  if (local.hostname === "" || ipFamily(local.hostname) !== 0) return local;
+  throw new TypeError(`Cannot dial: localAddress "${address}" has a name and not an IP address`);
 }
 
 /** One signal out of the caller's and the time-out. */

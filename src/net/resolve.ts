@@ -37,7 +37,11 @@ export async function resolveTcpAddrOn(
   const { hostname, port } = splitHostPort(address);
   signal?.throwIfAborted();
   if (hostname === "") return tcpAddr(inFamilies(EVERYWHERE, network)[0]!, port);
-  const hosts = await resolveHost(runtime, { op: "lookup", network, address, hostname }, signal ?? null);
+  const hosts = await resolveHost(
+    runtime,
+    { op: "lookup", network, address, hostname, local: "" },
+    signal ?? null,
+  );
   return tcpAddr(preferIpv4(hosts), port);
 }
 
@@ -48,6 +52,8 @@ export interface HostQuery {
   /** What errors name. */
   readonly address: string;
   readonly hostname: string;
+  /** Where to connect from, which only reaches its own family; empty for anywhere. */
+  readonly local: string;
 }
 
 /** Where to dial, the best first: IP addresses of the network's families, which take turns. */
@@ -56,7 +62,7 @@ export function dialHosts(
   query: HostQuery,
   signal: AbortSignal | null,
 ): readonly string[] | Promise<readonly string[]> {
-  if (query.hostname === "") return inFamilies(LOOPBACK, query.network);
+  if (query.hostname === "") return suitable(LOOPBACK, query);
   return resolveHost(runtime, query, signal);
 }
 
@@ -77,9 +83,7 @@ function resolveHost(
   signal: AbortSignal | null,
 ): readonly string[] | Promise<readonly string[]> {
   if (ipFamily(query.hostname) === 0) return lookUp(runtime, query, signal);
-  const hosts = inFamilies([query.hostname], query.network);
-  if (hosts.length === 0) throw wrongFamily(query);
-  return hosts;
+  return suitable([query.hostname], query);
 }
 
 async function lookUp(
@@ -90,9 +94,18 @@ async function lookUp(
   const found = await abortable(runtime.adapter.lookup(query.hostname), signal).catch((error) => {
     throw error instanceof NetError ? failed(query, error.code, error) : error;
   });
-  const hosts = inFamilies(found, query.network);
-  if (hosts.length > 0) return interleave(hosts);
-  throw found.length > 0 ? wrongFamily(query) : failed(query, "ENOTFOUND");
+  if (found.length === 0) throw failed(query, "ENOTFOUND");
+  return interleave(suitable(found, query));
+}
+
+/** Those of the right family, at least one. Go: "no suitable address". */
+function suitable(found: readonly string[], query: HostQuery): readonly string[] {
+  const family = ipFamily(query.local);
+  const hosts = inFamilies(found, query.network).filter((host) => family === 0 || ipFamily(host) === family);
+  if (hosts.length > 0) return hosts;
+  const { network, local } = query;
+  const wanted = local === "" ? network : `${network} from ${local}`;
+  throw failed(query, "EADDRNOTAVAIL", undefined, `no suitable address for ${wanted}: ${found.join(", ")}`);
 }
 
 /** Ends with the signal; what is under way cannot be stopped, so that its end is nobody's. */
@@ -112,17 +125,6 @@ function inFamilies(hosts: readonly string[], network: TcpNetwork): readonly str
 
 function preferIpv4(hosts: readonly string[]): string {
   return hosts.find((host) => ipFamily(host) === 4) ?? hosts[0]!;
-}
-
-/** Go: "no suitable address". */
-function wrongFamily(query: HostQuery): NetError {
-  const family = query.network === "tcp4" ? "IPv4" : "IPv6";
-  return failed(
-    query,
-    "EADDRNOTAVAIL",
-    undefined,
-    `no suitable address: "${query.hostname}" has no ${family}`,
-  );
 }
 
 function failed({ op, address }: HostQuery, code: string, cause?: unknown, reason?: string): NetError {

@@ -4,7 +4,13 @@ import type { TextCodec } from "../bytes/text.ts";
 import { RandomSource } from "./random_source.ts";
 import { BufferPool } from "../bytes/buffer_pool.ts";
 import type { TcpAddr } from "./addr.ts";
-import type { AcceptHandler, ListenRequest, SocketServer, StreamSocket } from "./stream_socket.ts";
+import type {
+  AcceptHandler,
+  ConnectRequest,
+  ListenRequest,
+  SocketServer,
+  StreamSocket,
+} from "./stream_socket.ts";
 import { type Clock, TimerQueue } from "./timer_queue.ts";
 import { Turn } from "./turn.ts";
 
@@ -17,7 +23,7 @@ export interface RuntimeAdapter {
    * Connects to an IP address; rejects with a `NetError`. An aborted attempt is dropped and rejects with the signal's
    * reason.
    */
-  connect(target: TcpAddr, signal: AbortSignal | null): Promise<StreamSocket>;
+  connect(target: TcpAddr, request: ConnectRequest, signal: AbortSignal | null): Promise<StreamSocket>;
   /** Listens on an IP address, `::` for both families; rejects with a `NetError`. */
   listen(target: TcpAddr, request: ListenRequest, handler: AcceptHandler): Promise<SocketServer>;
   readonly clock: Clock;

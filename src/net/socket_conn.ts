@@ -34,6 +34,17 @@ interface PendingWrite {
   readonly bytes: Uint8Array | null;
 }
 
+/** How a TCP connection begins. */
+export interface TcpOptions {
+  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
+  noDelay?: boolean;
+  /**
+   * Milliseconds without traffic after which the peer is asked whether it still lives; the system counts in seconds.
+   * `false`: it is not asked. Default: 15 000.
+   */
+  keepAlive?: number | false;
+}
+
 /** The {@linkcode Conn} over a runtime's stream socket. */
 export class SocketConn implements TcpConn, StreamHandler {
   readonly localAddr: Addr;
@@ -65,14 +76,15 @@ export class SocketConn implements TcpConn, StreamHandler {
   #onClosed: (() => void) | null = null;
   #closeAlarm: Alarm | null = null;
 
-  constructor(socket: StreamSocket, timers: TimerQueue) {
+  constructor(socket: StreamSocket, timers: TimerQueue, options: TcpOptions = {}) {
     this.#socket = socket;
     this.#timers = timers;
     this.localAddr = socket.localAddr;
     this.remoteAddr = socket.remoteAddr;
     if (socket.localAddr.network === "tcp") {
-      socket.setNoDelay(true);
-      socket.setKeepAlive(true, KEEP_ALIVE_IDLE);
+      const { noDelay = true, keepAlive = KEEP_ALIVE_IDLE } = options;
+      socket.setNoDelay(noDelay);
+      socket.setKeepAlive(keepAlive !== false, wholeSeconds(keepAlive || KEEP_ALIVE_IDLE));
     }
     socket.start(this);
   }
@@ -380,12 +392,17 @@ export class SocketConn implements TcpConn, StreamHandler {
   }
 
   setKeepAlive(on = true, idleMs: number = KEEP_ALIVE_IDLE): void {
-    if (this.#state === "open") this.#socket.setKeepAlive(on, idleMs);
+    if (this.#state === "open") this.#socket.setKeepAlive(on, wholeSeconds(idleMs));
   }
 
   get #network(): string {
     return this.remoteAddr.network;
   }
+}
+
+/** Runtimes round down, and take none for the system's own. */
+function wholeSeconds(milliseconds: number): number {
+  return Math.ceil(milliseconds / 1000) * 1000;
 }
 
 function sizeOf(write: PendingWrite): number {

@@ -1,6 +1,6 @@
 /** The port of streams: what an adapter gives for TCP, TLS and Unix sockets, and what it calls. */
 
-import type { Addr } from "./addr.ts";
+import type { Addr, TcpAddr } from "./addr.ts";
 import type { NetError } from "./errors.ts";
 
 /**
@@ -63,8 +63,20 @@ export interface AcceptHandler {
   onError(error: NetError): void;
 }
 
+/** How to connect. */
+export interface ConnectRequest {
+  /** Where to connect from; port 0 is any. Of the target's family. */
+  readonly localAddr?: TcpAddr;
+  /** The idle time that `setKeepAlive` is going to ask for, when it matters to somebody; milliseconds. */
+  readonly keepAliveIdle?: number;
+}
+
 /** How to listen. */
 export interface ListenRequest {
   /** Connections that the kernel queues. */
   readonly backlog?: number;
+  /** Whether others may listen on the same port, who then share the connections (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
+  /** Whether `::` leaves IPv4 out. */
+  readonly ipv6Only?: boolean;
 }

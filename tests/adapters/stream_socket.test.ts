@@ -48,7 +48,7 @@ async function connectedPair(): Promise<Pair> {
   const server: SocketServer = await adapter.listen(tcpAddr("127.0.0.1", 0), {}, handler);
   server.resume();
   const { port } = server.addr as { port: number };
-  const [a, b] = await Promise.all([adapter.connect(tcpAddr("127.0.0.1", port), null), promise]);
+  const [a, b] = await Promise.all([adapter.connect(tcpAddr("127.0.0.1", port), {}, null), promise]);
   const stop = async () => {
     a.reset();
     b.reset();
