@@ -29,27 +29,34 @@ const runtime = new Runtime(currentAdapter());
  * Connects to an address. Go: `net.Dial`. A name is looked up, and where it has several addresses whichever answers first
  * is taken, IPv6 and IPv4 in turns, a quarter of a second apart (RFC 8305).
  *
- * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses
- * @param address `host:port`; an empty host is this machine
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, or `"unix"`
+ * @param address `host:port`; an empty host is this machine. For `"unix"` a path, or on Linux an abstract name `@name`
  * @throws {NetError} `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …; `EADDRNOTAVAIL` for a host of the other family. When
  *   several addresses fail, the code is the first one's, and the cause is an `AggregateError` of them all
  */
-export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<TcpConn> {
+export function dial(network: TcpNetwork, address: string, options?: DialOptions): Promise<TcpConn>;
+export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn>;
+export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn> {
   return dialOn(runtime, network, address, options);
 }
 
 /**
  * Listens on an address. Go: `net.Listen`. A name stands for one of its addresses, an IPv4 one if there is any.
  *
- * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses
- * @param address `host:port`; an empty host is every address of this machine, port 0 a free one
+ * The file of a Unix socket goes when the listener is closed; one that is left over, on which nobody listens, is replaced.
+ *
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, or `"unix"`
+ * @param address `host:port`; an empty host is every address of this machine, port 0 a free one. For `"unix"` a path, or
+ *   on Linux an abstract name `@name`
  * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …
  */
 export function listen(
-  network: StreamNetwork,
+  network: TcpNetwork,
   address: string,
   options?: ListenOptions,
-): Promise<Listener<TcpConn>> {
+): Promise<Listener<TcpConn>>;
+export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener>;
+export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener> {
   return listenOn(runtime, network, address, options);
 }
 

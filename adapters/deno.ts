@@ -16,7 +16,7 @@
  * | after one `ConnectionReset` reads give the end of the stream | the first error closes the socket |
  */
 
-import { type Addr, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { type Addr, type TcpAddr, tcpAddr, type UnixAddr, unixAddr } from "../src/net/addr.ts";
 import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
@@ -24,6 +24,7 @@ import type {
   ConnectRequest,
   ListenRequest,
   SocketServer,
+  SocketTarget,
   StreamHandler,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
@@ -31,16 +32,26 @@ import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
 import { connectNode, listenNode } from "./node.ts";
+import { kernelPath, unixFiles } from "./unix_files.ts";
 import { webText } from "./web_text.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */
 interface DenoNetAddr {
+  readonly transport: "tcp";
   readonly hostname: string;
   readonly port: number;
 }
+interface DenoUnixAddr {
+  readonly transport: "unix";
+  /** `null` for an unnamed end. */
+  readonly path: string | null;
+}
+type DenoAddr = DenoNetAddr | DenoUnixAddr;
+/** Where to connect or listen. */
+type DenoPlace = { hostname: string; port: number } | { transport: "unix"; path: string };
 interface DenoTcpConn {
-  readonly localAddr: DenoNetAddr;
-  readonly remoteAddr: DenoNetAddr;
+  readonly localAddr: DenoAddr;
+  readonly remoteAddr: DenoAddr;
   read(p: Uint8Array): Promise<number | null>;
   write(p: Uint8Array): Promise<number>;
   closeWrite(): Promise<void>;
@@ -49,14 +60,14 @@ interface DenoTcpConn {
   setKeepAlive(on: boolean): void;
 }
 interface DenoListener {
-  readonly addr: DenoNetAddr;
+  readonly addr: DenoAddr;
   accept(): Promise<DenoTcpConn>;
   close(): void;
 }
 interface DenoSockets {
   readonly permissions: { request(wanted: { name: "net"; host: string }): Promise<{ state: string }> };
-  connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<DenoTcpConn>;
-  listen(options: { hostname: string; port: number; tcpBacklog?: number }): DenoListener;
+  connect(options: DenoPlace & { signal?: AbortSignal }): Promise<DenoTcpConn>;
+  listen(options: DenoPlace & { tcpBacklog?: number }): DenoListener;
 }
 declare const Deno: DenoSockets;
 
@@ -64,34 +75,43 @@ declare const Deno: DenoSockets;
 export const denoAdapter: RuntimeAdapter = {
   name: "deno",
   lookup: lookUpHost,
-  connect: connectTcp,
-  listen: listenTcp,
+  connect: connectSocket,
+  listen: listenSocket,
+  unixFiles,
   clock: systemClock,
   text: webText,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
 };
 
-async function connectTcp(
-  target: TcpAddr,
+async function connectSocket(
+  target: SocketTarget,
   request: ConnectRequest,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
   if (request.localAddr !== undefined || request.keepAliveIdle !== undefined) {
     return await connectThroughNode(target, request, signal);
   }
-  const { hostname, port } = target;
+  const place = placeOf(target);
   try {
-    return new DenoSocket(
-      await Deno.connect(signal === null ? { hostname, port } : { hostname, port, signal }),
-    );
+    return new DenoSocket(await Deno.connect(signal === null ? place : { ...place, signal }));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw netError(error, "dial", "tcp", target);
+    throw netError(error, "dial", target.network, target);
   }
 }
 
+function placeOf(target: SocketTarget): DenoPlace {
+  if (target.network === "unix") return { transport: "unix", path: kernelPath(target) };
+  return { hostname: target.hostname, port: target.port };
+}
+
+function addrOf(addr: DenoAddr): TcpAddr | UnixAddr {
+  if (addr.transport === "unix") return unixAddr((addr.path ?? "").replace(/^\0/, "@"));
+  return tcpAddr(addr.hostname, addr.port);
+}
+
 async function connectThroughNode(
-  target: TcpAddr,
+  target: SocketTarget,
   request: ConnectRequest,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
@@ -109,24 +129,23 @@ async function connectThroughNode(
   }
 }
 
-async function listenTcp(
-  target: TcpAddr,
+async function listenSocket(
+  target: SocketTarget,
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
-  const { hostname, port } = target;
   const accepting = request.ipv6Only ? new Ipv6Handler(handler) : handler;
   if (request.reusePort) return await listenThroughNode(target, request, accepting);
   try {
     const backlog = request.backlog === undefined ? {} : { tcpBacklog: request.backlog };
-    return new DenoServer(Deno.listen({ hostname, port, ...backlog }), accepting);
+    return new DenoServer(Deno.listen({ ...placeOf(target), ...backlog }), accepting);
   } catch (error) {
-    throw netError(error, "listen", "tcp", target);
+    throw netError(error, "listen", target.network, target);
   }
 }
 
 async function listenThroughNode(
-  target: TcpAddr,
+  target: SocketTarget,
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
@@ -169,7 +188,7 @@ class DenoServer implements SocketServer {
   #closed = false;
 
   constructor(listener: DenoListener, handler: AcceptHandler) {
-    this.addr = tcpAddr(listener.addr.hostname, listener.addr.port);
+    this.addr = addrOf(listener.addr);
     this.#listener = listener;
     this.#handler = handler;
   }
@@ -197,7 +216,7 @@ class DenoServer implements SocketServer {
         this.#handler.onAccept(new DenoSocket(await this.#listener.accept()));
       } catch (error) {
         if (this.#closed) break;
-        this.#handler.onError(netError(error, "accept", "tcp", this.addr));
+        this.#handler.onError(netError(error, "accept", this.addr.network, this.addr));
         await new Promise<void>((resolve) => void systemClock.startTimer(resolve, ACCEPT_RETRY));
       }
     }
@@ -213,8 +232,8 @@ const LARGEST_BUFFER = 262144;
 const LITTLE_READS = 4;
 
 class DenoSocket implements StreamSocket {
-  readonly localAddr: TcpAddr;
-  readonly remoteAddr: TcpAddr;
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
   readonly #conn: DenoTcpConn;
   #handler: StreamHandler | null = null;
   #reading = false;
@@ -233,8 +252,8 @@ class DenoSocket implements StreamSocket {
 
   constructor(conn: DenoTcpConn) {
     this.#conn = conn;
-    this.localAddr = tcpAddr(conn.localAddr.hostname, conn.localAddr.port);
-    this.remoteAddr = tcpAddr(conn.remoteAddr.hostname, conn.remoteAddr.port);
+    this.localAddr = addrOf(conn.localAddr);
+    this.remoteAddr = addrOf(conn.remoteAddr);
   }
 
   start(handler: StreamHandler): void {
@@ -348,7 +367,9 @@ class DenoSocket implements StreamSocket {
     this.#told = handler;
     const error = this.#error;
     try {
-      handler.onClose(error === null ? null : netError(error, "read", "tcp", this.remoteAddr));
+      handler.onClose(
+        error === null ? null : netError(error, "read", this.remoteAddr.network, this.remoteAddr),
+      );
     } catch {
       // The socket is gone already: there is nothing left to break.
     }

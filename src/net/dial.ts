@@ -9,9 +9,10 @@ import { SocketConn, type TcpOptions } from "./socket_conn.ts";
 import { SocketListener } from "./socket_listener.ts";
 import type { ConnectRequest, StreamSocket } from "./stream_socket.ts";
 import { Alarm } from "./timer_queue.ts";
+import { listenUnix, parseUnixAddr } from "./unix.ts";
 
 /** The networks of `dial` and `listen`. */
-export type StreamNetwork = TcpNetwork;
+export type StreamNetwork = TcpNetwork | "unix";
 
 /** The longest idle time that systems take, milliseconds. */
 const LONGEST_IDLE = 32_767_000;
@@ -24,7 +25,7 @@ interface HostPort {
   readonly port: number;
 }
 
-/** How to dial. */
+/** How to dial. What speaks of TCP means nothing to `"unix"`. */
 export interface DialOptions extends TcpOptions {
   /** Gives up and rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -38,6 +39,11 @@ export interface DialOptions extends TcpOptions {
 export interface ListenOptions {
   /** Connections that the kernel queues before they are accepted. Default: 511. */
   backlog?: number;
+  /**
+   * `"unix"` only: permission bits of the socket file, set before `listen` resolves; whoever connects needs to write.
+   * Default: what the process's mask leaves.
+   */
+  mode?: number;
   /** Whether others may listen on the same port, who then share the connections. Default: false. */
   reusePort?: boolean;
   /** Whether `::` leaves IPv4 out. Default: true on `"tcp6"`, false on `"tcp"`; `"tcp4"` takes none. */
@@ -58,13 +64,14 @@ export async function dialOn(
   address: string,
   options: DialOptions = {},
 ): Promise<TcpConn> {
-  checkTcpNetwork(network);
+  checkDialOptions(network, options);
+  if (network === "unix") return await dialUnix(runtime, address, options);
+  checkTcpNetwork(network, "unix");
   const { hostname, port } = splitHostPort(address);
-  checkDialOptions(options);
   const local = parseLocal(options.localAddress);
   options.signal?.throwIfAborted();
   const query: HostQuery = { op: "dial", network, address, hostname, local: local?.hostname ?? "" };
-  const attempt = startAttempt(runtime, address, options);
+  const attempt = startAttempt(runtime, "tcp", address, options);
   try {
     const hosts = dialHosts(runtime, query, attempt.signal);
     // Of one turn where nothing is looked up: then the attempt has begun when `dial` returns.
@@ -73,6 +80,17 @@ export async function dialOn(
       runtime.adapter.connect(tcpAddr(host, port), connectRequest(host, local, options), signal);
     const socket = await raceTo(runtime, address, addresses, connect, attempt.signal);
     return new SocketConn(socket, runtime.timers, options);
+  } finally {
+    attempt.end();
+  }
+}
+
+async function dialUnix(runtime: Runtime, address: string, options: DialOptions): Promise<TcpConn> {
+  const target = parseUnixAddr("dial", address);
+  options.signal?.throwIfAborted();
+  const attempt = startAttempt(runtime, "unix", address, options);
+  try {
+    return new SocketConn(await runtime.adapter.connect(target, {}, attempt.signal), runtime.timers);
   } finally {
     attempt.end();
   }
@@ -113,10 +131,13 @@ export async function listenOn(
   address: string,
   options: ListenOptions = {},
 ): Promise<Listener<TcpConn>> {
-  checkTcpNetwork(network);
-  const { hostname, port } = splitHostPort(address);
   checkListenOptions(network, options);
-  const { backlog = 511, reusePort = false, ipv6Only = network === "tcp6", signal } = options;
+  const { backlog = 511, reusePort = false, ipv6Only = network === "tcp6", mode, signal } = options;
+  if (network === "unix") {
+    return await listenUnix(runtime, parseUnixAddr("listen", address), { backlog, mode, limits: options });
+  }
+  checkTcpNetwork(network, "unix");
+  const { hostname, port } = splitHostPort(address);
   signal?.throwIfAborted();
   const query: HostQuery = { op: "listen", network, address, hostname, local: "" };
   const host = await listenHost(runtime, query, signal ?? null);
@@ -129,7 +150,10 @@ export async function listenOn(
   });
 }
 
-function checkDialOptions({ timeout, keepAlive }: DialOptions): void {
+function checkDialOptions(network: string, { timeout, keepAlive, localAddress }: DialOptions): void {
+  if (network === "unix" && localAddress !== undefined) {
+    throw new TypeError('Cannot dial: localAddress means nothing to "unix"');
+  }
   if (timeout !== undefined && !isPositive(timeout)) {
     throw new RangeError(`Cannot dial: timeout is ${timeout}, not a positive number`);
   }
@@ -142,10 +166,19 @@ function checkDialOptions({ timeout, keepAlive }: DialOptions): void {
   }
 }
 
-function checkListenOptions(network: TcpNetwork, { backlog, maxConnections, ipv6Only }: ListenOptions): void {
+function checkListenOptions(network: string, options: ListenOptions): void {
+  const { backlog, maxConnections, ipv6Only, mode } = options;
   for (const [name, value] of Object.entries({ backlog, maxConnections })) {
     if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
     throw new RangeError(`Cannot listen: ${name} is ${value}, not a positive integer`);
+  }
+  if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
+    throw new RangeError(`Cannot listen: mode is ${mode}, not permission bits from 0 to 0o777`);
+  }
+  for (const name of network === "unix" ? ["reusePort", "ipv6Only"] as const : ["mode"] as const) {
+    if (options[name] !== undefined) {
+      throw new TypeError(`Cannot listen: ${name} means nothing to "${network}"`);
+    }
   }
   if (ipv6Only && network === "tcp4") throw new TypeError('Cannot listen: ipv6Only contradicts "tcp4"');
 }
@@ -164,6 +197,7 @@ function parseLocal(address: string | undefined): HostPort | null {
 /** One signal out of the caller's and the time-out. */
 function startAttempt(
   runtime: Runtime,
+  network: "tcp" | "unix",
   address: string,
   options: DialOptions,
 ): { signal: AbortSignal | null; end: () => void } {
@@ -173,7 +207,7 @@ function startAttempt(
   const onAbort = () => abort.abort(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   const alarm = new Alarm(() => {
-    abort.abort(new NetError({ op: "dial", network: "tcp", addr: address, code: "ETIMEDOUT" }));
+    abort.abort(new NetError({ op: "dial", network, addr: address, code: "ETIMEDOUT" }));
   });
   runtime.timers.set(alarm, runtime.timers.now() + timeout);
   return {

@@ -21,9 +21,10 @@ const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
 const EVERYWHERE: readonly string[] = ["::", "0.0.0.0"];
 
 /** @throws {TypeError} when it is none */
-export function checkTcpNetwork(network: string): asserts network is TcpNetwork {
+export function checkTcpNetwork(network: string, ...others: string[]): asserts network is TcpNetwork {
   if (Object.hasOwn(FAMILIES, network)) return;
-  throw new TypeError(`Cannot use network "${network}": the known ones are "tcp", "tcp4" and "tcp6"`);
+  const known = [...Object.keys(FAMILIES), ...others].join(", ");
+  throw new TypeError(`Cannot use network "${network}": the known ones are ${known}`);
 }
 
 /** Finds the first address. See `resolveTcpAddr` in mod.ts. */

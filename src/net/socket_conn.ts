@@ -388,11 +388,13 @@ export class SocketConn implements TcpConn, StreamHandler {
   // ── TCP ──
 
   setNoDelay(on = true): void {
-    if (this.#state === "open") this.#socket.setNoDelay(on);
+    if (this.#state === "open" && this.#network === "tcp") this.#socket.setNoDelay(on);
   }
 
   setKeepAlive(on = true, idleMs: number = KEEP_ALIVE_IDLE): void {
-    if (this.#state === "open") this.#socket.setKeepAlive(on, wholeSeconds(idleMs));
+    if (this.#state === "open" && this.#network === "tcp") {
+      this.#socket.setKeepAlive(on, wholeSeconds(idleMs));
+    }
   }
 
   get #network(): string {

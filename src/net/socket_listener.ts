@@ -1,11 +1,17 @@
-import type { Addr, TcpAddr } from "./addr.ts";
+import type { Addr } from "./addr.ts";
 import type { Listener, TcpConn, WaitOptions } from "./conn.ts";
 import { CountedSocket } from "./counted_socket.ts";
 import { type Deadline, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, type NetError } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
 import { SocketConn } from "./socket_conn.ts";
-import type { AcceptHandler, ListenRequest, SocketServer, StreamSocket } from "./stream_socket.ts";
+import type {
+  AcceptHandler,
+  ListenRequest,
+  SocketServer,
+  SocketTarget,
+  StreamSocket,
+} from "./stream_socket.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
 /** Connections that wait for `accept` where the runtime cannot leave them in the kernel; more are dropped. */
@@ -33,7 +39,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   /** Listens on `target`, until the signal is aborted. */
   static async open(
     runtime: Runtime,
-    target: TcpAddr,
+    target: SocketTarget,
     request: ListenRequest,
     { signal, maxConnections = Infinity }: { signal?: AbortSignal; maxConnections?: number },
   ): Promise<SocketListener> {

@@ -1,6 +1,6 @@
 /** The port of streams: what an adapter gives for TCP, TLS and Unix sockets, and what it calls. */
 
-import type { Addr, TcpAddr } from "./addr.ts";
+import type { Addr, TcpAddr, UnixAddr } from "./addr.ts";
 import type { NetError } from "./errors.ts";
 
 /**
@@ -62,6 +62,9 @@ export interface AcceptHandler {
   /** Accepting failed once; the server goes on. */
   onError(error: NetError): void;
 }
+
+/** Where to connect or listen: an IP address and a port, or a path. */
+export type SocketTarget = TcpAddr | UnixAddr;
 
 /** How to connect. */
 export interface ConnectRequest {

@@ -5,13 +5,13 @@ import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { currentAdapter } from "../../adapters/runtime.ts";
-import { type TcpAddr, tcpAddr } from "../../src/net/addr.ts";
+import { tcpAddr } from "../../src/net/addr.ts";
 import type { TcpConn } from "../../src/net/conn.ts";
 import { dialOn, type DialOptions } from "../../src/net/dial.ts";
 import { NetError } from "../../src/net/errors.ts";
 import { socketPair } from "../../src/net/pipe.ts";
 import { Runtime, type RuntimeAdapter } from "../../src/net/runtime.ts";
-import type { ConnectRequest, StreamSocket } from "../../src/net/stream_socket.ts";
+import type { ConnectRequest, SocketTarget, StreamSocket } from "../../src/net/stream_socket.ts";
 import { dial, listen } from "../../mod.ts";
 import { countedSignal, holdProcess, limit } from "./support.ts";
 import { VirtualClock } from "./virtual_clock.ts";
@@ -196,7 +196,7 @@ function hangingRuntime(): { runtime: Runtime; clock: VirtualClock; connect(sock
     ...currentAdapter(),
     name: "memory",
     clock,
-    connect: (_target: TcpAddr, _request: ConnectRequest, signal: AbortSignal | null) =>
+    connect: (_target: SocketTarget, _request: ConnectRequest, signal: AbortSignal | null) =>
       new Promise<StreamSocket>((done, reject) => {
         resolve = done;
         signal?.addEventListener("abort", () => reject(signal.reason));

@@ -12,6 +12,7 @@ import type {
   ConnectRequest,
   ListenRequest,
   SocketServer,
+  SocketTarget,
   StreamSocket,
 } from "../../src/net/stream_socket.ts";
 import { dial, listen } from "../../mod.ts";
@@ -92,7 +93,7 @@ async function asked(options: DialOptions): Promise<unknown[]> {
   socket.setKeepAlive = (on, idle) => void calls.push(["keepAlive", on, idle]);
   const runtime = new Runtime({
     ...currentAdapter(),
-    connect: async (_target: TcpAddr, request: ConnectRequest): Promise<StreamSocket> => {
+    connect: async (_target: SocketTarget, request: ConnectRequest): Promise<StreamSocket> => {
       calls.push(request);
       return socket;
     },
@@ -172,9 +173,9 @@ describe("listen's options", () => {
     const tried: string[] = [];
     const runtime = new Runtime({
       ...currentAdapter(),
-      listen: async (addr: TcpAddr, _request: ListenRequest): Promise<SocketServer> => {
+      listen: async (addr: SocketTarget, _request: ListenRequest): Promise<SocketServer> => {
         tried.push(String(addr));
-        if (addr.hostname === "::") {
+        if (String(addr) === "[::]:80") {
           throw new NetError({ op: "listen", network: "tcp", addr, code: "EAFNOSUPPORT" });
         }
         return { addr, pause() {}, resume() {}, close: async () => {} };

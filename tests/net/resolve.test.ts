@@ -7,7 +7,7 @@ import { NetError } from "../../src/net/errors.ts";
 import { socketPair } from "../../src/net/pipe.ts";
 import { resolveTcpAddrOn, type TcpNetwork } from "../../src/net/resolve.ts";
 import { Runtime } from "../../src/net/runtime.ts";
-import type { StreamSocket } from "../../src/net/stream_socket.ts";
+import type { SocketTarget, StreamSocket } from "../../src/net/stream_socket.ts";
 import { dial, listen, resolveTcpAddr } from "../../mod.ts";
 import { countedSignal, holdProcess, limit } from "./support.ts";
 import { VirtualClock } from "./virtual_clock.ts";
@@ -37,7 +37,7 @@ class FakeNetwork {
     throw new NetError({ op: "lookup", network: "tcp", addr: hostname, code: "ENOTFOUND" });
   }
 
-  #connect(target: TcpAddr, signal: AbortSignal): Promise<StreamSocket> {
+  #connect(target: SocketTarget, signal: AbortSignal): Promise<StreamSocket> {
     const attempt = Promise.withResolvers<StreamSocket>();
     this.tried.push(String(target));
     this.#attempts.set(String(target), attempt);
