@@ -6,6 +6,7 @@ import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./erro
 import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 import { WaitQueue } from "./wait_queue.ts";
+import { readableOf, writableOf } from "./web_streams.ts";
 
 /** Bytes that are read ahead of the application; then the kernel holds the rest, and then the peer. */
 const READ_AHEAD = 65536;
@@ -75,6 +76,8 @@ export class SocketConn implements TcpConn, StreamHandler {
   #closed: Promise<void> | null = null;
   #onClosed: (() => void) | null = null;
   #closeAlarm: Alarm | null = null;
+  #readable: ReadableStream<Uint8Array> | null = null;
+  #writable: WritableStream<Uint8Array> | null = null;
 
   constructor(socket: StreamSocket, timers: TimerQueue, options: TcpOptions = {}) {
     this.#socket = socket;
@@ -262,6 +265,16 @@ export class SocketConn implements TcpConn, StreamHandler {
       cause,
     } as const;
     return new NetError(init, "an earlier write was aborted on its way");
+  }
+
+  // ── Web streams ──
+
+  get readable(): ReadableStream<Uint8Array> {
+    return this.#readable ??= readableOf(this);
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return this.#writable ??= writableOf(this);
   }
 
   // ── Deadlines ──
