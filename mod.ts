@@ -5,6 +5,7 @@
  */
 
 import { currentAdapter } from "./adapters/runtime.ts";
+import type { TcpAddr } from "./src/net/addr.ts";
 import type { Conn, Listener, TcpConn } from "./src/net/conn.ts";
 import {
   dialOn,
@@ -14,6 +15,7 @@ import {
   type StreamNetwork,
 } from "./src/net/dial.ts";
 import { pipeOn } from "./src/net/pipe.ts";
+import { type ResolveOptions, resolveTcpAddrOn, type TcpNetwork } from "./src/net/resolve.ts";
 import { Runtime } from "./src/net/runtime.ts";
 import { Hub as HubOn, type HubOptions } from "./src/hub/hub.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "./src/websocket/dial_web_socket.ts";
@@ -24,29 +26,53 @@ import type { WebSocketConn } from "./src/websocket/web_socket_conn.ts";
 const runtime = new Runtime(currentAdapter());
 
 /**
- * Connects to an address. Go: `net.Dial`.
+ * Connects to an address. Go: `net.Dial`. A name is looked up, and where it has several addresses whichever answers first
+ * is taken, IPv6 and IPv4 in turns, a quarter of a second apart (RFC 8305).
  *
- * @param network `"tcp"`
- * @param address `host:port`; an empty host is this machine
- * @throws {NetError} `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, or `"unix"`
+ * @param address `host:port`; an empty host is this machine. For `"unix"` a path, or on Linux an abstract name `@name`
+ * @throws {NetError} `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …; `EADDRNOTAVAIL` for a host of the other family. When
+ *   several addresses fail, the code is the first one's, and the cause is an `AggregateError` of them all
  */
-export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<TcpConn> {
+export function dial(network: TcpNetwork, address: string, options?: DialOptions): Promise<TcpConn>;
+export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn>;
+export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn> {
   return dialOn(runtime, network, address, options);
 }
 
 /**
- * Listens on an address. Go: `net.Listen`.
+ * Listens on an address. Go: `net.Listen`. A name stands for one of its addresses, an IPv4 one if there is any.
  *
- * @param network `"tcp"`
- * @param address `host:port`; an empty host is every address of this machine, port 0 a free one
+ * The file of a Unix socket goes when the listener is closed; one that is left over, on which nobody listens, is replaced.
+ *
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, or `"unix"`
+ * @param address `host:port`; an empty host is every address of this machine, port 0 a free one. For `"unix"` a path, or
+ *   on Linux an abstract name `@name`
  * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …
  */
 export function listen(
-  network: StreamNetwork,
+  network: TcpNetwork,
   address: string,
   options?: ListenOptions,
-): Promise<Listener<TcpConn>> {
+): Promise<Listener<TcpConn>>;
+export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener>;
+export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener> {
   return listenOn(runtime, network, address, options);
+}
+
+/**
+ * Looks up the address of a TCP end, an IPv4 one if there is any. Go: `net.ResolveTCPAddr`.
+ *
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses
+ * @param address `host:port`; an empty host is every address of this machine
+ * @throws {NetError} `ENOTFOUND`; `EADDRNOTAVAIL` for a host of the other family
+ */
+export function resolveTcpAddr(
+  network: TcpNetwork,
+  address: string,
+  options?: ResolveOptions,
+): Promise<TcpAddr> {
+  return resolveTcpAddrOn(runtime, network, address, options);
 }
 
 /** Two ends of a connection in memory. Go: `net.Pipe`. */
@@ -157,6 +183,7 @@ export type { Conn, Listener, Reader, TcpConn, WaitOptions, Writer } from "./src
 export type { Deadline } from "./src/net/deadline.ts";
 export { copy, readAll, type ReadAllOptions, readFull } from "./src/net/io.ts";
 export type { DialOptions, ListenOptions, StreamNetwork } from "./src/net/dial.ts";
+export type { ResolveOptions, TcpNetwork } from "./src/net/resolve.ts";
 export {
   ClosedError,
   DeadlineExceededError,

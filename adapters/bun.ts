@@ -6,19 +6,22 @@
  * | `write` takes what the kernel takes and returns how much | the rest is kept and written on `drain`, which is only a hint |
  * | `end()` closes both ways and drops what was not taken | closing is `shutdown()`, then `end()`, called with nothing left to write |
  * | a data callback may come while paused | it is passed on; the core queues it |
+ * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | connect has no signal | an attempt that was given up is terminated when it opens |
  * | listen has no backlog | Bun's own is used |
+ * | Unix sockets have no addresses | they are known from the call |
  * | after `shutdown()` the peer's end comes as `close` without `end` | it is passed on as `onEnd`, then `onClose` |
  * | a socket reads at once | it is paused when nobody has started it by the end of `open` |
  * | a write that meets a reset eats its error, and an `end` follows that is none | the write's -1 breaks the socket |
  * | a throw in a handler is told to `error`, and the socket goes on | it is terminated |
  */
 
-import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
+  ConnectRequest,
   ListenRequest,
   SocketServer,
   SocketTarget,
@@ -27,7 +30,9 @@ import type {
 } from "../src/net/stream_socket.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
+import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
+import { kernelPath, unixFiles, UNNAMED } from "./unix_files.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
 interface BunTcpSocket {
@@ -61,22 +66,25 @@ interface BunTcpListener {
   stop(): void;
 }
 interface BunTarget {
-  readonly hostname: string;
-  readonly port: number;
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly unix?: string;
   readonly allowHalfOpen: true;
   readonly socket: BunSocketHandler;
 }
 interface BunSockets {
-  connect(options: BunTarget): Promise<BunTcpSocket>;
-  listen(options: BunTarget): BunTcpListener;
+  connect(options: BunTarget & { localAddress?: string; localPort?: number }): Promise<BunTcpSocket>;
+  listen(options: BunTarget & { reusePort: boolean; ipv6Only: boolean }): BunTcpListener;
 }
 declare const Bun: BunSockets;
 
 /** Bun's own sockets, and its `Buffer` for text. */
 export const bunAdapter: RuntimeAdapter = {
   name: "bun",
-  connect: connectTcp,
-  listen: listenTcp,
+  lookup: lookUpHost,
+  connect: connectSocket,
+  listen: listenSocket,
+  unixFiles,
   clock: systemClock,
   text: bufferText,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
@@ -93,7 +101,26 @@ const socketHandler: BunSocketHandler = {
   error: (socket, error) => socket.data?.onThrow(error),
 };
 
-function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
+/** The addresses of a socket. */
+interface Ends {
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+}
+
+function tcpEnds({ localAddress, localPort, remoteAddress, remotePort }: BunTcpSocket): Ends {
+  return { localAddr: tcpAddr(localAddress, localPort), remoteAddr: tcpAddr(remoteAddress, remotePort ?? 0) };
+}
+
+function placeOf(target: SocketTarget): { unix: string } | { hostname: string; port: number } {
+  if (target.network === "unix") return { unix: kernelPath(target) };
+  return { hostname: target.hostname, port: target.port };
+}
+
+function connectSocket(
+  target: SocketTarget,
+  { localAddr }: ConnectRequest,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
   return new Promise((resolve, reject) => {
     let abandoned = false;
     const onAbort = () => {
@@ -103,37 +130,39 @@ function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<S
     signal?.addEventListener("abort", onAbort, { once: true });
     const open = (raw: BunTcpSocket) => {
       signal?.removeEventListener("abort", onAbort);
-      const socket = new BunSocket(raw);
+      const unix = target.network === "unix" ? { localAddr: UNNAMED, remoteAddr: target } : null;
+      const socket = new BunSocket(raw, unix ?? tcpEnds(raw));
       if (abandoned) return raw.terminate();
       resolve(socket);
       socket.pauseUntilStarted();
     };
     const failed = (error: unknown) => {
       signal?.removeEventListener("abort", onAbort);
-      reject(netError(error, "dial", "tcp", joinHostPort(target.hostname, target.port)));
+      reject(netError(error, "dial", target.network, target));
     };
-    const { hostname, port } = target;
     const handler = { ...socketHandler, open, connectError() {} };
-    Bun.connect({ hostname, port, allowHalfOpen: true, socket: handler }).catch(failed);
+    const from = localAddr && { localAddress: localAddr.hostname, localPort: localAddr.port };
+    Bun.connect({ ...placeOf(target), ...from, allowHalfOpen: true, socket: handler }).catch(failed);
   });
 }
 
-async function listenTcp(
+async function listenSocket(
   target: SocketTarget,
-  _request: ListenRequest,
+  { reusePort = false, ipv6Only = false }: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
   const open = (raw: BunTcpSocket) => {
-    const socket = new BunSocket(raw);
+    const unix = target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
+    const socket = new BunSocket(raw, unix ?? tcpEnds(raw));
     handler.onAccept(socket);
     socket.pauseUntilStarted();
   };
+  const options = { ...placeOf(target), reusePort, ipv6Only, allowHalfOpen: true } as const;
   const socket = { ...socketHandler, open };
-  const hostname = target.hostname || "::";
   try {
-    return new BunServer(Bun.listen({ hostname, port: target.port, allowHalfOpen: true, socket }));
+    return new BunServer(Bun.listen({ ...options, socket }), target);
   } catch (error) {
-    throw netError(error, "listen", "tcp", joinHostPort(target.hostname, target.port));
+    throw netError(error, "listen", target.network, target);
   }
 }
 
@@ -141,8 +170,8 @@ class BunServer implements SocketServer {
   readonly addr: Addr;
   readonly #listener: BunTcpListener;
 
-  constructor(listener: BunTcpListener) {
-    this.addr = tcpAddr(listener.hostname, listener.port);
+  constructor(listener: BunTcpListener, target: SocketTarget) {
+    this.addr = target.network === "unix" ? target : tcpAddr(listener.hostname, listener.port);
     this.#listener = listener;
   }
 
@@ -157,8 +186,8 @@ class BunServer implements SocketServer {
 }
 
 class BunSocket implements StreamSocket {
-  readonly localAddr: TcpAddr;
-  readonly remoteAddr: TcpAddr;
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
   readonly #socket: BunTcpSocket;
   #handler: StreamHandler | null = null;
   /** What came before `start`. */
@@ -178,11 +207,11 @@ class BunSocket implements StreamSocket {
   #rest: Uint8Array | null = null;
   #restStart = 0;
 
-  constructor(socket: BunTcpSocket) {
+  constructor(socket: BunTcpSocket, { localAddr, remoteAddr }: Ends) {
     this.#socket = socket;
     socket.data = this;
-    this.localAddr = tcpAddr(socket.localAddress, socket.localPort);
-    this.remoteAddr = tcpAddr(socket.remoteAddress, socket.remotePort ?? 0);
+    this.localAddr = localAddr;
+    this.remoteAddr = remoteAddr;
   }
 
   pauseUntilStarted(): void {
@@ -232,7 +261,12 @@ class BunSocket implements StreamSocket {
   }
 
   #brokenPipe(): NetError {
-    return new NetError({ op: "write", network: "tcp", addr: this.remoteAddr, code: "EPIPE" });
+    return new NetError({
+      op: "write",
+      network: this.remoteAddr.network,
+      addr: this.remoteAddr,
+      code: "EPIPE",
+    });
   }
 
   closeWrite(): void {
@@ -310,7 +344,7 @@ class BunSocket implements StreamSocket {
     this.#told = handler;
     const sound = this.#leaving || this.#error === null;
     try {
-      handler.onClose(sound ? null : netError(this.#error, "read", "tcp", this.remoteAddr));
+      handler.onClose(sound ? null : netError(this.#error, "read", this.remoteAddr.network, this.remoteAddr));
     } catch {
       // The socket is gone already: there is nothing left to break.
     }

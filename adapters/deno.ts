@@ -5,16 +5,23 @@
  * | --- | --- |
  * | a pending `read` cannot be cancelled and pins its buffer | one read is under way at most, it is never given up, and its buffer is 4 KiB while the connection is idle; it grows with what comes |
  * | `write` takes a part | the rest is written in a loop |
+ * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
- * | `setKeepAlive` has no idle time | the system's own is used |
+ * | `setKeepAlive` has no idle time | the system's own is used, but where `dial` asks for one: `node:net` |
+ * | connect ignores a local address | `node:net`, which says EINVAL for one that is not this machine's |
+ * | `reusePort` ends the process without `--unstable-net` | `node:net` |
+ * | nothing makes `::` leave IPv4 out | peers over IPv4 are dropped when they come; their port stays taken |
+ * | `node:net` throws where nobody can catch it when permission to listen is missing | permission is asked for first |
  * | no call sends RST | `reset` closes, and the kernel sends RST if something was unread |
  * | after one `ConnectionReset` reads give the end of the stream | the first error closes the socket |
  */
 
-import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { type Addr, type TcpAddr, tcpAddr, type UnixAddr, unixAddr } from "../src/net/addr.ts";
+import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
+  ConnectRequest,
   ListenRequest,
   SocketServer,
   SocketTarget,
@@ -22,17 +29,29 @@ import type {
   StreamSocket,
 } from "../src/net/stream_socket.ts";
 import { systemClock } from "./clock.ts";
+import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
+import { connectNode, listenNode } from "./node.ts";
+import { kernelPath, unixFiles } from "./unix_files.ts";
 import { webText } from "./web_text.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */
 interface DenoNetAddr {
+  readonly transport: "tcp";
   readonly hostname: string;
   readonly port: number;
 }
+interface DenoUnixAddr {
+  readonly transport: "unix";
+  /** `null` for an unnamed end. */
+  readonly path: string | null;
+}
+type DenoAddr = DenoNetAddr | DenoUnixAddr;
+/** Where to connect or listen. */
+type DenoPlace = { hostname: string; port: number } | { transport: "unix"; path: string };
 interface DenoTcpConn {
-  readonly localAddr: DenoNetAddr;
-  readonly remoteAddr: DenoNetAddr;
+  readonly localAddr: DenoAddr;
+  readonly remoteAddr: DenoAddr;
   read(p: Uint8Array): Promise<number | null>;
   write(p: Uint8Array): Promise<number>;
   closeWrite(): Promise<void>;
@@ -41,50 +60,117 @@ interface DenoTcpConn {
   setKeepAlive(on: boolean): void;
 }
 interface DenoListener {
-  readonly addr: DenoNetAddr;
+  readonly addr: DenoAddr;
   accept(): Promise<DenoTcpConn>;
   close(): void;
 }
 interface DenoSockets {
-  connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<DenoTcpConn>;
-  listen(options: { hostname: string; port: number; tcpBacklog?: number }): DenoListener;
+  readonly permissions: { request(wanted: { name: "net"; host: string }): Promise<{ state: string }> };
+  connect(options: DenoPlace & { signal?: AbortSignal }): Promise<DenoTcpConn>;
+  listen(options: DenoPlace & { tcpBacklog?: number }): DenoListener;
 }
 declare const Deno: DenoSockets;
 
 /** Deno's own sockets, and the web's text codecs. */
 export const denoAdapter: RuntimeAdapter = {
   name: "deno",
-  connect: connectTcp,
-  listen: listenTcp,
+  lookup: lookUpHost,
+  connect: connectSocket,
+  listen: listenSocket,
+  unixFiles,
   clock: systemClock,
   text: webText,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
 };
 
-async function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
-  const { hostname, port } = target;
+async function connectSocket(
+  target: SocketTarget,
+  request: ConnectRequest,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
+  if (request.localAddr !== undefined || request.keepAliveIdle !== undefined) {
+    return await connectThroughNode(target, request, signal);
+  }
+  const place = placeOf(target);
   try {
-    return new DenoSocket(
-      await Deno.connect(signal === null ? { hostname, port } : { hostname, port, signal }),
-    );
+    return new DenoSocket(await Deno.connect(signal === null ? place : { ...place, signal }));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw netError(error, "dial", "tcp", joinHostPort(hostname, port));
+    throw netError(error, "dial", target.network, target);
   }
 }
 
-async function listenTcp(
+function placeOf(target: SocketTarget): DenoPlace {
+  if (target.network === "unix") return { transport: "unix", path: kernelPath(target) };
+  return { hostname: target.hostname, port: target.port };
+}
+
+function addrOf(addr: DenoAddr): TcpAddr | UnixAddr {
+  if (addr.transport === "unix") return unixAddr((addr.path ?? "").replace(/^\0/, "@"));
+  return tcpAddr(addr.hostname, addr.port);
+}
+
+async function connectThroughNode(
+  target: SocketTarget,
+  request: ConnectRequest,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
+  try {
+    return await connectNode(target, request, signal);
+  } catch (error) {
+    if (!(error instanceof NetError) || error.code !== "EINVAL") throw error;
+    throw new NetError({
+      op: "dial",
+      network: "tcp",
+      addr: target,
+      code: "EADDRNOTAVAIL",
+      cause: error.cause,
+    });
+  }
+}
+
+async function listenSocket(
   target: SocketTarget,
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
-  const { port } = target;
-  const hostname = target.hostname || "::";
+  const accepting = request.ipv6Only ? new Ipv6Handler(handler) : handler;
+  if (request.reusePort) return await listenThroughNode(target, request, accepting);
   try {
     const backlog = request.backlog === undefined ? {} : { tcpBacklog: request.backlog };
-    return new DenoServer(Deno.listen({ hostname, port, ...backlog }), handler);
+    return new DenoServer(Deno.listen({ ...placeOf(target), ...backlog }), accepting);
   } catch (error) {
-    throw netError(error, "listen", "tcp", joinHostPort(target.hostname, port));
+    throw netError(error, "listen", target.network, target);
+  }
+}
+
+async function listenThroughNode(
+  target: SocketTarget,
+  request: ListenRequest,
+  handler: AcceptHandler,
+): Promise<SocketServer> {
+  const { state } = await Deno.permissions.request({ name: "net", host: String(target) });
+  if (state === "granted") return await listenNode(target, request, handler);
+  throw new NetError({ op: "listen", network: "tcp", addr: target, code: "EACCES" });
+}
+
+/** Drops who comes over IPv4. */
+class Ipv6Handler implements AcceptHandler {
+  readonly #handler: AcceptHandler;
+
+  constructor(handler: AcceptHandler) {
+    this.#handler = handler;
+  }
+
+  onAccept(socket: StreamSocket): void {
+    const { hostname } = socket.remoteAddr as TcpAddr;
+    // An address that came mapped into IPv6 is shown as IPv4.
+    if (hostname.includes(":")) this.#handler.onAccept(socket);
+    else socket.reset();
+  }
+
+  onError(error: NetError): void {
+    this.#handler.onError(error);
   }
 }
 
@@ -102,7 +188,7 @@ class DenoServer implements SocketServer {
   #closed = false;
 
   constructor(listener: DenoListener, handler: AcceptHandler) {
-    this.addr = tcpAddr(listener.addr.hostname, listener.addr.port);
+    this.addr = addrOf(listener.addr);
     this.#listener = listener;
     this.#handler = handler;
   }
@@ -130,7 +216,7 @@ class DenoServer implements SocketServer {
         this.#handler.onAccept(new DenoSocket(await this.#listener.accept()));
       } catch (error) {
         if (this.#closed) break;
-        this.#handler.onError(netError(error, "accept", "tcp", this.addr));
+        this.#handler.onError(netError(error, "accept", this.addr.network, this.addr));
         await new Promise<void>((resolve) => void systemClock.startTimer(resolve, ACCEPT_RETRY));
       }
     }
@@ -146,8 +232,8 @@ const LARGEST_BUFFER = 262144;
 const LITTLE_READS = 4;
 
 class DenoSocket implements StreamSocket {
-  readonly localAddr: TcpAddr;
-  readonly remoteAddr: TcpAddr;
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
   readonly #conn: DenoTcpConn;
   #handler: StreamHandler | null = null;
   #reading = false;
@@ -166,8 +252,8 @@ class DenoSocket implements StreamSocket {
 
   constructor(conn: DenoTcpConn) {
     this.#conn = conn;
-    this.localAddr = tcpAddr(conn.localAddr.hostname, conn.localAddr.port);
-    this.remoteAddr = tcpAddr(conn.remoteAddr.hostname, conn.remoteAddr.port);
+    this.localAddr = addrOf(conn.localAddr);
+    this.remoteAddr = addrOf(conn.remoteAddr);
   }
 
   start(handler: StreamHandler): void {
@@ -281,7 +367,9 @@ class DenoSocket implements StreamSocket {
     this.#told = handler;
     const error = this.#error;
     try {
-      handler.onClose(error === null ? null : netError(error, "read", "tcp", this.remoteAddr));
+      handler.onClose(
+        error === null ? null : netError(error, "read", this.remoteAddr.network, this.remoteAddr),
+      );
     } catch {
       // The socket is gone already: there is nothing left to break.
     }

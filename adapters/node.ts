@@ -3,19 +3,22 @@
  *
  * | Node | here |
  * | --- | --- |
+ * | names have an order of their own, and `connect` a race of its own | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
  * | a server's socket reads at once | `pauseOnConnect`, until `start` |
  * | `write` queues without end, and `drain` comes only above a mark | `writableLength` tells whether the kernel took all; if not, an empty write's callback tells when it has |
  * | `close` comes by itself once both sides have ended | `allowHalfOpen`; passed on as `onClose` |
  * | what breaks under a waiting write is told to its callback too | the callback is heard only when all was taken |
+ * | `resetAndDestroy` throws for a Unix socket | `destroy` then: the peer sees a reset if something was unread |
  * | `resetAndDestroy` during a shutdown fails and leaves the socket open | `destroy` then |
  */
 
-import { connect, createServer, type Server, type Socket } from "node:net";
-import { type Addr, joinHostPort, type TcpAddr, tcpAddr } from "../src/net/addr.ts";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
+  ConnectRequest,
   ListenRequest,
   SocketServer,
   SocketTarget,
@@ -24,32 +27,57 @@ import type {
 } from "../src/net/stream_socket.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
+import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
+import { kernelPath, unixFiles, UNNAMED } from "./unix_files.ts";
 
 /** Node's own sockets, text and randomness. */
 export const nodeAdapter: RuntimeAdapter = {
   name: "node",
-  connect: connectTcp,
-  listen: listenTcp,
+  lookup: lookUpHost,
+  connect: connectNode,
+  listen: listenNode,
+  unixFiles,
   clock: systemClock,
   text: bufferText,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
 };
 
-function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket> {
+/** The addresses of a socket. */
+interface Ends {
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+}
+
+function tcpEnds(socket: Socket): Ends {
+  const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = socket;
+  return { localAddr: tcpAddr(localAddress, localPort), remoteAddr: tcpAddr(remoteAddress, remotePort) };
+}
+
+/** Connects through `node:net`, on any runtime that has it. */
+export function connectNode(
+  target: SocketTarget,
+  { localAddr }: ConnectRequest,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: target.hostname, port: target.port, allowHalfOpen: true });
+    const from = localAddr && { localAddress: localAddr.hostname, localPort: localAddr.port };
+    const to = target.network === "unix"
+      ? { path: kernelPath(target) }
+      : { host: target.hostname, port: target.port, ...from };
+    const socket = connect({ ...to, allowHalfOpen: true });
     const settle = () => {
       socket.off("connect", onConnect).off("error", onError);
       signal?.removeEventListener("abort", onAbort);
     };
     const onConnect = () => {
       settle();
-      resolve(new NodeSocket(socket));
+      const unix = target.network === "unix" ? { localAddr: UNNAMED, remoteAddr: target } : null;
+      resolve(new NodeSocket(socket, unix ?? tcpEnds(socket)));
     };
     const onError = (error: Error) => {
       settle();
-      reject(netError(error, "dial", "tcp", joinHostPort(target.hostname, target.port)));
+      reject(netError(error, "dial", target.network, target));
     };
     const onAbort = () => {
       settle();
@@ -61,21 +89,25 @@ function connectTcp(target: SocketTarget, signal: AbortSignal | null): Promise<S
   });
 }
 
-function listenTcp(
+/** Listens through `node:net`, on any runtime that has it. */
+export function listenNode(
   target: SocketTarget,
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
   return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
-    const address = joinHostPort(target.hostname, target.port);
-    const refused = (error: Error) => reject(netError(error, "listen", "tcp", address));
+    const refused = (error: Error) => reject(netError(error, "listen", target.network, target));
     server.once("error", refused);
-    server.on("connection", (socket) => handler.onAccept(new NodeSocket(socket)));
-    server.listen({ host: target.hostname || undefined, port: target.port, backlog: request.backlog }, () => {
+    const unix = target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
+    server.on("connection", (socket) => handler.onAccept(new NodeSocket(socket, unix ?? tcpEnds(socket))));
+    const at = target.network === "unix"
+      ? { path: kernelPath(target) }
+      : { host: target.hostname, port: target.port };
+    server.listen({ ...at, ...request }, () => {
       server.off("error", refused);
-      server.on("error", (error) => handler.onError(netError(error, "accept", "tcp", address)));
-      resolve(new NodeServer(server));
+      server.on("error", (error) => handler.onError(netError(error, "accept", target.network, target)));
+      resolve(new NodeServer(server, target));
     });
   });
 }
@@ -84,10 +116,12 @@ class NodeServer implements SocketServer {
   readonly addr: Addr;
   readonly #server: Server;
 
-  constructor(server: Server) {
-    const { address, port } = server.address() as { address: string; port: number };
-    this.addr = tcpAddr(address, port);
+  constructor(server: Server, target: SocketTarget) {
     this.#server = server;
+    const bound = server.address() as AddressInfo | string;
+    this.addr = typeof bound === "string" || target.network === "unix"
+      ? target
+      : tcpAddr(bound.address, bound.port);
   }
 
   /** Node accepts whatever comes. */
@@ -103,8 +137,8 @@ class NodeServer implements SocketServer {
 const NOTHING = new Uint8Array(0);
 
 class NodeSocket implements StreamSocket {
-  readonly localAddr: TcpAddr;
-  readonly remoteAddr: TcpAddr;
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
   readonly #socket: Socket;
   #handler: StreamHandler | null = null;
   /** What broke it: Node's error, or what the handler threw. */
@@ -115,10 +149,10 @@ class NodeSocket implements StreamSocket {
   /** The handler that heard of the end. */
   #told: StreamHandler | null = null;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, { localAddr, remoteAddr }: Ends) {
     this.#socket = socket;
-    this.localAddr = tcpAddr(socket.localAddress ?? "", socket.localPort ?? 0);
-    this.remoteAddr = tcpAddr(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+    this.localAddr = localAddr;
+    this.remoteAddr = remoteAddr;
     // From the beginning, because an `error` that nobody hears ends the process.
     socket.on("error", (error) => this.#error ??= error);
     socket.on("close", () => this.#onClose());
@@ -202,7 +236,8 @@ class NodeSocket implements StreamSocket {
 
   #drop(): void {
     const { writableEnded, writableFinished } = this.#socket;
-    if (writableEnded && !writableFinished) this.#socket.destroy();
+    const isUnix = this.remoteAddr.network === "unix";
+    if (isUnix || writableEnded && !writableFinished) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 
@@ -225,7 +260,7 @@ class NodeSocket implements StreamSocket {
     this.#told = handler;
     const sound = this.#leaving || this.#error === null;
     try {
-      handler.onClose(sound ? null : netError(this.#error, "read", "tcp", this.remoteAddr));
+      handler.onClose(sound ? null : netError(this.#error, "read", this.remoteAddr.network, this.remoteAddr));
     } catch {
       // The socket is gone already: there is nothing left to break.
     }

@@ -8,7 +8,7 @@ export interface TcpAddr {
   toString(): string;
 }
 
-/** The end of a Unix domain socket; an unnamed one has an empty path. */
+/** The end of a Unix domain socket. An unnamed one has an empty path, and an abstract name begins with `@`. */
 export interface UnixAddr {
   readonly network: "unix";
   readonly path: string;

@@ -34,6 +34,16 @@ export interface WaitOptions {
 export interface Conn extends Reader, Writer, AsyncDisposable {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
+  /**
+   * The bytes that come, as a web stream, made when first asked for. It reads a chunk when somebody wants one, and none
+   * ahead. Cancelling it stops that, no more: nothing is lost, the connection stays open and can still be read.
+   */
+  readonly readable: ReadableStream<Uint8Array>;
+  /**
+   * A web stream to write to, made when first asked for. A write ends when the runtime has taken it; closing the stream
+   * is `closeWrite`, aborting it `closeNow`.
+   */
+  readonly writable: WritableStream<Uint8Array>;
   read(p: Uint8Array, options?: WaitOptions): Promise<number | null>;
   /** The next bytes as they came, without a copy; they are the caller's. `null` at the end of the stream. */
   readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
@@ -63,7 +73,7 @@ export interface Conn extends Reader, Writer, AsyncDisposable {
 export interface TcpConn extends Conn {
   /** Sends small writes at once (TCP_NODELAY). On from the start. */
   setNoDelay(on?: boolean): void;
-  /** TCP keep-alive. On from the start, with 15 seconds. */
+  /** TCP keep-alive. On from the start, with 15 seconds; the idle time is rounded up to whole ones. */
   setKeepAlive(on?: boolean, idleMs?: number): void;
 }
 

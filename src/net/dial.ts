@@ -1,28 +1,58 @@
-import { joinHostPort, splitHostPort } from "./addr.ts";
+import { splitHostPort, tcpAddr } from "./addr.ts";
 import type { Listener, TcpConn } from "./conn.ts";
 import { NetError } from "./errors.ts";
+import { race } from "./happy_eyeballs.ts";
+import { ipFamily } from "./ip.ts";
+import { checkTcpNetwork, dialHosts, type HostQuery, listenHost, type TcpNetwork } from "./resolve.ts";
 import type { Runtime } from "./runtime.ts";
-import { SocketConn } from "./socket_conn.ts";
+import { SocketConn, type TcpOptions } from "./socket_conn.ts";
 import { SocketListener } from "./socket_listener.ts";
+import type { ConnectRequest, StreamSocket } from "./stream_socket.ts";
 import { Alarm } from "./timer_queue.ts";
+import { listenUnix, parseUnixAddr } from "./unix.ts";
 
-/** The networks of {@linkcode Dial} and {@linkcode Listen}. */
-export type StreamNetwork = "tcp";
+/** The networks of `dial` and `listen`. */
+export type StreamNetwork = TcpNetwork | "unix";
 
-/** How to dial. */
-export interface DialOptions {
+/** The longest idle time that systems take, milliseconds. */
+const LONGEST_IDLE = 32_767_000;
+
+/** How systems without IPv6 refuse it. */
+const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
+
+interface HostPort {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** How to dial. What speaks of TCP means nothing to `"unix"`. */
+export interface DialOptions extends TcpOptions {
   /** Gives up and rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Milliseconds until the attempt fails with `ETIMEDOUT`. Default: the kernel's own, some minutes. */
+  /** Milliseconds until it fails with `ETIMEDOUT`, looking up included. Default: the kernel's own, some minutes. */
   timeout?: number;
-  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
-  noDelay?: boolean;
+  /** Where to connect from: `host:port` with an IP address or no host; port 0 is any. Default: the kernel's choice. */
+  localAddress?: string;
 }
 
 /** How to listen. */
 export interface ListenOptions {
   /** Connections that the kernel queues before they are accepted. Default: 511. */
   backlog?: number;
+  /**
+   * `"unix"` only: permission bits of the socket file, set before `listen` resolves; whoever connects needs to write.
+   * Default: what the process's mask leaves.
+   */
+  mode?: number;
+  /** Whether others may listen on the same port, who then share the connections. Default: false. */
+  reusePort?: boolean;
+  /** Whether `::` leaves IPv4 out. Default: true on `"tcp6"`, false on `"tcp"`; `"tcp4"` takes none. */
+  ipv6Only?: boolean;
+  /**
+   * Connections open at once; more are not accepted until one has closed, and wait as those do that nobody accepts.
+   * Default: no limit.
+   */
+  maxConnections?: number;
   /** Closes the listener when it is aborted. */
   signal?: AbortSignal;
 }
@@ -34,21 +64,64 @@ export async function dialOn(
   address: string,
   options: DialOptions = {},
 ): Promise<TcpConn> {
-  checkNetwork(network);
+  checkDialOptions(network, options);
+  if (network === "unix") return await dialUnix(runtime, address, options);
+  checkTcpNetwork(network, "unix");
   const { hostname, port } = splitHostPort(address);
-  checkTimeout(options.timeout);
+  const local = parseLocal(options.localAddress);
   options.signal?.throwIfAborted();
-  // Go: an empty host is this machine.
-  const target = { hostname: hostname === "" ? "localhost" : hostname, port };
-  const attempt = startAttempt(runtime, joinHostPort(target.hostname, port), options);
+  const query: HostQuery = { op: "dial", network, address, hostname, local: local?.hostname ?? "" };
+  const attempt = startAttempt(runtime, "tcp", address, options);
   try {
-    const socket = await runtime.adapter.connect(target, attempt.signal);
-    const conn = new SocketConn(socket, runtime.timers);
-    if (options.noDelay === false) conn.setNoDelay(false);
-    return conn;
+    const hosts = dialHosts(runtime, query, attempt.signal);
+    // Of one turn where nothing is looked up: then the attempt has begun when `dial` returns.
+    const addresses = hosts instanceof Promise ? await hosts : hosts;
+    const connect = (host: string, signal: AbortSignal) =>
+      runtime.adapter.connect(tcpAddr(host, port), connectRequest(host, local, options), signal);
+    const socket = await raceTo(runtime, address, addresses, connect, attempt.signal);
+    return new SocketConn(socket, runtime.timers, options);
   } finally {
     attempt.end();
   }
+}
+
+async function dialUnix(runtime: Runtime, address: string, options: DialOptions): Promise<TcpConn> {
+  const target = parseUnixAddr("dial", address);
+  options.signal?.throwIfAborted();
+  const attempt = startAttempt(runtime, "unix", address, options);
+  try {
+    return new SocketConn(await runtime.adapter.connect(target, {}, attempt.signal), runtime.timers);
+  } finally {
+    attempt.end();
+  }
+}
+
+/** Connects to whichever address answers first. */
+function raceTo(
+  runtime: Runtime,
+  address: string,
+  addresses: readonly string[],
+  connect: (host: string, signal: AbortSignal) => Promise<StreamSocket>,
+  signal: AbortSignal | null,
+): Promise<StreamSocket> {
+  const discard = (late: StreamSocket) => late.reset();
+  return race({ addresses, connect, discard, timers: runtime.timers, signal }).catch((error) => {
+    throw error instanceof AggregateError ? joined(address, error) : error;
+  });
+}
+
+function connectRequest(host: string, local: HostPort | null, { keepAlive }: DialOptions): ConnectRequest {
+  const keepAliveIdle = typeof keepAlive === "number" ? { keepAliveIdle: keepAlive } : {};
+  if (local === null) return keepAliveIdle;
+  const anywhere = ipFamily(host) === 4 ? "0.0.0.0" : "::";
+  return { ...keepAliveIdle, localAddr: tcpAddr(local.hostname || anywhere, local.port) };
+}
+
+/** One failure is told as it is; several as one, with the code of the first. */
+function joined(addr: string, failures: AggregateError): unknown {
+  const [first] = failures.errors;
+  if (failures.errors.length === 1 || !(first instanceof NetError)) return first;
+  return new NetError({ op: "dial", network: "tcp", addr, code: first.code, cause: failures });
 }
 
 /** Listens on an address. See `listen` in mod.ts. */
@@ -58,27 +131,73 @@ export async function listenOn(
   address: string,
   options: ListenOptions = {},
 ): Promise<Listener<TcpConn>> {
-  checkNetwork(network);
-  const { hostname, port } = splitHostPort(address);
-  const { backlog = 511, signal } = options;
-  if (!(Number.isInteger(backlog) && backlog > 0)) {
-    throw new RangeError(`Cannot listen: backlog is ${backlog}, not a positive integer`);
+  checkListenOptions(network, options);
+  const { backlog = 511, reusePort = false, ipv6Only = network === "tcp6", mode, signal } = options;
+  if (network === "unix") {
+    return await listenUnix(runtime, parseUnixAddr("listen", address), { backlog, mode, limits: options });
   }
-  return await SocketListener.open(runtime, { hostname, port }, { backlog }, signal);
+  checkTcpNetwork(network, "unix");
+  const { hostname, port } = splitHostPort(address);
+  signal?.throwIfAborted();
+  const query: HostQuery = { op: "listen", network, address, hostname, local: "" };
+  const host = await listenHost(runtime, query, signal ?? null);
+  const request = { backlog, reusePort, ipv6Only };
+  const open = (host: string) => SocketListener.open(runtime, tcpAddr(host, port), request, options);
+  return await open(host).catch((error) => {
+    // A machine without IPv6.
+    if (hostname === "" && network === "tcp" && NO_IPV6.has(error.code)) return open("0.0.0.0");
+    throw error;
+  });
 }
 
-function checkNetwork(network: string): void {
-  if (network !== "tcp") throw new TypeError(`Cannot use network "${network}": the known one is "tcp"`);
+function checkDialOptions(network: string, { timeout, keepAlive, localAddress }: DialOptions): void {
+  if (network === "unix" && localAddress !== undefined) {
+    throw new TypeError('Cannot dial: localAddress means nothing to "unix"');
+  }
+  if (timeout !== undefined && !isPositive(timeout)) {
+    throw new RangeError(`Cannot dial: timeout is ${timeout}, not a positive number`);
+  }
+  if (
+    keepAlive !== undefined && keepAlive !== false && !(isPositive(keepAlive) && keepAlive <= LONGEST_IDLE)
+  ) {
+    throw new RangeError(
+      `Cannot dial: keepAlive is ${keepAlive}, not false or milliseconds up to ${LONGEST_IDLE}`,
+    );
+  }
 }
 
-function checkTimeout(timeout: number | undefined): void {
-  if (timeout === undefined || (typeof timeout === "number" && timeout > 0)) return;
-  throw new RangeError(`Cannot dial: timeout is ${timeout}, not a positive number`);
+function checkListenOptions(network: string, options: ListenOptions): void {
+  const { backlog, maxConnections, ipv6Only, mode } = options;
+  for (const [name, value] of Object.entries({ backlog, maxConnections })) {
+    if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
+    throw new RangeError(`Cannot listen: ${name} is ${value}, not a positive integer`);
+  }
+  if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
+    throw new RangeError(`Cannot listen: mode is ${mode}, not permission bits from 0 to 0o777`);
+  }
+  for (const name of network === "unix" ? ["reusePort", "ipv6Only"] as const : ["mode"] as const) {
+    if (options[name] !== undefined) {
+      throw new TypeError(`Cannot listen: ${name} means nothing to "${network}"`);
+    }
+  }
+  if (ipv6Only && network === "tcp4") throw new TypeError('Cannot listen: ipv6Only contradicts "tcp4"');
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === "number" && value > 0;
+}
+
+function parseLocal(address: string | undefined): HostPort | null {
+  if (address === undefined) return null;
+  const local = splitHostPort(address);
+  if (local.hostname === "" || ipFamily(local.hostname) !== 0) return local;
+  throw new TypeError(`Cannot dial: localAddress "${address}" has a name and not an IP address`);
 }
 
 /** One signal out of the caller's and the time-out. */
 function startAttempt(
   runtime: Runtime,
+  network: "tcp" | "unix",
   address: string,
   options: DialOptions,
 ): { signal: AbortSignal | null; end: () => void } {
@@ -88,7 +207,7 @@ function startAttempt(
   const onAbort = () => abort.abort(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   const alarm = new Alarm(() => {
-    abort.abort(new NetError({ op: "dial", network: "tcp", addr: address, code: "ETIMEDOUT" }));
+    abort.abort(new NetError({ op: "dial", network, addr: address, code: "ETIMEDOUT" }));
   });
   runtime.timers.set(alarm, runtime.timers.now() + timeout);
   return {

@@ -13,7 +13,7 @@
 import type { Addr } from "./addr.ts";
 
 /** What was being done when a socket failed. */
-export type NetOp = "dial" | "listen" | "accept" | "read" | "write" | "close" | "handshake";
+export type NetOp = "lookup" | "dial" | "listen" | "accept" | "read" | "write" | "close" | "handshake";
 
 /** What is known of a failure; see {@linkcode NetError}. */
 export interface NetErrorInit {
@@ -39,7 +39,8 @@ export class NetError extends Error {
   readonly timeout: boolean;
 
   constructor(init: NetErrorInit, reason?: string) {
-    const at = init.addr === undefined ? "" : ` ${init.addr}`;
+    // An unnamed end of a Unix socket is an empty text.
+    const at = String(init.addr ?? "") === "" ? "" : ` ${init.addr}`;
     const options = init.cause === undefined ? undefined : { cause: init.cause };
     super(`${init.op} ${init.network}${at}: ${reason ?? describe(init.code)}`, options);
     this.op = init.op;

@@ -5,6 +5,7 @@ import { RandomSource } from "./random_source.ts";
 import { BufferPool } from "../bytes/buffer_pool.ts";
 import type {
   AcceptHandler,
+  ConnectRequest,
   ListenRequest,
   SocketServer,
   SocketTarget,
@@ -16,14 +17,28 @@ import { Turn } from "./turn.ts";
 /** What an adapter fills in. */
 export interface RuntimeAdapter {
   readonly name: "node" | "bun" | "deno" | "memory";
-  /** Connects; rejects with a `NetError`. An aborted attempt is dropped and rejects with the signal's reason. */
-  connect(target: SocketTarget, signal: AbortSignal | null): Promise<StreamSocket>;
-  /** Listens; rejects with a `NetError`. */
+  /** The IP addresses of a name that is none itself, as the system's resolver tells them; rejects with a `NetError`. */
+  lookup(hostname: string): Promise<readonly string[]>;
+  /**
+   * Connects to an IP address or a path; rejects with a `NetError`. An aborted attempt is dropped and rejects with the signal's
+   * reason.
+   */
+  connect(target: SocketTarget, request: ConnectRequest, signal: AbortSignal | null): Promise<StreamSocket>;
+  /** Listens on an IP address, `::` for both families, or a path, whose file goes with the listener; rejects with a `NetError`. */
   listen(target: SocketTarget, request: ListenRequest, handler: AcceptHandler): Promise<SocketServer>;
+  readonly unixFiles: UnixFiles;
   readonly clock: Clock;
   readonly text: TextCodec;
   /** Fills with bytes that nobody can guess. */
   fillRandom(into: Uint8Array): void;
+}
+
+/** What is done to the files of Unix sockets; rejects with a `NetError`. */
+export interface UnixFiles {
+  /** Removes a socket; resolves to `false`, and removes nothing, when the file is no socket. */
+  removeSocket(path: string): Promise<boolean>;
+  /** Sets the permission bits. */
+  setMode(path: string, mode: number): Promise<void>;
 }
 
 /** A runtime, with what is shared by all of its sockets. */

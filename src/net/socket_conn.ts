@@ -6,6 +6,7 @@ import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./erro
 import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 import { WaitQueue } from "./wait_queue.ts";
+import { readableOf, writableOf } from "./web_streams.ts";
 
 /** Bytes that are read ahead of the application; then the kernel holds the rest, and then the peer. */
 const READ_AHEAD = 65536;
@@ -32,6 +33,17 @@ export interface DetachedSocket {
 /** A write that waits. `bytes` is `null` for the end of the stream. */
 interface PendingWrite {
   readonly bytes: Uint8Array | null;
+}
+
+/** How a TCP connection begins. */
+export interface TcpOptions {
+  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
+  noDelay?: boolean;
+  /**
+   * Milliseconds without traffic after which the peer is asked whether it still lives; the system counts in seconds.
+   * `false`: it is not asked. Default: 15 000.
+   */
+  keepAlive?: number | false;
 }
 
 /** The {@linkcode Conn} over a runtime's stream socket. */
@@ -64,15 +76,18 @@ export class SocketConn implements TcpConn, StreamHandler {
   #closed: Promise<void> | null = null;
   #onClosed: (() => void) | null = null;
   #closeAlarm: Alarm | null = null;
+  #readable: ReadableStream<Uint8Array> | null = null;
+  #writable: WritableStream<Uint8Array> | null = null;
 
-  constructor(socket: StreamSocket, timers: TimerQueue) {
+  constructor(socket: StreamSocket, timers: TimerQueue, options: TcpOptions = {}) {
     this.#socket = socket;
     this.#timers = timers;
     this.localAddr = socket.localAddr;
     this.remoteAddr = socket.remoteAddr;
     if (socket.localAddr.network === "tcp") {
-      socket.setNoDelay(true);
-      socket.setKeepAlive(true, KEEP_ALIVE_IDLE);
+      const { noDelay = true, keepAlive = KEEP_ALIVE_IDLE } = options;
+      socket.setNoDelay(noDelay);
+      socket.setKeepAlive(keepAlive !== false, wholeSeconds(keepAlive || KEEP_ALIVE_IDLE));
     }
     socket.start(this);
   }
@@ -252,6 +267,16 @@ export class SocketConn implements TcpConn, StreamHandler {
     return new NetError(init, "an earlier write was aborted on its way");
   }
 
+  // ── Web streams ──
+
+  get readable(): ReadableStream<Uint8Array> {
+    return this.#readable ??= readableOf(this);
+  }
+
+  get writable(): WritableStream<Uint8Array> {
+    return this.#writable ??= writableOf(this);
+  }
+
   // ── Deadlines ──
 
   setDeadline(t: Deadline): void {
@@ -376,16 +401,26 @@ export class SocketConn implements TcpConn, StreamHandler {
   // ── TCP ──
 
   setNoDelay(on = true): void {
-    if (this.#state === "open" || this.#state === "detached") this.#socket.setNoDelay(on);
+    if (this.#takesTcpOptions) this.#socket.setNoDelay(on);
   }
 
   setKeepAlive(on = true, idleMs: number = KEEP_ALIVE_IDLE): void {
-    if (this.#state === "open" || this.#state === "detached") this.#socket.setKeepAlive(on, idleMs);
+    if (this.#takesTcpOptions) this.#socket.setKeepAlive(on, wholeSeconds(idleMs));
+  }
+
+  /** Also when it was taken over: the socket below still has them. */
+  get #takesTcpOptions(): boolean {
+    return this.#network === "tcp" && (this.#state === "open" || this.#state === "detached");
   }
 
   get #network(): string {
     return this.remoteAddr.network;
   }
+}
+
+/** Runtimes round down, and take none for the system's own. */
+function wholeSeconds(milliseconds: number): number {
+  return Math.ceil(milliseconds / 1000) * 1000;
 }
 
 function sizeOf(write: PendingWrite): number {

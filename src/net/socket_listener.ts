@@ -1,5 +1,6 @@
 import type { Addr } from "./addr.ts";
 import type { Listener, TcpConn, WaitOptions } from "./conn.ts";
+import { CountedSocket } from "./counted_socket.ts";
 import { type Deadline, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, type NetError } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
@@ -26,21 +27,24 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   #signal: AbortSignal | null = null;
   readonly #onAbort = (): void => void this.close();
   #closed: Promise<void> | null = null;
+  /** How many more connections may be open at once. */
+  #free: number;
 
-  private constructor(runtime: Runtime) {
+  private constructor(runtime: Runtime, maxConnections: number) {
     this.#runtime = runtime;
+    this.#free = maxConnections;
     this.#deadline = new DeadlineTimer(runtime.timers, () => this.#accepts.rejectAll(this.#expired()));
   }
 
-  /** Listens on `target`, until `signal` is aborted. */
+  /** Listens on `target`, until the signal is aborted. */
   static async open(
     runtime: Runtime,
     target: SocketTarget,
     request: ListenRequest,
-    signal?: AbortSignal,
+    { signal, maxConnections = Infinity }: { signal?: AbortSignal; maxConnections?: number },
   ): Promise<SocketListener> {
     signal?.throwIfAborted();
-    const listener = new SocketListener(runtime);
+    const listener = new SocketListener(runtime, maxConnections);
     listener.#server = await runtime.adapter.listen(target, request, listener);
     if (signal !== undefined) await listener.#closeWith(signal);
     return listener;
@@ -63,24 +67,34 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     if (this.#closed !== null) throw this.#closedError();
     options?.signal?.throwIfAborted();
     if (this.#deadline.expired) throw this.#expired();
-    const socket = this.#accepted.shift();
+    const socket = this.#free > 0 ? this.#accepted.shift() : undefined;
     if (socket !== undefined) return this.#connOver(socket);
     const next = this.#accepts.wait(undefined, options?.signal);
     this.#deadline.startWait();
-    this.#server.resume();
+    if (this.#free > 0) this.#server.resume();
     return next;
   }
 
   onAccept(socket: StreamSocket): void {
     if (this.#closed !== null || this.#accepted.length >= ACCEPT_AHEAD) return socket.reset();
-    if (this.#accepts.size > 0) {
-      this.#accepts.resolveFirst(this.#connOver(socket));
-    } else {
-      this.#accepted.push(socket);
+    this.#accepted.push(socket);
+    this.#serveAccepts();
+    if (this.#accepts.size === 0) this.#deadline.endWait();
+    if (this.#accepts.size === 0 || this.#free === 0) this.#server.pause();
+  }
+
+  #serveAccepts(): void {
+    while (this.#accepts.size > 0 && this.#free > 0 && this.#accepted.length > 0) {
+      this.#accepts.resolveFirst(this.#connOver(this.#accepted.shift()!));
     }
-    if (this.#accepts.size > 0) return;
-    this.#deadline.endWait();
-    this.#server.pause();
+  }
+
+  /** One of a limited number of connections is gone. */
+  #onGone(): void {
+    this.#free++;
+    this.#serveAccepts();
+    if (this.#accepts.size === 0) this.#deadline.endWait();
+    else if (this.#closed === null) this.#server.resume();
   }
 
   onError(error: NetError): void {
@@ -119,7 +133,9 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   }
 
   #connOver(socket: StreamSocket): TcpConn {
-    return new SocketConn(socket, this.#runtime.timers);
+    if (this.#free === Infinity) return new SocketConn(socket, this.#runtime.timers);
+    this.#free--;
+    return new SocketConn(new CountedSocket(socket, () => this.#onGone()), this.#runtime.timers);
   }
 
   #expired(): DeadlineExceededError {

@@ -1,6 +1,6 @@
 /** The port of streams: what an adapter gives for TCP, TLS and Unix sockets, and what it calls. */
 
-import type { Addr } from "./addr.ts";
+import type { Addr, TcpAddr, UnixAddr } from "./addr.ts";
 import type { NetError } from "./errors.ts";
 
 /**
@@ -63,14 +63,23 @@ export interface AcceptHandler {
   onError(error: NetError): void;
 }
 
-/** Where to connect or listen. */
-export interface SocketTarget {
-  readonly hostname: string;
-  readonly port: number;
+/** Where to connect or listen: an IP address and a port, or a path. */
+export type SocketTarget = TcpAddr | UnixAddr;
+
+/** How to connect. */
+export interface ConnectRequest {
+  /** Where to connect from; port 0 is any. Of the target's family. */
+  readonly localAddr?: TcpAddr;
+  /** The idle time that `setKeepAlive` is going to ask for, when it matters to somebody; milliseconds. */
+  readonly keepAliveIdle?: number;
 }
 
 /** How to listen. */
 export interface ListenRequest {
   /** Connections that the kernel queues. */
   readonly backlog?: number;
+  /** Whether others may listen on the same port, who then share the connections (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
+  /** Whether `::` leaves IPv4 out. */
+  readonly ipv6Only?: boolean;
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { currentAdapter } from "../../adapters/runtime.ts";
+import { tcpAddr } from "../../src/net/addr.ts";
 import { NetError } from "../../src/net/errors.ts";
 import { socketPair } from "../../src/net/pipe.ts";
 import type {
@@ -44,10 +45,10 @@ interface Bench {
 async function connectedPair(): Promise<Pair> {
   const { promise, resolve } = Promise.withResolvers<StreamSocket>();
   const handler: AcceptHandler = { onAccept: resolve, onError: (error) => assert.fail(error) };
-  const server: SocketServer = await adapter.listen({ hostname: "127.0.0.1", port: 0 }, {}, handler);
+  const server: SocketServer = await adapter.listen(tcpAddr("127.0.0.1", 0), {}, handler);
   server.resume();
   const { port } = server.addr as { port: number };
-  const [a, b] = await Promise.all([adapter.connect({ hostname: "127.0.0.1", port }, null), promise]);
+  const [a, b] = await Promise.all([adapter.connect(tcpAddr("127.0.0.1", port), {}, null), promise]);
   const stop = async () => {
     a.reset();
     b.reset();

@@ -11,7 +11,7 @@ import { dialOn, type DialOptions } from "../../src/net/dial.ts";
 import { NetError } from "../../src/net/errors.ts";
 import { socketPair } from "../../src/net/pipe.ts";
 import { Runtime, type RuntimeAdapter } from "../../src/net/runtime.ts";
-import type { SocketTarget, StreamSocket } from "../../src/net/stream_socket.ts";
+import type { ConnectRequest, SocketTarget, StreamSocket } from "../../src/net/stream_socket.ts";
 import { dial, listen } from "../../mod.ts";
 import { countedSignal, holdProcess, limit } from "./support.ts";
 import { VirtualClock } from "./virtual_clock.ts";
@@ -196,7 +196,7 @@ function hangingRuntime(): { runtime: Runtime; clock: VirtualClock; connect(sock
     ...currentAdapter(),
     name: "memory",
     clock,
-    connect: (_target: SocketTarget, signal: AbortSignal | null) =>
+    connect: (_target: SocketTarget, _request: ConnectRequest, signal: AbortSignal | null) =>
       new Promise<StreamSocket>((done, reject) => {
         resolve = done;
         signal?.addEventListener("abort", () => reject(signal.reason));

@@ -160,6 +160,12 @@ export function foreignPair({ client, server }: PairOptions = {}): Promise<Pair>
 /** The same connection behind a class that the library does not know. */
 export function foreign(conn: Conn): Conn {
   return {
+    get readable() {
+      return conn.readable;
+    },
+    get writable() {
+      return conn.writable;
+    },
     localAddr: conn.localAddr,
     remoteAddr: conn.remoteAddr,
     read: (p, options) => conn.read(p, options),

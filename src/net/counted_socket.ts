@@ -1,0 +1,67 @@
+import type { Addr } from "./addr.ts";
+import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
+
+/** A socket of which its owner is told, once, that it is gone. For whoever counts them: others save the detour. */
+export class CountedSocket implements StreamSocket {
+  readonly localAddr: Addr;
+  readonly remoteAddr: Addr;
+  readonly #socket: StreamSocket;
+  #onGone: (() => void) | null;
+
+  constructor(socket: StreamSocket, onGone: () => void) {
+    this.#socket = socket;
+    this.#onGone = onGone;
+    this.localAddr = socket.localAddr;
+    this.remoteAddr = socket.remoteAddr;
+  }
+
+  start(handler: StreamHandler): void {
+    this.#socket.start({
+      onData: (chunk) => handler.onData(chunk),
+      onEnd: () => handler.onEnd(),
+      onDrain: () => handler.onDrain(),
+      onClose: (error) => {
+        this.#tell();
+        handler.onClose(error);
+      },
+    });
+  }
+
+  #tell(): void {
+    const onGone = this.#onGone;
+    this.#onGone = null;
+    onGone?.();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.write(bytes);
+  }
+
+  closeWrite(): void {
+    this.#socket.closeWrite();
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  reset(): void {
+    this.#socket.reset();
+  }
+
+  setNoDelay(on: boolean): void {
+    this.#socket.setNoDelay(on);
+  }
+
+  setKeepAlive(on: boolean, idleMs: number): void {
+    this.#socket.setKeepAlive(on, idleMs);
+  }
+}

@@ -1,0 +1,34 @@
+/** IP literals, as far as dialling has to know them. */
+
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+const GROUP = /^[0-9a-f]{1,4}$/i;
+
+/**
+ * Tells what an address literal is. As in Go, a part of an IPv4 address has no leading zero, and an IPv6 address may
+ * have a zone (`fe80::1%eth0`).
+ *
+ * @returns 4 or 6, or 0 for what is no IP address
+ */
+export function ipFamily(text: string): 4 | 6 | 0 {
+  if (IPV4.test(text)) return 4;
+  const zone = text.indexOf("%");
+  if (zone === text.length - 1 && zone >= 0) return 0;
+  return isIpv6(zone < 0 ? text : text.slice(0, zone)) ? 6 : 0;
+}
+
+function isIpv6(text: string): boolean {
+  const halves = text.split("::");
+  if (halves.length > 2) return false;
+  const groups = halves.map((half, i) => countGroups(half, i === halves.length - 1));
+  const count = groups.reduce((sum, n) => sum + n, 0);
+  return halves.length === 1 ? count === 8 : count < 8;
+}
+
+/** How many groups of 16 bits there are; NaN for what is none. The last two may be written as IPv4. */
+function countGroups(text: string, last: boolean): number {
+  if (text === "") return 0;
+  const groups = text.split(":");
+  const endsInIpv4 = last && IPV4.test(groups.at(-1)!);
+  if (endsInIpv4) groups.pop();
+  return groups.every((group) => GROUP.test(group)) ? groups.length + (endsInIpv4 ? 2 : 0) : NaN;
+}

@@ -1,0 +1,133 @@
+import { splitHostPort, type TcpAddr, tcpAddr } from "./addr.ts";
+import { NetError, type NetOp } from "./errors.ts";
+import { interleave } from "./happy_eyeballs.ts";
+import { ipFamily } from "./ip.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** TCP over either family of IP, or over one alone. */
+export type TcpNetwork = "tcp" | "tcp4" | "tcp6";
+
+/** How to look up. */
+export interface ResolveOptions {
+  /** Gives up and rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Which families a network means. */
+const FAMILIES: Readonly<Record<TcpNetwork, readonly number[]>> = { tcp: [4, 6], tcp4: [4], tcp6: [6] };
+
+/** What an empty host means to who dials, and to who listens. */
+const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
+const EVERYWHERE: readonly string[] = ["::", "0.0.0.0"];
+
+/** @throws {TypeError} when it is none */
+export function checkTcpNetwork(network: string, ...others: string[]): asserts network is TcpNetwork {
+  if (Object.hasOwn(FAMILIES, network)) return;
+  const known = [...Object.keys(FAMILIES), ...others].join(", ");
+  throw new TypeError(`Cannot use network "${network}": the known ones are ${known}`);
+}
+
+/** Finds the first address. See `resolveTcpAddr` in mod.ts. */
+export async function resolveTcpAddrOn(
+  runtime: Runtime,
+  network: TcpNetwork,
+  address: string,
+  { signal }: ResolveOptions = {},
+): Promise<TcpAddr> {
+  checkTcpNetwork(network);
+  const { hostname, port } = splitHostPort(address);
+  signal?.throwIfAborted();
+  if (hostname === "") return tcpAddr(inFamilies(EVERYWHERE, network)[0]!, port);
+  const hosts = await resolveHost(
+    runtime,
+    { op: "lookup", network, address, hostname, local: "" },
+    signal ?? null,
+  );
+  return tcpAddr(preferIpv4(hosts), port);
+}
+
+/** What is looked up, and for what. */
+export interface HostQuery {
+  readonly op: NetOp;
+  readonly network: TcpNetwork;
+  /** What errors name. */
+  readonly address: string;
+  readonly hostname: string;
+  /** Where to connect from, which only reaches its own family; empty for anywhere. */
+  readonly local: string;
+}
+
+/** Where to dial, the best first: IP addresses of the network's families, which take turns. */
+export function dialHosts(
+  runtime: Runtime,
+  query: HostQuery,
+  signal: AbortSignal | null,
+): readonly string[] | Promise<readonly string[]> {
+  if (query.hostname === "") return suitable(LOOPBACK, query);
+  return resolveHost(runtime, query, signal);
+}
+
+/** Where to listen: one IP address, IPv4 before IPv6 as in Go; both families for an empty host. */
+export async function listenHost(
+  runtime: Runtime,
+  query: HostQuery,
+  signal: AbortSignal | null,
+): Promise<string> {
+  if (query.hostname === "") return inFamilies(EVERYWHERE, query.network)[0]!;
+  return preferIpv4(await resolveHost(runtime, query, signal));
+}
+
+/** IP addresses of a host, at least one. A literal is not looked up, and its answer is no promise. */
+function resolveHost(
+  runtime: Runtime,
+  query: HostQuery,
+  signal: AbortSignal | null,
+): readonly string[] | Promise<readonly string[]> {
+  if (ipFamily(query.hostname) === 0) return lookUp(runtime, query, signal);
+  return suitable([query.hostname], query);
+}
+
+async function lookUp(
+  runtime: Runtime,
+  query: HostQuery,
+  signal: AbortSignal | null,
+): Promise<readonly string[]> {
+  const found = await abortable(runtime.adapter.lookup(query.hostname), signal).catch((error) => {
+    throw error instanceof NetError ? failed(query, error.code, error) : error;
+  });
+  if (found.length === 0) throw failed(query, "ENOTFOUND");
+  return interleave(suitable(found, query));
+}
+
+/** Those of the right family, at least one. Go: "no suitable address". */
+function suitable(found: readonly string[], query: HostQuery): readonly string[] {
+  const family = ipFamily(query.local);
+  const hosts = inFamilies(found, query.network).filter((host) => family === 0 || ipFamily(host) === family);
+  if (hosts.length > 0) return hosts;
+  const { network, local } = query;
+  const wanted = local === "" ? network : `${network} from ${local}`;
+  throw failed(query, "EADDRNOTAVAIL", undefined, `no suitable address for ${wanted}: ${found.join(", ")}`);
+}
+
+/** Ends with the signal; what is under way cannot be stopped, so that its end is nobody's. */
+function abortable<T>(result: Promise<T>, signal: AbortSignal | null): Promise<T> {
+  if (signal === null) return result;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+function inFamilies(hosts: readonly string[], network: TcpNetwork): readonly string[] {
+  return hosts.filter((host) => FAMILIES[network].includes(ipFamily(host)));
+}
+
+function preferIpv4(hosts: readonly string[]): string {
+  return hosts.find((host) => ipFamily(host) === 4) ?? hosts[0]!;
+}
+
+function failed({ op, address }: HostQuery, code: string, cause?: unknown, reason?: string): NetError {
+  return new NetError({ op, network: "tcp", addr: address, code, cause }, reason);
+}

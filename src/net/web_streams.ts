@@ -1,0 +1,32 @@
+import type { Conn } from "./conn.ts";
+
+/** What is left to the connection itself: nothing is read or written ahead here. */
+const NOTHING_AHEAD = { highWaterMark: 0 };
+
+/** See `Conn.readable`. */
+export function readableOf(conn: Conn): ReadableStream<Uint8Array> {
+  const cancelled = new AbortController();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const chunk = await conn.readChunk({ signal: cancelled.signal });
+      if (chunk === null) controller.close();
+      else controller.enqueue(chunk);
+    },
+    cancel: (reason) => cancelled.abort(reason),
+  }, NOTHING_AHEAD);
+}
+
+/** See `Conn.writable`. */
+export function writableOf(conn: Conn): WritableStream<Uint8Array> {
+  return new WritableStream<Uint8Array>({
+    start(controller) {
+      // `abort` below waits for the write that is under way, for which a peer that does not read may keep it for ever.
+      controller.signal.addEventListener("abort", () => conn.closeNow());
+    },
+    async write(chunk) {
+      await conn.write(chunk);
+    },
+    close: () => conn.closeWrite(),
+    abort: () => conn.closeNow(),
+  });
+}

@@ -1,0 +1,257 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { describe, it } from "node:test";
+import { currentAdapter } from "../../adapters/runtime.ts";
+import { type TcpAddr, tcpAddr } from "../../src/net/addr.ts";
+import type { Listener, TcpConn } from "../../src/net/conn.ts";
+import { dialOn, type DialOptions, listenOn, type ListenOptions } from "../../src/net/dial.ts";
+import { NetError } from "../../src/net/errors.ts";
+import { socketPair } from "../../src/net/pipe.ts";
+import { Runtime } from "../../src/net/runtime.ts";
+import type {
+  ConnectRequest,
+  ListenRequest,
+  SocketServer,
+  SocketTarget,
+  StreamSocket,
+} from "../../src/net/stream_socket.ts";
+import { dial, listen } from "../../mod.ts";
+import { testConn } from "./conformance.ts";
+import { holdProcess, isDeadlineExceeded, limit } from "./support.ts";
+
+const resets = currentAdapter().name !== "deno";
+
+function portOf(listener: Listener): number {
+  return (listener.addr as TcpAddr).port;
+}
+
+/** A connection whose dialling end has these options. */
+async function makePair(options: DialOptions): Promise<{ a: TcpConn; b: TcpConn; stop(): Promise<void> }> {
+  const listener = await listen("tcp", "127.0.0.1:0");
+  const [a, b] = await Promise.all([dial("tcp", String(listener.addr), options), listener.accept()]);
+  const stop = async () => {
+    a.closeNow();
+    b.closeNow();
+    await listener.close();
+  };
+  return { a, b, stop };
+}
+
+// On Deno the dialling end is another implementation, see its adapter's table; the accepting one sends no RST.
+testConn("tcp from a local address", () => makePair({ localAddress: "127.0.0.1:0" }), { resets });
+
+describe("dial's localAddress", () => {
+  holdProcess();
+
+  it("is where the connection comes from", limit, async () => {
+    const { a, b, stop } = await makePair({ localAddress: "127.0.0.2:0" });
+    assert.match(String(b.remoteAddr), /^127\.0\.0\.2:\d+$/);
+    assert.equal(String(a.localAddr), String(b.remoteAddr));
+    await stop();
+  });
+
+  it("may be a port alone", limit, async () => {
+    const free = await listen("tcp", "127.0.0.1:0");
+    const port = portOf(free);
+    await free.close();
+    const { b, stop } = await makePair({ localAddress: `:${port}` });
+    assert.equal(String(b.remoteAddr), `127.0.0.1:${port}`);
+    await stop();
+  });
+
+  it("fails when it is not this machine's", limit, async () => {
+    const listener = await listen("tcp", "127.0.0.1:0");
+    await assert.rejects(dial("tcp", String(listener.addr), { localAddress: "192.0.2.1:0" }), (error) => {
+      assert.ok(error instanceof NetError);
+      assert.deepEqual([error.code, error.op], ["EADDRNOTAVAIL", "dial"]);
+      return true;
+    });
+    await listener.close();
+  });
+
+  it("reaches its own family only", limit, async () => {
+    await assert.rejects(dial("tcp", "127.0.0.1:80", { localAddress: "[::1]:0" }), {
+      code: "EADDRNOTAVAIL",
+      message: "dial tcp 127.0.0.1:80: no suitable address for tcp from ::1: 127.0.0.1",
+    });
+  });
+
+  it("is an address and no name", limit, async () => {
+    for (const localAddress of ["localhost:0", "127.0.0.1", "::1"]) {
+      await assert.rejects(dial("tcp", "127.0.0.1:80", { localAddress }), TypeError);
+    }
+  });
+});
+
+/** What the core asks of a socket and of an adapter. */
+async function asked(options: DialOptions): Promise<unknown[]> {
+  const calls: unknown[] = [];
+  const [socket] = socketPair();
+  const addr = tcpAddr("127.0.0.1", 1);
+  Object.defineProperties(socket, { localAddr: { value: addr }, remoteAddr: { value: addr } });
+  socket.setNoDelay = (on) => void calls.push(["noDelay", on]);
+  socket.setKeepAlive = (on, idle) => void calls.push(["keepAlive", on, idle]);
+  const runtime = new Runtime({
+    ...currentAdapter(),
+    connect: async (_target: SocketTarget, request: ConnectRequest): Promise<StreamSocket> => {
+      calls.push(request);
+      return socket;
+    },
+  });
+  (await dialOn(runtime, "tcp", "127.0.0.1:1", options)).closeNow();
+  return calls;
+}
+
+describe("dial's noDelay and keepAlive", () => {
+  holdProcess();
+
+  const cases: [DialOptions, unknown[]][] = [
+    [{}, [{}, ["noDelay", true], ["keepAlive", true, 15_000]]],
+    [{ noDelay: false, keepAlive: false }, [{}, ["noDelay", false], ["keepAlive", false, 15_000]]],
+    [{ keepAlive: 1 }, [{ keepAliveIdle: 1 }, ["noDelay", true], ["keepAlive", true, 1000]]],
+    [{ keepAlive: 60_000 }, [{ keepAliveIdle: 60_000 }, ["noDelay", true], ["keepAlive", true, 60_000]]],
+  ];
+  for (const [options, calls] of cases) {
+    it(`ask for what ${JSON.stringify(options)} says`, limit, async () => {
+      assert.deepEqual(await asked(options), calls);
+    });
+  }
+
+  it("work on real sockets", limit, async () => {
+    for (const keepAlive of [false, 1, 60_000] as const) {
+      const { a, b, stop } = await makePair({ keepAlive, noDelay: false });
+      await a.write(Uint8Array.of(1));
+      assert.deepEqual([...(await b.readChunk())!], [1]);
+      await stop();
+    }
+  });
+
+  it("refuse wrong values", limit, async () => {
+    for (const keepAlive of [0, -1, NaN, Infinity, true, "5"]) {
+      await assert.rejects(dial("tcp", "127.0.0.1:80", { keepAlive: keepAlive as number }), RangeError);
+    }
+  });
+});
+
+describe("listen's options", () => {
+  holdProcess();
+
+  it("reusePort lets two listen on one port", limit, async () => {
+    const first = await listen("tcp", "127.0.0.1:0", { reusePort: true });
+    const second = await listen("tcp", String(first.addr), { reusePort: true });
+    await assert.rejects(listen("tcp", String(first.addr)), { code: "EADDRINUSE" });
+    const accepted = Promise.race([first.accept(), second.accept()]);
+    const conn = await dial("tcp", String(first.addr));
+    (await accepted).closeNow();
+    conn.closeNow();
+    for (const listener of [first, second]) await listener.close();
+  });
+
+  for (const [network, options] of [["tcp", { ipv6Only: true }], ["tcp6", {}]] as const) {
+    it(`IPv4 is left out by ${network} with ${JSON.stringify(options)}`, limit, async () => {
+      const listener = await listen(network, "[::]:0", options);
+      const socket = connect({ host: "127.0.0.1", port: portOf(listener) });
+      const accepted = listener.accept();
+      await new Promise((resolve) => socket.on("error", () => {}).once("close", resolve));
+      const [a, b] = await Promise.all([dial("tcp", `[::1]:${portOf(listener)}`), accepted]);
+      assert.equal(String(b.remoteAddr), String(a.localAddr));
+      a.closeNow();
+      b.closeNow();
+      await listener.close();
+    });
+  }
+
+  it("ipv6Only: false lets IPv4 in on tcp6", limit, async () => {
+    const listener = await listen("tcp6", ":0", { ipv6Only: false });
+    const [a, b] = await Promise.all([dial("tcp4", `:${portOf(listener)}`), listener.accept()]);
+    a.closeNow();
+    b.closeNow();
+    await listener.close();
+  });
+
+  it("falls back to IPv4 on a machine without IPv6", limit, async () => {
+    const tried: string[] = [];
+    const runtime = new Runtime({
+      ...currentAdapter(),
+      listen: async (addr: SocketTarget, _request: ListenRequest): Promise<SocketServer> => {
+        tried.push(String(addr));
+        if (String(addr) === "[::]:80") {
+          throw new NetError({ op: "listen", network: "tcp", addr, code: "EAFNOSUPPORT" });
+        }
+        return { addr, pause() {}, resume() {}, close: async () => {} };
+      },
+    });
+    await (await listenOn(runtime, "tcp", ":80")).close();
+    assert.deepEqual(tried, ["[::]:80", "0.0.0.0:80"]);
+    await assert.rejects(listenOn(runtime, "tcp6", ":80"), { code: "EAFNOSUPPORT" });
+  });
+
+  it("refuses what makes no sense", limit, async () => {
+    await assert.rejects(listen("tcp4", ":0", { ipv6Only: true }), TypeError);
+    for (const maxConnections of [0, -1, 1.5, NaN, "5"]) {
+      const options = { maxConnections } as ListenOptions;
+      await assert.rejects(listen("tcp", "127.0.0.1:0", options), RangeError);
+    }
+  });
+});
+
+describe("listen's maxConnections", () => {
+  holdProcess();
+
+  it("lets the next one in when one has closed, whoever closes it", limit, async () => {
+    const listener = await listen("tcp", "127.0.0.1:0", { maxConnections: 2 });
+    const dialled: TcpConn[] = [];
+    for (let i = 0; i < 6; i++) {
+      const conn = await dial("tcp", String(listener.addr));
+      await conn.write(Uint8Array.of(i));
+      dialled.push(conn);
+    }
+    const open: TcpConn[] = [await listener.accept(), await listener.accept()];
+    for (let i = 2; i < 6; i++) {
+      const accepting = listener.accept();
+      listener.setDeadline(Date.now() + 20);
+      if (i === 2) await assert.rejects(accepting, isDeadlineExceeded);
+      listener.setDeadline(null);
+      const next = i === 2 ? listener.accept() : accepting;
+      const leaving = open.shift()!;
+      if (i % 2 === 0) {
+        await leaving.close();
+      } else {
+        // The peer's end alone is no close: this side still has it open.
+        await dialled[i - 2]!.close();
+        while (await leaving.readChunk() !== null);
+        leaving.closeNow();
+      }
+      const conn = await next;
+      assert.deepEqual([...(await conn.readChunk())!], [i]);
+      open.push(conn);
+    }
+    for (const conn of [...dialled, ...open]) conn.closeNow();
+    await listener.close();
+  });
+
+  it("serves many with one at a time", limit, async () => {
+    const listener = await listen("tcp", "127.0.0.1:0", { maxConnections: 1 });
+    let [now, most] = [0, 0];
+    const serve = async () => {
+      for await (const conn of listener) {
+        most = Math.max(most, ++now);
+        void (async () => {
+          await conn.write((await conn.readChunk())!);
+          now--;
+          await conn.close();
+        })();
+      }
+    };
+    const serving = serve();
+    await Promise.all(Array.from({ length: 50 }, async (_, i) => {
+      const conn = await dial("tcp", String(listener.addr));
+      await conn.write(Uint8Array.of(i));
+      assert.deepEqual([...(await conn.readChunk())!], [i]);
+      await conn.close();
+    }));
+    await listener.close();
+    await serving;
+    assert.equal(most, 1);
+  });
+});
