@@ -11,13 +11,13 @@
  * | connect ignores a local address | `node:net`, which says EINVAL for one that is not this machine's |
  * | `reusePort` ends the process without `--unstable-net` | `node:net` |
  * | nothing makes `::` leave IPv4 out | peers over IPv4 are dropped when they come; their port stays taken |
- * | `node:net` throws where nobody can catch it when permission to listen is missing | permission is asked for first |
+ * | `node:net` throws where nobody can catch it when permission to bind is missing | permission is asked for first |
  * | no call sends RST | `reset` closes, and the kernel sends RST if something was unread |
  * | after one `ConnectionReset` reads give the end of the stream | the first error closes the socket |
  */
 
 import { type Addr, type TcpAddr, tcpAddr, type UnixAddr, unixAddr } from "../src/net/addr.ts";
-import { NetError } from "../src/net/errors.ts";
+import { NetError, type NetOp } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
@@ -115,6 +115,8 @@ async function connectThroughNode(
   request: ConnectRequest,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
+  if (request.localAddr !== undefined) await askPermission("dial", request.localAddr);
+  signal?.throwIfAborted();
   try {
     return await connectNode(target, request, signal);
   } catch (error) {
@@ -149,9 +151,14 @@ async function listenThroughNode(
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
-  const { state } = await Deno.permissions.request({ name: "net", host: String(target) });
-  if (state === "granted") return await listenNode(target, request, handler);
-  throw new NetError({ op: "listen", network: "tcp", addr: target, code: "EACCES" });
+  await askPermission("listen", target);
+  return await listenNode(target, request, handler);
+}
+
+/** Permission to bind to an address, which `node:net` would miss where nobody can catch it. */
+async function askPermission(op: NetOp, addr: Addr): Promise<void> {
+  const { state } = await Deno.permissions.request({ name: "net", host: String(addr) });
+  if (state !== "granted") throw new NetError({ op, network: addr.network, addr, code: "EACCES" });
 }
 
 /** Drops who comes over IPv4. */

@@ -10,6 +10,8 @@ import { netError } from "./net_errors.ts";
 export function lookUpHost(hostname: string): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
     lookup(hostname, { all: true, verbatim: true }, (error, found) => {
+      // Deno's lack of permission is EPERM here, and EACCES elsewhere.
+      if (error?.code === "EPERM") error.code = "EACCES";
       if (error) reject(netError(error, "lookup", "tcp", hostname));
       else resolve(found.map(({ address }) => address));
     });
