@@ -13,7 +13,7 @@ import { Room, type RoomOwner } from "./room.ts";
 export interface HubOptions<Data = unknown> {
   /** Bytes that one client's queue may hold. Default: 1 MiB. */
   maxQueuedBytes?: number;
-  /** Messages that one client's queue may hold. Default: 4,096. */
+  /** Messages that one client's queue may hold: small ones cost more than their bytes. Default: 16,384. */
   maxQueuedMessages?: number;
   /** Told after a client was evicted because its queue was full. */
   onEvict?: (client: HubClient<Data>) => void;
@@ -76,7 +76,7 @@ export class Hub<Data = unknown> implements ClientOwner<Data>, RoomOwner<Data>, 
     this.#runtime = runtime;
     this.limits = {
       maxQueuedBytes: positive("maxQueuedBytes", options.maxQueuedBytes, 1_048_576),
-      maxQueuedMessages: positive("maxQueuedMessages", options.maxQueuedMessages, 4_096),
+      maxQueuedMessages: positive("maxQueuedMessages", options.maxQueuedMessages, 16_384),
     };
     this.#onEvict = options.onEvict;
     this.#pingInterval = positive("pingInterval", options.pingInterval, 30_000);
