@@ -35,6 +35,7 @@ const runtime = new Runtime(currentAdapter());
  *   several addresses fail, the code is the first one's, and the cause is an `AggregateError` of them all
  */
 export function dial(network: TcpNetwork, address: string, options?: DialOptions): Promise<TcpConn>;
+/** The same for any network. */
 export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn>;
 export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn> {
   return dialOn(runtime, network, address, options);
@@ -55,6 +56,7 @@ export function listen(
   address: string,
   options?: ListenOptions,
 ): Promise<Listener<TcpConn>>;
+/** The same for any network. */
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener>;
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener> {
   return listenOn(runtime, network, address, options);
@@ -191,3 +193,4 @@ export {
   type NetOp,
   UnexpectedEofError,
 } from "./src/net/errors.ts";
+export type { TcpOptions } from "./src/net/socket_conn.ts";

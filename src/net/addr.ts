@@ -2,22 +2,31 @@
 
 /** The end of a TCP or TLS connection. */
 export interface TcpAddr {
+  /** Always `"tcp"`. */
   readonly network: "tcp";
+  /** An IP address. */
   readonly hostname: string;
+  /** 1 to 65535. */
   readonly port: number;
+  /** As `dial` and `listen` read it. */
   toString(): string;
 }
 
 /** The end of a Unix domain socket. An unnamed one has an empty path, and an abstract name begins with `@`. */
 export interface UnixAddr {
+  /** Always `"unix"`. */
   readonly network: "unix";
+  /** The file's path. */
   readonly path: string;
+  /** As `dial` and `listen` read it. */
   toString(): string;
 }
 
 /** The end of an in-memory connection. */
 export interface PipeAddr {
+  /** Always `"pipe"`. */
   readonly network: "pipe";
+  /** As `dial` and `listen` read it. */
   toString(): string;
 }
 
@@ -82,7 +91,9 @@ function parsePort(address: string, digits: string): number {
 /** One class for all, so that an address costs an object and no closure. */
 class SocketTcpAddr implements TcpAddr {
   readonly network = "tcp";
+  /** An IP address. */
   readonly hostname: string;
+  /** 1 to 65535. */
   readonly port: number;
 
   constructor(hostname: string, port: number) {

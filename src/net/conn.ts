@@ -32,7 +32,9 @@ export interface WaitOptions {
  * {@linkcode ClosedError} after `close`, with {@linkcode NetError} when the connection breaks.
  */
 export interface Conn extends Reader, Writer, AsyncDisposable {
+  /** This end. */
   readonly localAddr: Addr;
+  /** The other end. */
   readonly remoteAddr: Addr;
   /**
    * The bytes that come, as a web stream, made when first asked for. It reads a chunk when somebody wants one, and none
@@ -44,6 +46,7 @@ export interface Conn extends Reader, Writer, AsyncDisposable {
    * is `closeWrite`, aborting it `closeNow`.
    */
   readonly writable: WritableStream<Uint8Array>;
+  /** Fills what it can of `p`; `null` at the end of the stream. */
   read(p: Uint8Array, options?: WaitOptions): Promise<number | null>;
   /** The next bytes as they came, without a copy; they are the caller's. `null` at the end of the stream. */
   readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
@@ -79,6 +82,7 @@ export interface TcpConn extends Conn {
 
 /** Accepts connections. Go: `net.Listener`. */
 export interface Listener<C extends Conn = Conn> extends AsyncIterable<C>, AsyncDisposable {
+  /** Where it listens. */
   readonly addr: Addr;
   /** The next connection. Rejects with `ClosedError` after `close`; `for await` ends then. */
   accept(options?: WaitOptions): Promise<C>;

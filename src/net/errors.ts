@@ -26,6 +26,7 @@ export interface NetErrorInit {
 
 /** An operation on a socket failed. Go: `net.OpError`. */
 export class NetError extends Error {
+  /** The name of the class. */
   override readonly name: string = "NetError";
   /** What was being done. */
   readonly op: NetOp;
@@ -38,6 +39,12 @@ export class NetError extends Error {
   /** True when the failure is a time-out. */
   readonly timeout: boolean;
 
+  /**
+   * Makes one.
+   *
+   * @param init what is known
+   * @param reason in words; default: the code's meaning
+   */
   constructor(init: NetErrorInit, reason?: string) {
     // An unnamed end of a Unix socket is an empty text.
     const at = String(init.addr ?? "") === "" ? "" : ` ${init.addr}`;
@@ -53,8 +60,16 @@ export class NetError extends Error {
 
 /** A deadline passed. The socket is still usable: move the deadline and go on. Go: `os.ErrDeadlineExceeded`. */
 export class DeadlineExceededError extends NetError {
+  /** Always `"DeadlineExceededError"`. */
   override readonly name = "DeadlineExceededError";
 
+  /**
+   * Makes one.
+   *
+   * @param op what was being done
+   * @param network of what
+   * @param addr to whom
+   */
   constructor(op: NetOp, network: string, addr?: Addr | string) {
     super({ op, network, addr, code: "ETIMEDOUT" }, "deadline exceeded");
   }
@@ -62,8 +77,16 @@ export class DeadlineExceededError extends NetError {
 
 /** The socket was closed on this side, before or during the call. Go: `net.ErrClosed`. */
 export class ClosedError extends NetError {
+  /** Always `"ClosedError"`. */
   override readonly name = "ClosedError";
 
+  /**
+   * Makes one.
+   *
+   * @param op what was being done
+   * @param network of what
+   * @param addr to whom
+   */
   constructor(op: NetOp, network: string, addr?: Addr | string) {
     super({ op, network, addr, code: "ECLOSED" }, "use of closed connection");
   }
@@ -71,6 +94,7 @@ export class ClosedError extends NetError {
 
 /** The stream ended in the middle of something. Go: `io.ErrUnexpectedEOF`. */
 export class UnexpectedEofError extends Error {
+  /** Always `"UnexpectedEofError"`. */
   override readonly name = "UnexpectedEofError";
 }
 
