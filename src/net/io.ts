@@ -1,5 +1,6 @@
 /** What Go's package io does with readers and writers. */
 
+import { concat } from "../bytes/concat.ts";
 import type { Reader, WaitOptions, Writer } from "./conn.ts";
 import { UnexpectedEofError } from "./errors.ts";
 
@@ -34,7 +35,7 @@ export async function readAll(reader: Reader, options: ReadAllOptions = {}): Pro
     if (length > limit) throw new RangeError(`Cannot read all: the stream is longer than ${limit} bytes`);
     parts.push(part);
   }
-  return join(parts, length);
+  return concat(parts);
 }
 
 /**
@@ -92,14 +93,4 @@ function readPart(reader: Reader, p: Uint8Array, options?: WaitOptions): Promise
     p,
     options,
   );
-}
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const joined = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }

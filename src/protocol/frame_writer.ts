@@ -1,3 +1,4 @@
+import { concat } from "../bytes/concat.ts";
 import { type BufferPool, POOL_BUFFER_SIZE } from "../bytes/buffer_pool.ts";
 import type { TextCodec } from "../bytes/text.ts";
 import {
@@ -190,7 +191,7 @@ export class FrameWriter {
 
   /** All control frames that wait, in one run. */
   #takeUrgent(): Uint8Array {
-    const bytes = this.#urgent.length === 1 ? this.#urgent[0]! : concat(this.#urgent);
+    const bytes = concat(this.#urgent);
     this.#urgent = [];
     this.#taken = { bytes, length: bytes.length, pooled: null, endsFrame: true };
     return bytes;
@@ -280,16 +281,6 @@ export class FrameWriter {
 /** Whether the bytes can be sent from later: memory that is shared or changes its size is not for every socket. */
 function isStable({ buffer }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && !buffer.resizable;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }
 
 /** A loop beats the call that `set` makes for a few bytes. */

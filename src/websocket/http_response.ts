@@ -1,3 +1,4 @@
+import { concat } from "../bytes/concat.ts";
 import type { Conn } from "../net/conn.ts";
 import type { Runtime } from "../net/runtime.ts";
 import { encodeResponseHead, statusText } from "../protocol/http_head_writer.ts";
@@ -95,7 +96,7 @@ export class ResponseWriter {
   async #write(parts: Uint8Array[]): Promise<void> {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     this.#begun = true;
-    for (const bytes of length <= JOIN_BELOW ? [concat(parts, length)] : parts) {
+    for (const bytes of length <= JOIN_BELOW ? [concat(parts)] : parts) {
       this.#conn.setWriteDeadline(this.#runtime.timers.now() + this.#timeout);
       await this.#conn.write(bytes);
     }
@@ -137,17 +138,6 @@ function lengthField(
 function httpChunk(parts: Uint8Array[], length: number): Uint8Array[] {
   if (length === 0) return [];
   return [encoder.encode(`${length.toString(16)}\r\n`), ...parts, encoder.encode("\r\n")];
-}
-
-function concat(parts: Uint8Array[], length: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const joined = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }
 
 const encoder = new TextEncoder();

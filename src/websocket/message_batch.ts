@@ -1,3 +1,4 @@
+import { concat } from "../bytes/concat.ts";
 import type { MessageEncoding, PreparedMessage } from "./prepared_message.ts";
 
 /**
@@ -54,18 +55,8 @@ export class MessageBatch {
     if (this.count === 1) return this.message.encodedBy(encoding);
     if (this.#encoding !== encoding || this.#bytes === null) {
       this.#encoding = encoding;
-      this.#bytes = join(this.messages().map((message) => message.encodedBy(encoding)));
+      this.#bytes = concat(this.messages().map((message) => message.encodedBy(encoding)));
     }
     return this.#bytes;
   }
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }
