@@ -163,11 +163,11 @@ export class Engine
     last: boolean,
   ): void {
     if (this.#leaving) return;
-    const { messageLength, readLimit } = this.#protocol;
+    const protocol = this.#protocol;
     const valid = first && last
       ? this.incoming.addWhole(text, chunk, start, end)
-      : this.incoming.addPiece(text, chunk, start, end, last, messageLength, readLimit);
-    if (!valid) this.#protocol.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
+      : this.incoming.addPiece(text, chunk, start, end, last, protocol.messageLength, protocol.readLimit);
+    if (!valid) protocol.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
   }
 
   onPing(): void {}
