@@ -1,6 +1,7 @@
 /** What is sent to and fro with every foreign peer. */
 
 import assert from "node:assert/strict";
+import { dialWebSocket } from "../../mod.ts";
 
 /** Options of every test. */
 export const limit: { timeout: number } = { timeout: 20_000 };
@@ -34,4 +35,22 @@ export function assertSame(actual: unknown, expected: string | Uint8Array): void
   assert.ok(view instanceof Uint8Array, `${actual} is not bytes`);
   assert.equal(view.length, expected.length);
   assert.equal(view.findIndex((byte, i) => byte !== expected[i]), -1);
+}
+
+/** A server that echoes sends every message back, and ends in order. */
+export async function checkMessages(url: string): Promise<void> {
+  const conn = await dialWebSocket(url, { readLimit: 1 << 21 });
+  for (const [, message] of messages) {
+    await conn.writeMessage(message);
+    assertSame((await conn.readMessage()).data, message);
+  }
+  assert.equal((await conn.close()).wasClean, true);
+}
+
+/** A server that echoes sends 1,000 messages back in order. */
+export async function checkOrder(url: string): Promise<void> {
+  const conn = await dialWebSocket(url);
+  for (let i = 0; i < 1000; i++) await conn.writeMessage(`message ${i}`);
+  for (let i = 0; i < 1000; i++) assert.equal((await conn.readMessage()).data, `message ${i}`);
+  await conn.close();
 }

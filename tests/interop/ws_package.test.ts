@@ -13,7 +13,7 @@ import {
   type WebSocketConn,
   type WebSocketServer,
 } from "../../mod.ts";
-import { assertSame, limit, messages } from "./messages.ts";
+import { assertSame, checkMessages, checkOrder, limit, messages } from "./messages.ts";
 
 describe("npm ws as the client", limit, () => {
   let server: WebSocketServer;
@@ -100,21 +100,9 @@ describe("npm ws as the server", limit, () => {
   });
   after(() => void server.close());
 
-  it("sends every message back", limit, async () => {
-    const conn = await dialWebSocket(url, { readLimit: 1 << 21 });
-    for (const [, message] of messages) {
-      await conn.writeMessage(message);
-      assertSame((await conn.readMessage()).data, message);
-    }
-    assert.equal((await conn.close()).wasClean, true);
-  });
+  it("sends every message back", limit, () => checkMessages(url));
 
-  it("sends 1,000 messages back in order", limit, async () => {
-    const conn = await dialWebSocket(url);
-    for (let i = 0; i < 1000; i++) await conn.writeMessage(`message ${i}`);
-    for (let i = 0; i < 1000; i++) assert.equal((await conn.readMessage()).data, `message ${i}`);
-    await conn.close();
-  });
+  it("sends 1,000 messages back in order", limit, () => checkOrder(url));
 
   it("answers pings", limit, async () => {
     const conn = await dialWebSocket(url);
