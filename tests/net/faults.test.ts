@@ -362,6 +362,18 @@ describe("faults: a stall at every byte", () => {
     assert.deepEqual([outcome.client, outcome.server], [null, null]);
   });
 
+  test("under a large write: close waits until it has left", async () => {
+    const client: Side = async (conn, proxy) => {
+      const writing = conn.write(much);
+      const closing = conn.close();
+      proxy.release();
+      await Promise.all([writing, closing]);
+    };
+    const server: Side = async (conn) => assertBytes(await readAll(conn, { limit: much.length }), much);
+    const outcome = await exchange(stallLarge, client, server);
+    assert.deepEqual([outcome.client, outcome.server], [null, null]);
+  });
+
   test("under a large write that expires: reads go on, and the peer sees no clean end", async () => {
     const got = Promise.withResolvers<Uint8Array>();
     const client: Side = async (conn, proxy) => {
