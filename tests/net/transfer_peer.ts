@@ -118,11 +118,9 @@ async function accept(transport: Transport): Promise<Conn> {
   return conn;
 }
 
-if (process.argv[1]?.endsWith("transfer_peer.ts")) {
-  const [role, name = "", mib, address = ""] = process.argv.slice(2);
-  const transport = transports[name]!;
-  const conn = role === "read" ? await accept(transport) : await transport.dial(address);
-  const report = await (role === "read" ? read : write)(conn, Number(mib));
-  await conn.close();
-  console.log(JSON.stringify(report));
-}
+const [role, name = "", mib, address = ""] = process.argv.slice(2);
+const transport = transports[name]!;
+const conn = role === "read" ? await accept(transport) : await transport.dial(address);
+const report = await (role === "read" ? read : write)(conn, Number(mib));
+await conn.close();
+console.log(JSON.stringify(report));
