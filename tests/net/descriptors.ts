@@ -1,16 +1,40 @@
 /** The open file descriptors of this process, where the system tells. */
 
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const DIRECTORY = "/proc/self/fd";
 
-/** How many are open; 0 where the system does not tell. */
-export function openDescriptors(): number {
-  return existsSync(DIRECTORY) ? readdirSync(DIRECTORY).length : 0;
+function descriptors(): string[] {
+  return existsSync(DIRECTORY) ? readdirSync(DIRECTORY) : [];
 }
 
-/** Waits until no more than `count` are open. A test's time-out ends it when they never are. */
-export async function descriptorsDownTo(count: number): Promise<void> {
-  while (openDescriptors() > count) await sleep(5);
+/** How many are open; 0 where the system does not tell. */
+export function openDescriptors(): number {
+  return descriptors().length;
+}
+
+/** How many of them are IP sockets: a runtime opens others for itself when it first needs them, Unix sockets too. */
+export function openSockets(): number {
+  const sockets = descriptors().flatMap((descriptor) =>
+    /^socket:\[(\d+)\]$/.exec(linkOf(descriptor))?.[1] ?? []
+  );
+  if (sockets.length === 0) return 0;
+  const lines = readFileSync("/proc/self/net/unix", "utf8").split("\n");
+  const unix = new Set(lines.map((line) => line.split(/\s+/)[6]));
+  return sockets.filter((inode) => !unix.has(inode)).length;
+}
+
+function linkOf(descriptor: string): string {
+  try {
+    return readlinkSync(`${DIRECTORY}/${descriptor}`);
+  } catch {
+    // The directory's own.
+    return "";
+  }
+}
+
+/** Waits until no more than `count` IP sockets are open. A test's time-out ends it when they never are. */
+export async function socketsDownTo(count: number): Promise<void> {
+  while (openSockets() > count) await sleep(5);
 }

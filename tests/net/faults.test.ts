@@ -6,7 +6,7 @@ import { currentAdapter } from "../../adapters/runtime.ts";
 import { concat } from "../../src/bytes/concat.ts";
 import type { Conn, Reader, TcpConn } from "../../src/net/conn.ts";
 import { dialOn, listenOn } from "../../src/net/dial.ts";
-import { ClosedError, UnexpectedEofError } from "../../src/net/errors.ts";
+import { ClosedError, NetError, UnexpectedEofError } from "../../src/net/errors.ts";
 import { readAll, readFull } from "../../src/net/io.ts";
 import { Runtime } from "../../src/net/runtime.ts";
 import { CloseError } from "../../src/websocket/close_error.ts";
@@ -14,7 +14,7 @@ import { dialWebSocketOn } from "../../src/websocket/dial_web_socket.ts";
 import { HandshakeError } from "../../src/websocket/handshake_error.ts";
 import { WebSocketServer } from "../../src/websocket/serve.ts";
 import type { WebSocketConn } from "../../src/websocket/web_socket_conn.ts";
-import { descriptorsDownTo, openDescriptors } from "./descriptors.ts";
+import { openSockets, socketsDownTo } from "./descriptors.ts";
 import { type Direction, type Fault, FaultProxy, type ProxyOptions } from "./fault_proxy.ts";
 import { assertBytes, holdProcess, isBroken, isDeadlineExceeded, pattern } from "./support.ts";
 
@@ -107,12 +107,10 @@ function outcomeOf(running: Promise<unknown>): Promise<unknown> {
 /** Declares a test that makes some exchanges, after which nothing must be left. */
 function test(title: string, body: () => Promise<void>): void {
   it(title, limit, async () => {
-    // The first one opens what the runtime keeps.
-    await exchange({});
-    const before = openDescriptors();
+    const before = openSockets();
     await body();
     assert.equal(runtime.timers.size, 0, "an alarm is left");
-    await descriptorsDownTo(before);
+    await socketsDownTo(before);
   });
 }
 
@@ -233,6 +231,46 @@ describe("faults: what came before a cut is read", () => {
   }
 });
 
+describe("faults: RST while nobody reads", () => {
+  holdProcess();
+
+  for (const after of [1, 1_000, 65_535, 65_536, 65_537, MEGABYTE]) {
+    test(`after ${after} bytes: some of them are read, then comes the error`, async () => {
+      const much = pattern(0, 2 * MEGABYTE);
+      const reset = Promise.withResolvers<void>();
+      const parts: Uint8Array[] = [];
+      const client: Side = async (conn) => {
+        try {
+          await conn.write(much);
+          await conn.readChunk();
+        } finally {
+          reset.resolve();
+        }
+      };
+      const server: Side = async (conn) => {
+        await reset.promise;
+        for (let part = await conn.readChunk(); part !== null; part = await conn.readChunk()) {
+          parts.push(part);
+        }
+      };
+      const outcome = await exchange(
+        { fault: { kind: "reset", after, counting: "toServer" } },
+        client,
+        server,
+      );
+      isBroken(outcome.client);
+      isBroken(outcome.server);
+      // What the system had not yet sent is lost, and only the end of it.
+      const received = concat(parts);
+      assert.ok(
+        received.length <= after && received.length >= Math.min(after, 32_768),
+        `${received.length} bytes`,
+      );
+      assertBytes(received, much.subarray(0, received.length));
+    });
+  }
+});
+
 function isBrokenOrNever(after: number, error: unknown): void {
   if (after > 0 || !(error instanceof ClosedError)) isBroken(error);
 }
@@ -302,6 +340,9 @@ describe("faults: a stall at every byte", () => {
   for (const counting of ["toServer", "toClient", "both"] as const) {
     test(`${counting}: the deadline passes, and then the connection goes on`, async () => {
       const total = counting === "both" ? REQUEST.length + RESPONSE.length : TOTALS[counting];
+      /** Of the request something is missing, or its end. */
+      const serverWaits = (after: number) =>
+        counting === "toServer" || (counting === "both" && after < REQUEST.length);
       const stalled = async (after: number) => {
         const hungry = Promise.withResolvers<void>();
         let expired = false;
@@ -311,8 +352,7 @@ describe("faults: a stall at every byte", () => {
             conn,
             patient(conn, async () => {
               expired = true;
-              // Of the request something is missing: the server waits, too.
-              if (proxy.passed.toServer < REQUEST.length || counting === "toServer") await hungry.promise;
+              if (serverWaits(after)) await hungry.promise;
               proxy.release();
             }),
           );
@@ -416,11 +456,15 @@ interface WebOutcome {
   passed: Record<Direction, number>;
 }
 
-async function askWeb(address: string): Promise<void> {
-  const conn = await dialWebSocketOn(runtime, `ws://${address}/`, { keepalive: false });
+type Meanwhile = (conn: WebSocketConn, proxy: FaultProxy) => void | Promise<void>;
+
+/** Sends a message, does what there is to be done meanwhile, reads the answer, and closes. */
+async function askWeb(proxy: FaultProxy, meanwhile: Meanwhile): Promise<void> {
+  const conn = await dialWebSocketOn(runtime, `ws://${proxy.address}/`, { keepalive: false });
   try {
     conn.setDeadline(later());
     await conn.writeMessage("question");
+    await meanwhile(conn, proxy);
     assert.equal((await conn.readMessage()).data, "answer");
     const info = await conn.close(1000, "thanks");
     if (info.code !== 1000) throw new CloseError(info);
@@ -440,7 +484,7 @@ async function answerWeb(conn: WebSocketConn): Promise<void> {
   });
 }
 
-async function webExchange(options: ProxyOptions): Promise<WebOutcome> {
+async function webExchange(options: ProxyOptions, meanwhile: Meanwhile = () => {}): Promise<WebOutcome> {
   const outcome: WebOutcome = {
     client: undefined,
     server: undefined,
@@ -454,7 +498,7 @@ async function webExchange(options: ProxyOptions): Promise<WebOutcome> {
     onError: (error) => void outcome.reported.push(error),
   });
   const proxy = await FaultProxy.open(String(listener.addr), options);
-  outcome.client = await outcomeOf(askWeb(proxy.address));
+  outcome.client = await outcomeOf(askWeb(proxy, meanwhile));
   await server.shutdown();
   await proxy.close();
   outcome.passed = proxy.passed;
@@ -538,6 +582,23 @@ describe("faults: a WebSocket cut at every byte", () => {
     }
   }
 
+  test("a stall in a message: the deadline passes, and then it arrives whole", async () => {
+    const { passed } = await webExchange({});
+    // At the end come two frames of the server, with heads of two bytes: the answer, and the close frame with its code.
+    const end = passed.toClient - (2 + 2 + "thanks".length);
+    for (let after = end - 2 - "answer".length; after < end; after++) {
+      const fault = { kind: "stall", after, counting: "toClient" } as const;
+      const outcome = await webExchange({ fault }, async (conn, proxy) => {
+        conn.setReadDeadline(Date.now() + 10);
+        await assert.rejects(conn.readMessage(), isDeadlineExceeded);
+        proxy.release();
+        conn.setReadDeadline(later());
+      });
+      assert.deepEqual([outcome.client, outcome.server], [null, null], `after ${after} bytes`);
+      assert.deepEqual(outcome.passed, passed);
+    }
+  });
+
   for (const counting of ["toServer", "toClient"] as const) {
     test(`a stall ${counting} for ever: the handshake's time passes, or the message's`, async () => {
       const sound = await webExchange({});
@@ -545,7 +606,7 @@ describe("faults: a WebSocket cut at every byte", () => {
         const failed = await stalledWebExchange({ kind: "stall", after, counting });
         // A server that waits for the rest of a request says so, if it can.
         if (failed instanceof HandshakeError) assert.equal(failed.status, 408);
-        else if (failed !== null) isDeadlineExceeded(failed);
+        else if (failed !== null) assert.ok(failed instanceof NetError && failed.timeout, `${failed}`);
         else assert.ok(after > sound.passed[counting] / 2, "it completed though it was stalled");
       };
       const offsets = Array.from({ length: sound.passed[counting] + 1 }, (_, i) => i);

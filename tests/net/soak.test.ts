@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import { Runtime } from "../../src/net/runtime.ts";
-import { descriptorsDownTo, openDescriptors } from "./descriptors.ts";
+import { openSockets, socketsDownTo } from "./descriptors.ts";
 import { soak } from "../../bench/soak.ts";
 import { holdProcess } from "./support.ts";
 
@@ -13,13 +13,11 @@ const limit = { timeout: 60_000 };
 describe("soak: short connections", () => {
   holdProcess();
 
-  it("leave no descriptor and no alarm", limit, async () => {
+  it("leave no socket and no alarm", limit, async () => {
     const runtime = new Runtime(currentAdapter());
-    // The first ones open what the runtime keeps.
-    await soak(runtime, 60);
-    const before = openDescriptors();
+    const before = openSockets();
     await soak(runtime, 600);
     assert.equal(runtime.timers.size, 0, "an alarm is left");
-    await descriptorsDownTo(before);
+    await socketsDownTo(before);
   });
 });
