@@ -26,9 +26,10 @@ interface Transport {
   dial(address: string): Promise<Conn>;
 }
 
-const transports: Record<string, Transport> = {
-  "TCP over IPv4": { listen: () => listen("tcp4", "127.0.0.1:0"), dial: (address) => dial("tcp4", address) },
-  "TCP over IPv6": { listen: () => listen("tcp6", "[::1]:0"), dial: (address) => dial("tcp6", address) },
+/** All there are, by name. */
+export const transports: Readonly<Record<string, Transport>> = {
+  "TCP, IPv4": { listen: () => listen("tcp4", "127.0.0.1:0"), dial: (address) => dial("tcp4", address) },
+  "TCP, IPv6": { listen: () => listen("tcp6", "[::1]:0"), dial: (address) => dial("tcp6", address) },
   "a Unix socket": {
     listen: () => listen("unix", join(mkdtempSync(join(tmpdir(), "transfer-")), "socket")),
     async dial(address) {
@@ -118,9 +119,12 @@ async function accept(transport: Transport): Promise<Conn> {
   return conn;
 }
 
-const [role, name = "", mib, address = ""] = process.argv.slice(2);
-const transport = transports[name]!;
-const conn = role === "read" ? await accept(transport) : await transport.dial(address);
-const report = await (role === "read" ? read : write)(conn, Number(mib));
-await conn.close();
-console.log(JSON.stringify(report));
+async function main([role, name = "", mib, address = ""]: string[]): Promise<void> {
+  const transport = transports[name]!;
+  const conn = role === "read" ? await accept(transport) : await transport.dial(address);
+  const report = await (role === "read" ? read : write)(conn, Number(mib));
+  await conn.close();
+  console.log(JSON.stringify(report));
+}
+
+if (import.meta.main) await main(process.argv.slice(2));
