@@ -49,6 +49,8 @@ interface BunTcpSocket {
   terminate(): void;
   setNoDelay(on: boolean): boolean;
   setKeepAlive(on: boolean, idleMs: number): boolean;
+  ref(): void;
+  unref(): void;
 }
 interface BunSocketHandler {
   readonly binaryType: "uint8array";
@@ -63,6 +65,8 @@ interface BunSocketHandler {
 interface BunTcpListener {
   readonly hostname: string;
   readonly port: number;
+  ref(): void;
+  unref(): void;
   stop(): void;
 }
 interface BunTarget {
@@ -180,6 +184,14 @@ class BunServer implements SocketServer {
 
   resume(): void {}
 
+  ref(): void {
+    this.#listener.ref();
+  }
+
+  unref(): void {
+    this.#listener.unref();
+  }
+
   async close(): Promise<void> {
     this.#listener.stop();
   }
@@ -290,6 +302,14 @@ class BunSocket implements StreamSocket {
 
   setKeepAlive(on: boolean, idleMs: number): void {
     this.#socket.setKeepAlive(on, idleMs);
+  }
+
+  ref(): void {
+    if (!this.#closed) this.#socket.ref();
+  }
+
+  unref(): void {
+    if (!this.#closed) this.#socket.unref();
   }
 
   onData(chunk: Uint8Array): void {

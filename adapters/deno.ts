@@ -58,10 +58,14 @@ interface DenoTcpConn {
   close(): void;
   setNoDelay(on: boolean): void;
   setKeepAlive(on: boolean): void;
+  ref(): void;
+  unref(): void;
 }
 interface DenoListener {
   readonly addr: DenoAddr;
   accept(): Promise<DenoTcpConn>;
+  ref(): void;
+  unref(): void;
   close(): void;
 }
 interface DenoSockets {
@@ -189,6 +193,8 @@ class DenoServer implements SocketServer {
   readonly #listener: DenoListener;
   readonly #handler: AcceptHandler;
   #paused = true;
+  /** Whether accepting keeps the process alive. */
+  #holds = true;
   #accepting = false;
   /** The last loop that accepted. */
   #loop: Promise<void> | null = null;
@@ -209,6 +215,16 @@ class DenoServer implements SocketServer {
     if (!this.#accepting) this.#loop = this.#accept();
   }
 
+  ref(): void {
+    this.#holds = true;
+    this.#listener.ref();
+  }
+
+  unref(): void {
+    this.#holds = false;
+    this.#listener.unref();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#listener.close();
@@ -224,10 +240,18 @@ class DenoServer implements SocketServer {
       } catch (error) {
         if (this.#closed) break;
         this.#handler.onError(netError(error, "accept", this.addr.network, this.addr));
-        await new Promise<void>((resolve) => void systemClock.startTimer(resolve, ACCEPT_RETRY));
+        await this.#waitToRetry();
       }
     }
     this.#accepting = false;
+  }
+
+  /** Holds the process as an accept does. */
+  #waitToRetry(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ACCEPT_RETRY);
+      if (!this.#holds) timer.unref();
+    });
   }
 }
 
@@ -357,6 +381,14 @@ class DenoSocket implements StreamSocket {
 
   setKeepAlive(on: boolean, _idleMs: number): void {
     if (!this.#closed) this.#conn.setKeepAlive(on);
+  }
+
+  ref(): void {
+    this.#conn.ref();
+  }
+
+  unref(): void {
+    this.#conn.unref();
   }
 
   #finish(error: unknown): void {

@@ -129,6 +129,14 @@ class NodeServer implements SocketServer {
 
   resume(): void {}
 
+  ref(): void {
+    this.#server.ref();
+  }
+
+  unref(): void {
+    this.#server.unref();
+  }
+
   async close(): Promise<void> {
     this.#server.close();
   }
@@ -247,6 +255,15 @@ class NodeSocket implements StreamSocket {
 
   setKeepAlive(on: boolean, idleMs: number): void {
     this.#socket.setKeepAlive(on, idleMs);
+  }
+
+  ref(): void {
+    // A destroyed one would wait for a `connect`.
+    if (!this.#socket.destroyed) this.#socket.ref();
+  }
+
+  unref(): void {
+    if (!this.#socket.destroyed) this.#socket.unref();
   }
 
   #onClose(): void {

@@ -70,6 +70,10 @@ export interface Conn extends Reader, Writer, AsyncDisposable {
    * the same way, because the stream has a hole; reads go on.
    */
   setWriteDeadline(t: Deadline): void;
+  /** Lets the open connection keep the process alive, as it does from the start. Does nothing after `close`. */
+  ref(): void;
+  /** Lets the process end though the connection is open; a call that waits on it then never settles. */
+  unref(): void;
 }
 
 /** A TCP connection. Go: `net.TCPConn`. */
@@ -88,6 +92,10 @@ export interface Listener<C extends Conn = Conn> extends AsyncIterable<C>, Async
   accept(options?: WaitOptions): Promise<C>;
   /** When pending and later `accept` calls fail. */
   setDeadline(t: Deadline): void;
+  /** Lets the listener keep the process alive, as it does from the start. Does nothing after `close`. */
+  ref(): void;
+  /** Lets the process end though the listener is open. What it accepts keeps the process alive on its own account. */
+  unref(): void;
   /** Stops listening. Connections that nobody accepted are dropped, accepted ones stay. */
   close(): Promise<void>;
 }

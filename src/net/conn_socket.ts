@@ -113,6 +113,14 @@ class ConnSocket implements StreamSocket {
 
   setKeepAlive(): void {}
 
+  ref(): void {
+    this.#conn.ref();
+  }
+
+  unref(): void {
+    this.#conn.unref();
+  }
+
   /** The connection broke, or the handler threw. What fails because this side is leaving is told by `close` itself. */
   #break(op: NetOp, error: unknown): void {
     if (this.#closed || this.#leaving && op !== "close") return;

@@ -64,4 +64,12 @@ export class CountedSocket implements StreamSocket {
   setKeepAlive(on: boolean, idleMs: number): void {
     this.#socket.setKeepAlive(on, idleMs);
   }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
 }

@@ -92,6 +92,11 @@ class PipeSocket implements StreamSocket {
 
   setKeepAlive(): void {}
 
+  /** Memory keeps no process alive. */
+  ref(): void {}
+
+  unref(): void {}
+
   /** Delivers in a turn of its own: no handler is called from inside a call of its owner. */
   #schedule(): void {
     if (this.#scheduled) return;

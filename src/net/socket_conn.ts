@@ -398,19 +398,27 @@ export class SocketConn implements TcpConn, StreamHandler {
     return this.close();
   }
 
-  // ── TCP ──
+  // ── The socket below ──
+
+  ref(): void {
+    if (this.#hasSocket) this.#socket.ref();
+  }
+
+  unref(): void {
+    if (this.#hasSocket) this.#socket.unref();
+  }
 
   setNoDelay(on = true): void {
-    if (this.#takesTcpOptions) this.#socket.setNoDelay(on);
+    if (this.#hasSocket && this.#network === "tcp") this.#socket.setNoDelay(on);
   }
 
   setKeepAlive(on = true, idleMs: number = KEEP_ALIVE_IDLE): void {
-    if (this.#takesTcpOptions) this.#socket.setKeepAlive(on, wholeSeconds(idleMs));
+    if (this.#hasSocket && this.#network === "tcp") this.#socket.setKeepAlive(on, wholeSeconds(idleMs));
   }
 
-  /** Also when it was taken over: the socket below still has them. */
-  get #takesTcpOptions(): boolean {
-    return this.#network === "tcp" && (this.#state === "open" || this.#state === "detached");
+  /** Also when it was taken over. */
+  get #hasSocket(): boolean {
+    return this.#state === "open" || this.#state === "detached";
   }
 
   get #network(): string {

@@ -105,6 +105,14 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     this.#deadline.set(t);
   }
 
+  ref(): void {
+    if (this.#closed === null) this.#server.ref();
+  }
+
+  unref(): void {
+    if (this.#closed === null) this.#server.unref();
+  }
+
   close(): Promise<void> {
     return this.#closed ??= this.#close();
   }

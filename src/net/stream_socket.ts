@@ -43,6 +43,10 @@ export interface StreamSocket {
   reset(): void;
   setNoDelay(on: boolean): void;
   setKeepAlive(on: boolean, idleMs: number): void;
+  /** Keeps the process alive while it is open, as from the start. */
+  ref(): void;
+  /** Keeps no process alive. */
+  unref(): void;
 }
 
 /** A listening socket of a runtime. */
@@ -51,6 +55,10 @@ export interface SocketServer {
   /** Leaves new connections in the kernel's queue, where the runtime can. */
   pause(): void;
   resume(): void;
+  /** Keeps the process alive, as from the start; where the runtime's own do so only while they accept, then. */
+  ref(): void;
+  /** Keeps no process alive. */
+  unref(): void;
   /** Stops listening; resolves when the address is free. Sockets that were handed over stay. */
   close(): Promise<void>;
 }

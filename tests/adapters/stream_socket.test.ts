@@ -323,6 +323,8 @@ function testEnd(test: (title: string, body: Body) => void, traits: Traits): voi
     a.resume();
     a.setNoDelay(true);
     a.setKeepAlive(true, 1000);
+    a.unref();
+    a.ref();
     a.reset();
     a.write(Uint8Array.of(1));
     await fence();

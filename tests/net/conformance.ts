@@ -561,6 +561,8 @@ function testClose(test: (title: string, body: Body) => void): void {
     await assert.rejects(a.readChunk({ signal: AbortSignal.abort() }), isClosed);
     a.setDeadline(Date.now() + 1000);
     a.setDeadline(null);
+    a.unref();
+    a.ref();
     if (isTcp(a)) {
       a.setNoDelay(false);
       a.setKeepAlive(false);

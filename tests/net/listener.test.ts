@@ -216,6 +216,8 @@ describe("Listener", () => {
       await assert.rejects(listener.accept(), isClosed);
       listener.setDeadline(Date.now());
       await assert.rejects(listener.accept(), isClosed);
+      listener.unref();
+      listener.ref();
       await listener.close();
       assert.match(String(listener.addr), /^127\.0\.0\.1:\d+$/);
     }),

@@ -178,7 +178,7 @@ describe("listen's options", () => {
         if (String(addr) === "[::]:80") {
           throw new NetError({ op: "listen", network: "tcp", addr, code: "EAFNOSUPPORT" });
         }
-        return { addr, pause() {}, resume() {}, close: async () => {} };
+        return { addr, pause() {}, resume() {}, ref() {}, unref() {}, close: async () => {} };
       },
     });
     await (await listenOn(runtime, "tcp", ":80")).close();

@@ -60,6 +60,14 @@ class ScriptedSocket implements StreamSocket {
   setKeepAlive(on: boolean, idleMs: number): void {
     this.calls.push(`setKeepAlive ${on} ${idleMs}`);
   }
+
+  ref(): void {
+    this.calls.push("ref");
+  }
+
+  unref(): void {
+    this.calls.push("unref");
+  }
 }
 
 interface Bench {
@@ -87,6 +95,20 @@ describe("SocketConn", () => {
     conn.setNoDelay(false);
     conn.setKeepAlive(true, 5);
     assert.deepEqual(calls(), ["setNoDelay false", "setKeepAlive true 1000"]);
+  });
+
+  it("holds the process, or not, until it is closed", limit, () => {
+    for (const close of ["close", "closeNow"] as const) {
+      const { conn, calls } = bench();
+      conn.unref();
+      conn.ref();
+      assert.deepEqual(calls(), ["unref", "ref"]);
+      void conn[close]();
+      calls();
+      conn.ref();
+      conn.unref();
+      assert.deepEqual(calls(), []);
+    }
   });
 
   it("reads ahead 64 KiB, then leaves the rest to the kernel", limit, async () => {
@@ -292,6 +314,14 @@ describe("SocketConn.detach", () => {
     (conn as TcpConn).setNoDelay(false);
     (conn as TcpConn).setKeepAlive(true, 4500);
     assert.deepEqual(calls(), ["setNoDelay false", "setKeepAlive true 5000"]);
+  });
+
+  it("still holds the process, or not, by its socket", limit, () => {
+    const { conn, calls } = bench();
+    SocketConn.detach(conn);
+    conn.unref();
+    conn.ref();
+    assert.deepEqual(calls(), ["unref", "ref"]);
   });
 
   it("lets a paused socket go on", limit, () => {

@@ -164,6 +164,15 @@ describe("a foreign Conn as a socket", () => {
     }
   });
 
+  it("holds the process as its connection does", limit, () => {
+    const calls: string[] = [];
+    const conn = { ...foreign(pipe()[0]), ref: () => calls.push("ref"), unref: () => calls.push("unref") };
+    const { socket } = takeOver(conn as unknown as Conn);
+    socket.unref();
+    socket.ref();
+    assert.deepEqual(calls, ["unref", "ref"]);
+  });
+
   it("has no deadline that somebody else set", limit, async () => {
     const [a, b] = pipe();
     const conn = foreign(a);

@@ -46,6 +46,9 @@ export class MemoryListener implements Listener {
   readonly #conns: Conn[] = [];
   #closed = false;
 
+  ref(): void {}
+  unref(): void {}
+
   /** The client's end of a new connection. */
   connect(): Conn {
     const [a, b] = pipe();
@@ -177,6 +180,8 @@ export function foreign(conn: Conn): Conn {
     setDeadline: (t) => conn.setDeadline(t),
     setReadDeadline: (t) => conn.setReadDeadline(t),
     setWriteDeadline: (t) => conn.setWriteDeadline(t),
+    ref: () => conn.ref(),
+    unref: () => conn.unref(),
     [Symbol.asyncDispose]: () => conn.close(),
   };
 }

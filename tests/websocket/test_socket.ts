@@ -86,6 +86,8 @@ export class TestSocket implements StreamSocket {
 
   setNoDelay(): void {}
   setKeepAlive(): void {}
+  ref(): void {}
+  unref(): void {}
 
   // ── From the peer ──
 
