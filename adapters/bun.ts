@@ -7,6 +7,7 @@
  * | `end()` closes both ways and drops what was not taken | closing is `shutdown()`, then `end()`, called with nothing left to write |
  * | a data callback may come while paused | it is passed on; the core queues it |
  * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
+ * | connect says ECONNREFUSED for much that is not, and listen without a descriptor says nothing | `bun_causes.ts` looks for the cause |
  * | connect has no signal | an attempt that was given up is terminated when it opens |
  * | listen has no backlog | Bun's own is used |
  * | Unix sockets have no addresses | they are known from the call |
@@ -28,6 +29,7 @@ import type {
   StreamHandler,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
+import { connectCause, listenCause } from "./bun_causes.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
@@ -142,7 +144,9 @@ function connectSocket(
     };
     const failed = (error: unknown) => {
       signal?.removeEventListener("abort", onAbort);
-      reject(netError(error, "dial", target.network, target));
+      void connectCause(error, target).then((cause) =>
+        reject(netError(cause, "dial", target.network, target))
+      );
     };
     const handler = { ...socketHandler, open, connectError() {} };
     const from = localAddr && { localAddress: localAddr.hostname, localPort: localAddr.port };
@@ -166,7 +170,7 @@ async function listenSocket(
   try {
     return new BunServer(Bun.listen({ ...options, socket }), target);
   } catch (error) {
-    throw netError(error, "listen", target.network, target);
+    throw netError(listenCause(error), "listen", target.network, target);
   }
 }
 

@@ -8,7 +8,10 @@
  * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
  * | `setKeepAlive` has no idle time | the system's own is used, but where `dial` asks for one: `node:net` |
- * | connect ignores a local address | `node:net`, which says EINVAL for one that is not this machine's |
+ * | connect ignores a local address | `node:net` |
+ * | `node:net` says EINVAL when it binds to an address that is not this machine's | EADDRNOTAVAIL |
+ * | connect takes no port 0 | ECONNREFUSED, as the kernel says |
+ * | an `accept` without a free descriptor fails | nobody is told, and it is tried again, as on Node and Bun |
  * | `reusePort` ends the process without `--unstable-net` | `node:net` |
  * | nothing makes `::` leave IPv4 out | peers over IPv4 are dropped when they come; their port stays taken |
  * | `node:net` throws where nobody can catch it when permission to bind is missing | permission is asked for first |
@@ -95,6 +98,9 @@ async function connectSocket(
   if (request.localAddr !== undefined || request.keepAliveIdle !== undefined) {
     return await connectThroughNode(target, request, signal);
   }
+  if (target.network === "tcp" && target.port === 0) {
+    throw new NetError({ op: "dial", network: "tcp", addr: target, code: "ECONNREFUSED" });
+  }
   const place = placeOf(target);
   try {
     return new DenoSocket(await Deno.connect(signal === null ? place : { ...place, signal }));
@@ -119,20 +125,19 @@ async function connectThroughNode(
   request: ConnectRequest,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
-  if (request.localAddr !== undefined) await askPermission("dial", request.localAddr);
+  if (request.localAddr !== undefined) await askPermission("dial", request.localAddr, target);
   signal?.throwIfAborted();
-  try {
-    return await connectNode(target, request, signal);
-  } catch (error) {
-    if (!(error instanceof NetError) || error.code !== "EINVAL") throw error;
-    throw new NetError({
-      op: "dial",
-      network: "tcp",
-      addr: target,
-      code: "EADDRNOTAVAIL",
-      cause: error.cause,
-    });
-  }
+  return await connectNode(target, request, signal).catch((error) => {
+    throw bindError(error, "bind");
+  });
+}
+
+/** `node:net` has one code too few for a failed call. */
+function bindError(error: unknown, syscall: string): unknown {
+  if (!(error instanceof NetError) || error.code !== "EINVAL") return error;
+  const { op, network, addr, cause } = error;
+  if ((cause as { syscall?: string }).syscall !== syscall) return error;
+  return new NetError({ op, network, addr, code: "EADDRNOTAVAIL", cause });
 }
 
 async function listenSocket(
@@ -155,13 +160,15 @@ async function listenThroughNode(
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
-  await askPermission("listen", target);
-  return await listenNode(target, request, handler);
+  await askPermission("listen", target, target);
+  return await listenNode(target, request, handler).catch((error) => {
+    throw bindError(error, "listen");
+  });
 }
 
 /** Permission to bind to an address, which `node:net` would miss where nobody can catch it. */
-async function askPermission(op: NetOp, addr: Addr): Promise<void> {
-  const { state } = await Deno.permissions.request({ name: "net", host: String(addr) });
+async function askPermission(op: NetOp, bindTo: Addr, addr: Addr): Promise<void> {
+  const { state } = await Deno.permissions.request({ name: "net", host: String(bindTo) });
   if (state !== "granted") throw new NetError({ op, network: addr.network, addr, code: "EACCES" });
 }
 
@@ -187,6 +194,8 @@ class Ipv6Handler implements AcceptHandler {
 
 /** Pauses between two attempts to accept when the first failed, for example for want of file descriptors. */
 const ACCEPT_RETRY = 20;
+/** The process's and the system's limit. */
+const NO_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
 class DenoServer implements SocketServer {
   readonly addr: Addr;
@@ -239,7 +248,8 @@ class DenoServer implements SocketServer {
         this.#handler.onAccept(new DenoSocket(await this.#listener.accept()));
       } catch (error) {
         if (this.#closed) break;
-        this.#handler.onError(netError(error, "accept", this.addr.network, this.addr));
+        const mapped = netError(error, "accept", this.addr.network, this.addr);
+        if (!NO_DESCRIPTORS.has(mapped.code)) this.#handler.onError(mapped);
         await this.#waitToRetry();
       }
     }

@@ -11,10 +11,14 @@
  * | what breaks under a waiting write is told to its callback too | the callback is heard only when all was taken |
  * | `resetAndDestroy` throws for a Unix socket | `destroy` then: the peer sees a reset if something was unread |
  * | `resetAndDestroy` during a shutdown fails and leaves the socket open | `destroy` then |
+ * | a Unix socket in a directory that is not there is EACCES to `listen` | ENOENT |
  */
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { type Addr, tcpAddr } from "../src/net/addr.ts";
+import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
@@ -97,7 +101,7 @@ export function listenNode(
 ): Promise<SocketServer> {
   return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
-    const refused = (error: Error) => reject(netError(error, "listen", target.network, target));
+    const refused = (error: Error) => void listenError(error, target).then(reject);
     server.once("error", refused);
     const unix = target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
     server.on("connection", (socket) => handler.onAccept(new NodeSocket(socket, unix ?? tcpEnds(socket))));
@@ -110,6 +114,14 @@ export function listenNode(
       resolve(new NodeServer(server, target));
     });
   });
+}
+
+async function listenError(error: unknown, target: SocketTarget): Promise<NetError> {
+  const mapped = netError(error, "listen", target.network, target);
+  if (target.network !== "unix" || mapped.code !== "EACCES") return mapped;
+  const missing = await stat(dirname(target.path)).then(() => false, ({ code }) => code === "ENOENT");
+  if (!missing) return mapped;
+  return new NetError({ op: "listen", network: "unix", addr: target, code: "ENOENT", cause: error });
 }
 
 class NodeServer implements SocketServer {

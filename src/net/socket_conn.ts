@@ -358,7 +358,9 @@ export class SocketConn implements TcpConn, StreamHandler {
   #endClose(error: NetError | null): void {
     this.#state = "closed";
     this.#failReads();
-    this.#breakWrites(error ?? new ClosedError("write", this.#network, this.remoteAddr));
+    this.#breakWrites(
+      error === null ? new ClosedError("write", this.#network, this.remoteAddr) : seenBy("write", error),
+    );
     this.#stopDeadlines();
     this.#onClosed?.();
   }
@@ -372,8 +374,8 @@ export class SocketConn implements TcpConn, StreamHandler {
       addr: this.remoteAddr,
       code,
     });
-    this.#breakWrites(error);
-    if (!this.#ended) this.#error = error;
+    this.#breakWrites(seenBy("write", error));
+    if (!this.#ended) this.#error = seenBy("read", error);
     this.#serveReads();
   }
 
@@ -429,6 +431,13 @@ export class SocketConn implements TcpConn, StreamHandler {
 /** Runtimes round down, and take none for the system's own. */
 function wholeSeconds(milliseconds: number): number {
   return Math.ceil(milliseconds / 1000) * 1000;
+}
+
+/** What broke the socket, as the calls that fail by it are told. */
+function seenBy(op: NetOp, error: NetError): NetError {
+  if (error.op === op) return error;
+  const { network, addr, code, cause } = error;
+  return new NetError({ op, network, addr, code, cause });
 }
 
 function sizeOf(write: PendingWrite): number {

@@ -241,8 +241,8 @@ describe("SocketConn", () => {
     assert.equal((await conn.readChunk())!.length, 10);
     await assert.rejects(conn.readChunk(), (error) => error === RESET);
     await assert.rejects(conn.read(new Uint8Array(1)), (error) => error === RESET);
-    await assert.rejects(conn.write(new Uint8Array(1)), (error) => error === RESET);
-    await assert.rejects(conn.closeWrite(), (error) => error === RESET);
+    await assert.rejects(conn.write(new Uint8Array(1)), { op: "write", code: "ECONNRESET" });
+    await assert.rejects(conn.closeWrite(), { op: "write", code: "ECONNRESET" });
     await conn.close();
     await assert.rejects(conn.readChunk(), isClosed);
   });
