@@ -7,7 +7,7 @@
  * | `write` takes a part | the rest is written in a loop |
  * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
- * | `setKeepAlive` has no idle time | the system's own is used, but where `dial` asks for one: `node:net` |
+ * | `setKeepAlive` has no idle time | the system's own is used, but where `dial` or `listen` asks for one: `node:net` |
  * | connect ignores a local address | `node:net` |
  * | `node:net` says EINVAL when it binds to an address that is not this machine's | EADDRNOTAVAIL |
  * | connect takes no port 0 | ECONNREFUSED, as the kernel says |
@@ -146,7 +146,9 @@ async function listenSocket(
   handler: AcceptHandler,
 ): Promise<SocketServer> {
   const accepting = request.ipv6Only ? new Ipv6Handler(handler) : handler;
-  if (request.reusePort) return await listenThroughNode(target, request, accepting);
+  if (request.reusePort || request.keepAliveIdle !== undefined) {
+    return await listenThroughNode(target, request, accepting);
+  }
   try {
     const backlog = request.backlog === undefined ? {} : { tcpBacklog: request.backlog };
     return new DenoServer(Deno.listen({ ...placeOf(target), ...backlog }), accepting);

@@ -35,8 +35,8 @@ export interface DialOptions extends TcpOptions {
   localAddress?: string;
 }
 
-/** How to listen. */
-export interface ListenOptions {
+/** How to listen. The options of TCP are those of the accepted connections, and mean nothing to `"unix"`. */
+export interface ListenOptions extends TcpOptions {
   /** Connections that the kernel queues before they are accepted. Default: 511. */
   backlog?: number;
   /**
@@ -110,11 +110,14 @@ function raceTo(
   });
 }
 
-function connectRequest(host: string, local: HostPort | null, { keepAlive }: DialOptions): ConnectRequest {
-  const keepAliveIdle = typeof keepAlive === "number" ? { keepAliveIdle: keepAlive } : {};
-  if (local === null) return keepAliveIdle;
+function connectRequest(host: string, local: HostPort | null, options: DialOptions): ConnectRequest {
+  if (local === null) return idleRequest(options);
   const anywhere = ipFamily(host) === 4 ? "0.0.0.0" : "::";
-  return { ...keepAliveIdle, localAddr: tcpAddr(local.hostname || anywhere, local.port) };
+  return { ...idleRequest(options), localAddr: tcpAddr(local.hostname || anywhere, local.port) };
+}
+
+function idleRequest({ keepAlive }: TcpOptions): { keepAliveIdle?: number } {
+  return typeof keepAlive === "number" ? { keepAliveIdle: keepAlive } : {};
 }
 
 /** One failure is told as it is; several as one, with the code of the first. */
@@ -141,7 +144,7 @@ export async function listenOn(
   signal?.throwIfAborted();
   const query: HostQuery = { op: "listen", network, address, hostname, local: "" };
   const host = await listenHost(runtime, query, signal ?? null);
-  const request = { backlog, reusePort, ipv6Only };
+  const request = { backlog, reusePort, ipv6Only, ...idleRequest(options) };
   const open = (host: string) => SocketListener.open(runtime, tcpAddr(host, port), request, options);
   return await open(host).catch((error) => {
     // A machine without IPv6.
@@ -151,23 +154,26 @@ export async function listenOn(
 }
 
 function checkDialOptions(network: string, { timeout, keepAlive, localAddress }: DialOptions): void {
+  checkKeepAlive("dial", keepAlive);
   if (network === "unix" && localAddress !== undefined) {
     throw new TypeError('Cannot dial: localAddress means nothing to "unix"');
   }
   if (timeout !== undefined && !isPositive(timeout)) {
     throw new RangeError(`Cannot dial: timeout is ${timeout}, not a positive number`);
   }
-  if (
-    keepAlive !== undefined && keepAlive !== false && !(isPositive(keepAlive) && keepAlive <= LONGEST_IDLE)
-  ) {
-    throw new RangeError(
-      `Cannot dial: keepAlive is ${keepAlive}, not false or milliseconds up to ${LONGEST_IDLE}`,
-    );
-  }
+}
+
+function checkKeepAlive(verb: string, keepAlive: unknown): void {
+  if (keepAlive === undefined || keepAlive === false) return;
+  if (isPositive(keepAlive) && keepAlive <= LONGEST_IDLE) return;
+  throw new RangeError(
+    `Cannot ${verb}: keepAlive is ${keepAlive}, not false or milliseconds up to ${LONGEST_IDLE}`,
+  );
 }
 
 function checkListenOptions(network: string, options: ListenOptions): void {
   const { backlog, maxConnections, ipv6Only, mode } = options;
+  checkKeepAlive("listen", options.keepAlive);
   for (const [name, value] of Object.entries({ backlog, maxConnections })) {
     if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
     throw new RangeError(`Cannot listen: ${name} is ${value}, not a positive integer`);

@@ -435,7 +435,8 @@ function wholeSeconds(milliseconds: number): number {
 
 /** What broke the socket, as the calls that fail by it are told. */
 function seenBy(op: NetOp, error: NetError): NetError {
-  if (error.op === op) return error;
+  // One of a class of its own says more than a call can.
+  if (error.op === op || error.constructor !== NetError) return error;
   const { network, addr, code, cause } = error;
   return new NetError({ op, network, addr, code, cause });
 }

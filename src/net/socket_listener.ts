@@ -4,7 +4,7 @@ import { CountedSocket } from "./counted_socket.ts";
 import { type Deadline, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, type NetError } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
-import { SocketConn } from "./socket_conn.ts";
+import { SocketConn, type TcpOptions } from "./socket_conn.ts";
 import type {
   AcceptHandler,
   ListenRequest,
@@ -17,9 +17,16 @@ import { WaitQueue } from "./wait_queue.ts";
 /** Connections that wait for `accept` where the runtime cannot leave them in the kernel; more are dropped. */
 const ACCEPT_AHEAD = 511;
 
+/** How to listen, as far as adapters have nothing to do with it. */
+export interface SocketListenerOptions extends TcpOptions {
+  signal?: AbortSignal;
+  maxConnections?: number;
+}
+
 /** The {@linkcode Listener} over a runtime's listening socket. */
 export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   readonly #runtime: Runtime;
+  readonly #options: TcpOptions;
   readonly #deadline: DeadlineTimer;
   readonly #accepted: StreamSocket[] = [];
   readonly #accepts = new WaitQueue<TcpConn>();
@@ -30,9 +37,10 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   /** How many more connections may be open at once. */
   #free: number;
 
-  private constructor(runtime: Runtime, maxConnections: number) {
+  private constructor(runtime: Runtime, options: SocketListenerOptions) {
     this.#runtime = runtime;
-    this.#free = maxConnections;
+    this.#options = options;
+    this.#free = options.maxConnections ?? Infinity;
     this.#deadline = new DeadlineTimer(runtime.timers, () => this.#accepts.rejectAll(this.#expired()));
   }
 
@@ -41,10 +49,11 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     runtime: Runtime,
     target: SocketTarget,
     request: ListenRequest,
-    { signal, maxConnections = Infinity }: { signal?: AbortSignal; maxConnections?: number },
+    options: SocketListenerOptions,
   ): Promise<SocketListener> {
+    const { signal } = options;
     signal?.throwIfAborted();
-    const listener = new SocketListener(runtime, maxConnections);
+    const listener = new SocketListener(runtime, options);
     listener.#server = await runtime.adapter.listen(target, request, listener);
     if (signal !== undefined) await listener.#closeWith(signal);
     return listener;
@@ -141,9 +150,10 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   }
 
   #connOver(socket: StreamSocket): TcpConn {
-    if (this.#free === Infinity) return new SocketConn(socket, this.#runtime.timers);
+    if (this.#free === Infinity) return new SocketConn(socket, this.#runtime.timers, this.#options);
     this.#free--;
-    return new SocketConn(new CountedSocket(socket, () => this.#onGone()), this.#runtime.timers);
+    const counted = new CountedSocket(socket, () => this.#onGone());
+    return new SocketConn(counted, this.#runtime.timers, this.#options);
   }
 
   #expired(): DeadlineExceededError {

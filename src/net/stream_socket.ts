@@ -90,4 +90,6 @@ export interface ListenRequest {
   readonly reusePort?: boolean;
   /** Whether `::` leaves IPv4 out. */
   readonly ipv6Only?: boolean;
+  /** As of {@linkcode ConnectRequest}, for the sockets that are accepted. */
+  readonly keepAliveIdle?: number;
 }

@@ -3,7 +3,7 @@
 import { type UnixAddr, unixAddr } from "./addr.ts";
 import { NetError, type NetOp } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
-import { SocketListener } from "./socket_listener.ts";
+import { SocketListener, type SocketListenerOptions } from "./socket_listener.ts";
 
 /** The longest path that Linux takes, bytes; some systems take less, and say so themselves. */
 const LONGEST_PATH = 107;
@@ -28,7 +28,7 @@ export function parseUnixAddr(op: NetOp, address: string): UnixAddr {
 export interface UnixListenOptions {
   backlog: number;
   mode: number | undefined;
-  limits: { signal?: AbortSignal; maxConnections?: number };
+  limits: SocketListenerOptions;
 }
 
 /** Listens on a path. A socket file on which nobody listens is replaced. */

@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { connect } from "node:net";
+import process from "node:process";
 import { describe, it } from "node:test";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import { type TcpAddr, tcpAddr } from "../../src/net/addr.ts";
-import type { Listener, TcpConn } from "../../src/net/conn.ts";
+import type { Conn, Listener, TcpConn } from "../../src/net/conn.ts";
 import { dialOn, type DialOptions, listenOn, type ListenOptions } from "../../src/net/dial.ts";
 import { NetError } from "../../src/net/errors.ts";
 import { socketPair } from "../../src/net/pipe.ts";
 import { Runtime } from "../../src/net/runtime.ts";
 import type {
+  AcceptHandler,
   ConnectRequest,
   ListenRequest,
   SocketServer,
@@ -83,14 +86,20 @@ describe("dial's localAddress", () => {
   });
 });
 
-/** What the core asks of a socket and of an adapter. */
-async function asked(options: DialOptions): Promise<unknown[]> {
+/** A TCP socket that writes down what is asked of it. */
+function recordingSocket(): { calls: unknown[]; socket: StreamSocket } {
   const calls: unknown[] = [];
   const [socket] = socketPair();
   const addr = tcpAddr("127.0.0.1", 1);
   Object.defineProperties(socket, { localAddr: { value: addr }, remoteAddr: { value: addr } });
   socket.setNoDelay = (on) => void calls.push(["noDelay", on]);
   socket.setKeepAlive = (on, idle) => void calls.push(["keepAlive", on, idle]);
+  return { calls, socket };
+}
+
+/** What the core asks of a socket and of an adapter. */
+async function asked(options: DialOptions): Promise<unknown[]> {
+  const { calls, socket } = recordingSocket();
   const runtime = new Runtime({
     ...currentAdapter(),
     connect: async (_target: SocketTarget, request: ConnectRequest): Promise<StreamSocket> => {
@@ -129,6 +138,91 @@ describe("dial's noDelay and keepAlive", () => {
   it("refuse wrong values", limit, async () => {
     for (const keepAlive of [0, -1, NaN, Infinity, true, "5"]) {
       await assert.rejects(dial("tcp", "127.0.0.1:80", { keepAlive: keepAlive as number }), RangeError);
+    }
+  });
+});
+
+/** What the core asks of an adapter and of an accepted socket. */
+async function askedOfAccepted(options: ListenOptions): Promise<unknown[]> {
+  const { calls, socket } = recordingSocket();
+  const runtime = new Runtime({
+    ...currentAdapter(),
+    listen: async (
+      addr: SocketTarget,
+      request: ListenRequest,
+      handler: AcceptHandler,
+    ): Promise<SocketServer> => {
+      if (request.keepAliveIdle !== undefined) calls.push(request.keepAliveIdle);
+      const resume = () => queueMicrotask(() => handler.onAccept(socket));
+      return { addr, pause() {}, resume, ref() {}, unref() {}, close: async () => {} };
+    },
+  });
+  const listener = await listenOn(runtime, "tcp", "127.0.0.1:1", options);
+  (await listener.accept()).closeNow();
+  await listener.close();
+  return calls;
+}
+
+const hasSs = spawnSync("ss", ["--version"]).status === 0;
+
+/** The keep-alive timer of the local end of a connection, as the system shows it. */
+function keepAliveTimer(conn: Conn): string {
+  const { localAddr, remoteAddr } = conn as { localAddr: TcpAddr; remoteAddr: TcpAddr };
+  const filter = ["sport", "=", `:${localAddr.port}`, "and", "dport", "=", `:${remoteAddr.port}`];
+  const { stdout } = spawnSync("ss", ["-tnoH", "state", "established", ...filter], { encoding: "utf8" });
+  return /timer:\(keepalive,(\w+)/.exec(stdout)?.[1] ?? "none";
+}
+
+describe("listen's noDelay and keepAlive", () => {
+  holdProcess();
+
+  const cases: [ListenOptions, unknown[]][] = [
+    [{}, [["noDelay", true], ["keepAlive", true, 15_000]]],
+    [{ noDelay: false, keepAlive: false }, [["noDelay", false], ["keepAlive", false, 15_000]]],
+    [{ keepAlive: 1 }, [1, ["noDelay", true], ["keepAlive", true, 1000]]],
+    [{ keepAlive: 60_000, maxConnections: 1 }, [60_000, ["noDelay", true], ["keepAlive", true, 60_000]]],
+  ];
+  for (const [options, calls] of cases) {
+    it(`ask for what ${JSON.stringify(options)} says`, limit, async () => {
+      assert.deepEqual(await askedOfAccepted(options), calls);
+    });
+  }
+
+  it(
+    "work on real sockets",
+    { ...limit, skip: !hasSs && "ss, which shows the timers, is not there" },
+    async () => {
+      const [long, none] = [{ keepAlive: 600_000 }, { keepAlive: false }] as const;
+      for (const [options, timer] of [[long, /^(9|10)min/], [none, /^none$/]] as const) {
+        const listener = await listen("tcp", "127.0.0.1:0", options);
+        const [a, b] = await Promise.all([dial("tcp", String(listener.addr), options), listener.accept()]);
+        // Before anything is sent: what waits for its acknowledgement shows a timer of its own.
+        assert.match(keepAliveTimer(a), timer);
+        assert.match(keepAliveTimer(b), timer);
+        await b.write(Uint8Array.of(1));
+        assert.deepEqual([...(await a.readChunk())!], [1]);
+        a.closeNow();
+        b.closeNow();
+        await listener.close();
+      }
+    },
+  );
+
+  it("mean nothing to a Unix socket", limit, async () => {
+    const listener = await listen("unix", `@jackfield-options-${process.pid}`, {
+      keepAlive: 1000,
+      noDelay: false,
+    });
+    const [a, b] = await Promise.all([dial("unix", String(listener.addr)), listener.accept()]);
+    a.closeNow();
+    b.closeNow();
+    await listener.close();
+  });
+
+  it("refuse wrong values", limit, async () => {
+    for (const keepAlive of [0, -1, NaN, Infinity, 32_768_000, true, "5"]) {
+      const listening = listen("tcp", "127.0.0.1:0", { keepAlive: keepAlive as number });
+      await assert.rejects(listening, { name: "RangeError", message: /^Cannot listen: keepAlive is / });
     }
   });
 });
