@@ -14,9 +14,18 @@ import {
   type ListenOptions,
   type StreamNetwork,
 } from "./src/net/dial.ts";
+import {
+  dialTlsOn,
+  type DialTlsOptions,
+  listenTlsOn,
+  type ListenTlsOptions,
+  upgradeTlsOn,
+  type UpgradeTlsOptions,
+} from "./src/net/dial_tls.ts";
 import { pipeOn } from "./src/net/pipe.ts";
 import { type ResolveOptions, resolveTcpAddrOn, type TcpNetwork } from "./src/net/resolve.ts";
 import { Runtime } from "./src/net/runtime.ts";
+import type { TlsConn } from "./src/net/tls.ts";
 import { Hub as HubOn, type HubOptions } from "./src/hub/hub.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "./src/websocket/dial_web_socket.ts";
 import { type ServeOptions, WebSocketServer } from "./src/websocket/serve.ts";
@@ -60,6 +69,51 @@ export function listen(
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener>;
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener> {
   return listenOn(runtime, network, address, options);
+}
+
+/**
+ * Connects to an address under TLS: `dial`, then the handshake. Go: `tls.Dial`. The server must show a certificate that
+ * names the host and is signed by an authority that the runtime, or `tls.rootCas`, trusts.
+ *
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses
+ * @param address `host:port`
+ * @throws {TlsError} `ECERTUNTRUSTED`, `ECERTNAME`, `ECERTEXPIRED`, `ENOTTLS`, `ETLS`
+ * @throws {NetError} as `dial`; `ETIMEDOUT` when the handshake takes too long
+ * @throws {TypeError} when a certificate or a key is none, or they do not belong together
+ */
+export function dialTls(network: TcpNetwork, address: string, options?: DialTlsOptions): Promise<TlsConn> {
+  return dialTlsOn(runtime, network, address, options);
+}
+
+/**
+ * Listens on an address under TLS. Go: `tls.Listen`. A connection is accepted once its handshake is done; many can be
+ * under way, and a slow or failing one holds up nobody.
+ *
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses
+ * @param address `host:port`; an empty host is every address of this machine, port 0 a free one
+ * @throws {NetError} as `listen`
+ * @throws {TypeError} when there is no certificate, one or its key is none, or they do not belong together
+ */
+export function listenTls(
+  network: TcpNetwork,
+  address: string,
+  options: ListenTlsOptions,
+): Promise<Listener<TlsConn>> {
+  return listenTlsOn(runtime, network, address, options);
+}
+
+/**
+ * Puts an open connection under TLS, as `STARTTLS` asks for. Go: `tls.Client` and `tls.Server`. The connection given acts
+ * as closed from then on; what came on it and was not read is part of the handshake, and never mistaken for data that
+ * came under TLS. It must not be in use by a call that waits.
+ *
+ * @param conn any connection, also one in memory
+ * @throws {TlsError} as `dialTls`
+ * @throws {NetError} `ETIMEDOUT` when the handshake takes too long, `ECONNRESET` when the peer leaves in the middle of it
+ * @throws {TypeError} when it is in use, a client has no `tls.serverName`, or a certificate or a key is none
+ */
+export function upgradeTls(conn: Conn, options?: UpgradeTlsOptions): Promise<TlsConn> {
+  return upgradeTlsOn(runtime, conn, options);
 }
 
 /**
@@ -185,12 +239,20 @@ export type { Conn, Listener, Reader, TcpConn, WaitOptions, Writer } from "./src
 export type { Deadline } from "./src/net/deadline.ts";
 export { copy, readAll, type ReadAllOptions, readFull } from "./src/net/io.ts";
 export type { DialOptions, ListenOptions, StreamNetwork } from "./src/net/dial.ts";
+export type {
+  DialTlsOptions,
+  HandshakeOptions,
+  ListenTlsOptions,
+  UpgradeTlsOptions,
+} from "./src/net/dial_tls.ts";
+export type { TlsCertificate, TlsConfig, TlsConn, TlsConnectionState, TlsRole } from "./src/net/tls.ts";
 export type { ResolveOptions, TcpNetwork } from "./src/net/resolve.ts";
 export {
   ClosedError,
   DeadlineExceededError,
   NetError,
   type NetOp,
+  TlsError,
   UnexpectedEofError,
 } from "./src/net/errors.ts";
 export type { TcpOptions } from "./src/net/socket_conn.ts";

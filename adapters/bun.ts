@@ -34,6 +34,8 @@ import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
+import { connectNode, listenNode } from "./node.ts";
+import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles, UNNAMED } from "./unix_files.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
@@ -90,6 +92,7 @@ export const bunAdapter: RuntimeAdapter = {
   lookup: lookUpHost,
   connect: connectSocket,
   listen: listenSocket,
+  tlsContext: nodeTlsContext,
   unixFiles,
   clock: systemClock,
   text: bufferText,
@@ -124,9 +127,11 @@ function placeOf(target: SocketTarget): { unix: string } | { hostname: string; p
 
 function connectSocket(
   target: SocketTarget,
-  { localAddr }: ConnectRequest,
+  request: ConnectRequest,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
+  if (request.tls) return connectNode(target, request, signal);
+  const { localAddr } = request;
   return new Promise((resolve, reject) => {
     let abandoned = false;
     const onAbort = () => {
@@ -156,9 +161,11 @@ function connectSocket(
 
 async function listenSocket(
   target: SocketTarget,
-  { reusePort = false, ipv6Only = false }: ListenRequest,
+  request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
+  if (request.tls) return await listenNode(target, request, handler);
+  const { reusePort = false, ipv6Only = false } = request;
   const open = (raw: BunTcpSocket) => {
     const unix = target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
     const socket = new BunSocket(raw, unix ?? tcpEnds(raw));

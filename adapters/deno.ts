@@ -35,6 +35,8 @@ import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
 import { connectNode, listenNode } from "./node.ts";
+import { denoTls } from "./deno_tls.ts";
+import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles } from "./unix_files.ts";
 import { webText } from "./web_text.ts";
 
@@ -84,6 +86,7 @@ export const denoAdapter: RuntimeAdapter = {
   lookup: lookUpHost,
   connect: connectSocket,
   listen: listenSocket,
+  tlsContext: (role, config) => nodeTlsContext(role, config, denoTls),
   unixFiles,
   clock: systemClock,
   text: webText,

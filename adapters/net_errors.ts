@@ -9,6 +9,7 @@ const CODES: ReadonlyMap<string, string> = new Map([
   ["ERR_STREAM_DESTROYED", "EPIPE"],
   ["ERR_STREAM_WRITE_AFTER_END", "EPIPE"],
   ["ERR_SOCKET_CLOSED", "EPIPE"],
+  ["EBADF", "EPIPE"],
   ["ECANCELED", "EPIPE"],
   ["ENOTCONN", "EPIPE"],
 ]);

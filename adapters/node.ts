@@ -19,7 +19,6 @@ import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import { NetError } from "../src/net/errors.ts";
-import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import type {
   AcceptHandler,
   ConnectRequest,
@@ -29,23 +28,8 @@ import type {
   StreamHandler,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
-import { bufferText } from "./buffer_text.ts";
-import { systemClock } from "./clock.ts";
-import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
-import { kernelPath, unixFiles, UNNAMED } from "./unix_files.ts";
-
-/** Node's own sockets, text and randomness. */
-export const nodeAdapter: RuntimeAdapter = {
-  name: "node",
-  lookup: lookUpHost,
-  connect: connectNode,
-  listen: listenNode,
-  unixFiles,
-  clock: systemClock,
-  text: bufferText,
-  fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
-};
+import { kernelPath, UNNAMED } from "./unix_files.ts";
 
 /** The addresses of a socket. */
 interface Ends {
@@ -156,7 +140,8 @@ class NodeServer implements SocketServer {
 
 const NOTHING = new Uint8Array(0);
 
-class NodeSocket implements StreamSocket {
+/** A socket of `node:net`. */
+export class NodeSocket implements StreamSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
   readonly #socket: Socket;
@@ -221,11 +206,22 @@ class NodeSocket implements StreamSocket {
     const socket = this.#socket;
     socket.write(bytes);
     if (socket.writableLength === 0) return true;
-    socket.write(NOTHING, (error) => this.#onTaken(error));
+    socket.write(NOTHING, (error) => this.onTaken(error));
     return false;
   }
 
-  #onTaken(error: Error | null | undefined): void {
+  /**
+   * Takes Node's socket out, for something of Node's that drives it itself, unless this has begun to read it. What comes
+   * before somebody does waits in the kernel.
+   */
+  release(): Socket | null {
+    if (this.#handler !== null || this.#closed) return null;
+    // What breaks it is its new owner's to hear; nobody is told here, who was told of no one.
+    return this.#socket;
+  }
+
+  /** The callback of a write. */
+  protected onTaken(error: Error | null | undefined): void {
     if (error || this.#leaving || this.#closed) return;
     try {
       this.#handler?.onDrain();
@@ -237,7 +233,7 @@ class NodeSocket implements StreamSocket {
   /** The handler threw. */
   #fail(error: unknown): void {
     this.#error ??= error;
-    this.#drop();
+    this.drop();
   }
 
   closeWrite(): void {
@@ -251,10 +247,11 @@ class NodeSocket implements StreamSocket {
 
   reset(): void {
     this.#leaving = true;
-    this.#drop();
+    this.drop();
   }
 
-  #drop(): void {
+  /** Ends it at once. */
+  protected drop(): void {
     const { writableEnded, writableFinished } = this.#socket;
     const isUnix = this.remoteAddr.network === "unix";
     if (isUnix || writableEnded && !writableFinished) this.#socket.destroy();
@@ -278,6 +275,11 @@ class NodeSocket implements StreamSocket {
     if (!this.#socket.destroyed) this.#socket.unref();
   }
 
+  /** What broke it, in the words of the port. */
+  protected errorOf(error: unknown): NetError {
+    return netError(error, "read", this.remoteAddr.network, this.remoteAddr);
+  }
+
   #onClose(): void {
     this.#closed = true;
     this.#reportClose();
@@ -289,7 +291,7 @@ class NodeSocket implements StreamSocket {
     this.#told = handler;
     const sound = this.#leaving || this.#error === null;
     try {
-      handler.onClose(sound ? null : netError(this.#error, "read", this.remoteAddr.network, this.remoteAddr));
+      handler.onClose(sound ? null : this.errorOf(this.#error));
     } catch {
       // The socket is gone already: there is nothing left to break.
     }

@@ -1,4 +1,5 @@
 import { splitHostPort, tcpAddr } from "./addr.ts";
+import { Attempt } from "./attempt.ts";
 import type { Listener, TcpConn } from "./conn.ts";
 import { NetError } from "./errors.ts";
 import { race } from "./happy_eyeballs.ts";
@@ -6,9 +7,8 @@ import { ipFamily } from "./ip.ts";
 import { checkTcpNetwork, dialHosts, type HostQuery, listenHost, type TcpNetwork } from "./resolve.ts";
 import type { Runtime } from "./runtime.ts";
 import { SocketConn, type TcpOptions } from "./socket_conn.ts";
-import { SocketListener } from "./socket_listener.ts";
+import { type AcceptStage, SocketListener } from "./socket_listener.ts";
 import type { ConnectRequest, StreamSocket } from "./stream_socket.ts";
-import { Alarm } from "./timer_queue.ts";
 import { listenUnix, parseUnixAddr } from "./unix.ts";
 
 /** The networks of `dial` and `listen`. */
@@ -64,31 +64,49 @@ export async function dialOn(
   address: string,
   options: DialOptions = {},
 ): Promise<TcpConn> {
-  checkDialOptions(network, options);
   if (network === "unix") return await dialUnix(runtime, address, options);
   checkTcpNetwork(network, "unix");
+  return new SocketConn(await dialTcp(runtime, network, address, options, {}), runtime.timers, options);
+}
+
+/** What of {@linkcode DialOptions} it takes to connect. */
+export type ConnectOptions = Omit<DialOptions, "signal"> & { signal?: AbortSignal | null };
+
+/** Connects to a TCP address; `base` goes into each request. */
+export async function dialTcp(
+  runtime: Runtime,
+  network: TcpNetwork,
+  address: string,
+  options: ConnectOptions,
+  base: ConnectRequest,
+): Promise<StreamSocket> {
+  checkDialOptions(network, options);
   const { hostname, port } = splitHostPort(address);
   const local = parseLocal(options.localAddress);
   options.signal?.throwIfAborted();
   const query: HostQuery = { op: "dial", network, address, hostname, local: local?.hostname ?? "" };
-  const attempt = startAttempt(runtime, "tcp", address, options);
+  const attempt = new Attempt(runtime.timers, { op: "dial", network: "tcp", addr: address }, options);
   try {
     const hosts = dialHosts(runtime, query, attempt.signal);
     // Of one turn where nothing is looked up: then the attempt has begun when `dial` returns.
     const addresses = hosts instanceof Promise ? await hosts : hosts;
     const connect = (host: string, signal: AbortSignal) =>
-      runtime.adapter.connect(tcpAddr(host, port), connectRequest(host, local, options), signal);
-    const socket = await raceTo(runtime, address, addresses, connect, attempt.signal);
-    return new SocketConn(socket, runtime.timers, options);
+      runtime.adapter.connect(
+        tcpAddr(host, port),
+        { ...base, ...connectRequest(host, local, options) },
+        signal,
+      );
+    return await raceTo(runtime, address, addresses, connect, attempt.signal);
   } finally {
     attempt.end();
   }
 }
 
 async function dialUnix(runtime: Runtime, address: string, options: DialOptions): Promise<TcpConn> {
+  checkDialOptions("unix", options);
   const target = parseUnixAddr("dial", address);
   options.signal?.throwIfAborted();
-  const attempt = startAttempt(runtime, "unix", address, options);
+  const attempt = new Attempt(runtime.timers, { op: "dial", network: "unix", addr: address }, options);
   try {
     return new SocketConn(await runtime.adapter.connect(target, {}, attempt.signal), runtime.timers);
   } finally {
@@ -110,7 +128,11 @@ function raceTo(
   });
 }
 
-function connectRequest(host: string, local: HostPort | null, options: DialOptions): ConnectRequest {
+function connectRequest(
+  host: string,
+  local: HostPort | null,
+  options: ConnectOptions,
+): ConnectRequest {
   if (local === null) return idleRequest(options);
   const anywhere = ipFamily(host) === 4 ? "0.0.0.0" : "::";
   return { ...idleRequest(options), localAddr: tcpAddr(local.hostname || anywhere, local.port) };
@@ -133,6 +155,7 @@ export async function listenOn(
   network: StreamNetwork,
   address: string,
   options: ListenOptions = {},
+  stage: AcceptStage | undefined = undefined,
 ): Promise<Listener<TcpConn>> {
   checkListenOptions(network, options);
   const { backlog = 511, reusePort = false, ipv6Only = network === "tcp6", mode, signal } = options;
@@ -144,8 +167,8 @@ export async function listenOn(
   signal?.throwIfAborted();
   const query: HostQuery = { op: "listen", network, address, hostname, local: "" };
   const host = await listenHost(runtime, query, signal ?? null);
-  const request = { backlog, reusePort, ipv6Only, ...idleRequest(options) };
-  const open = (host: string) => SocketListener.open(runtime, tcpAddr(host, port), request, options);
+  const request = { backlog, reusePort, ipv6Only, ...idleRequest(options), tls: stage !== undefined };
+  const open = (host: string) => SocketListener.open(runtime, tcpAddr(host, port), request, options, stage);
   return await open(host).catch((error) => {
     // A machine without IPv6.
     if (hostname === "" && network === "tcp" && NO_IPV6.has(error.code)) return open("0.0.0.0");
@@ -153,7 +176,7 @@ export async function listenOn(
   });
 }
 
-function checkDialOptions(network: string, { timeout, keepAlive, localAddress }: DialOptions): void {
+function checkDialOptions(network: string, { timeout, keepAlive, localAddress }: ConnectOptions): void {
   checkKeepAlive("dial", keepAlive);
   if (network === "unix" && localAddress !== undefined) {
     throw new TypeError('Cannot dial: localAddress means nothing to "unix"');
@@ -189,7 +212,8 @@ function checkListenOptions(network: string, options: ListenOptions): void {
   if (ipv6Only && network === "tcp4") throw new TypeError('Cannot listen: ipv6Only contradicts "tcp4"');
 }
 
-function isPositive(value: unknown): value is number {
+/** Whether it can be a duration. */
+export function isPositive(value: unknown): value is number {
   return typeof value === "number" && value > 0;
 }
 
@@ -198,29 +222,4 @@ function parseLocal(address: string | undefined): HostPort | null {
   const local = splitHostPort(address);
   if (local.hostname === "" || ipFamily(local.hostname) !== 0) return local;
   throw new TypeError(`Cannot dial: localAddress "${address}" has a name and not an IP address`);
-}
-
-/** One signal out of the caller's and the time-out. */
-function startAttempt(
-  runtime: Runtime,
-  network: "tcp" | "unix",
-  address: string,
-  options: DialOptions,
-): { signal: AbortSignal | null; end: () => void } {
-  const { signal, timeout } = options;
-  if (timeout === undefined) return { signal: signal ?? null, end: () => {} };
-  const abort = new AbortController();
-  const onAbort = () => abort.abort(signal!.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  const alarm = new Alarm(() => {
-    abort.abort(new NetError({ op: "dial", network, addr: address, code: "ETIMEDOUT" }));
-  });
-  runtime.timers.set(alarm, runtime.timers.now() + timeout);
-  return {
-    signal: abort.signal,
-    end() {
-      runtime.timers.clear(alarm);
-      signal?.removeEventListener("abort", onAbort);
-    },
-  };
 }

@@ -5,7 +5,8 @@
  * Error
  * ├── NetError                   an operation on a socket failed; `code` says why
  * │   ├── DeadlineExceededError  the deadline passed (`timeout` is true); the socket lives on
- * │   └── ClosedError            the socket was closed on this side
+ * │   ├── ClosedError            the socket was closed on this side
+ * │   └── TlsError               TLS failed; `code` says why
  * └── UnexpectedEofError         the stream ended in the middle of something
  * ```
  */
@@ -92,6 +93,21 @@ export class ClosedError extends NetError {
   }
 }
 
+/**
+ * TLS failed. The code says why, the same on every runtime:
+ *
+ * - `ECERTUNTRUSTED`: the certificate is not signed by an authority that this side trusts
+ * - `ECERTNAME`: the certificate is for another name
+ * - `ECERTEXPIRED`: the certificate is not valid any more, or not yet
+ * - `ECERTREQUIRED`: the client showed no certificate to a server that insists on one
+ * - `ENOTTLS`: what the peer speaks is not TLS
+ * - `ETLS`: the rest: no version, cipher or application protocol in common, a peer that refuses, a broken record
+ */
+export class TlsError extends NetError {
+  /** Always `"TlsError"`. */
+  override readonly name = "TlsError";
+}
+
 /** The stream ended in the middle of something. Go: `io.ErrUnexpectedEOF`. */
 export class UnexpectedEofError extends Error {
   /** Always `"UnexpectedEofError"`. */
@@ -102,6 +118,10 @@ const DESCRIPTIONS: ReadonlyMap<string, string> = new Map([
   ["EACCES", "permission denied"],
   ["EADDRINUSE", "address already in use"],
   ["EADDRNOTAVAIL", "address not available"],
+  ["ECERTEXPIRED", "certificate has expired or is not yet valid"],
+  ["ECERTNAME", "certificate is for another name"],
+  ["ECERTREQUIRED", "client showed no certificate"],
+  ["ECERTUNTRUSTED", "certificate is not signed by a trusted authority"],
   ["ECONNREFUSED", "connection refused"],
   ["ECONNRESET", "connection reset by peer"],
   ["EINVAL", "invalid argument"],
@@ -111,9 +131,11 @@ const DESCRIPTIONS: ReadonlyMap<string, string> = new Map([
   ["ENOENT", "no such file or directory"],
   ["ENOTDIR", "not a directory"],
   ["ENOTFOUND", "no such host"],
+  ["ENOTTLS", "peer does not speak TLS"],
   ["EPIPE", "broken pipe"],
   ["EPROTO", "not the expected protocol"],
   ["ETIMEDOUT", "timed out"],
+  ["ETLS", "TLS failed"],
 ]);
 
 function describe(code: string): string {

@@ -12,6 +12,7 @@ import type {
   StreamSocket,
 } from "./stream_socket.ts";
 import { type Clock, TimerQueue } from "./timer_queue.ts";
+import type { TlsConfig, TlsContext, TlsRole } from "./tls.ts";
 import { Turn } from "./turn.ts";
 
 /** What an adapter fills in. */
@@ -26,6 +27,8 @@ export interface RuntimeAdapter {
   connect(target: SocketTarget, request: ConnectRequest, signal: AbortSignal | null): Promise<StreamSocket>;
   /** Listens on an IP address, `::` for both families, or a path, whose file goes with the listener; rejects with a `NetError`. */
   listen(target: SocketTarget, request: ListenRequest, handler: AcceptHandler): Promise<SocketServer>;
+  /** Reads a configuration of TLS; throws a `TypeError` when a certificate or a key is none, or they do not belong together. */
+  tlsContext(role: TlsRole, config: TlsConfig): TlsContext;
   readonly unixFiles: UnixFiles;
   readonly clock: Clock;
   readonly text: TextCodec;

@@ -5,6 +5,7 @@ import { type Deadline, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, type NetError } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
 import { SocketConn, type TcpOptions } from "./socket_conn.ts";
+import { connectionStateOf, TlsSocketConn } from "./tls_conn.ts";
 import type {
   AcceptHandler,
   ListenRequest,
@@ -23,6 +24,9 @@ export interface SocketListenerOptions extends TcpOptions {
   maxConnections?: number;
 }
 
+/** What a socket passes between the runtime and the listener. */
+export type AcceptStage = (handler: AcceptHandler) => AcceptHandler & { close(): void };
+
 /** The {@linkcode Listener} over a runtime's listening socket. */
 export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   readonly #runtime: Runtime;
@@ -31,6 +35,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   readonly #accepted: StreamSocket[] = [];
   readonly #accepts = new WaitQueue<TcpConn>();
   #server!: SocketServer;
+  #stage: { close(): void } | null = null;
   #signal: AbortSignal | null = null;
   readonly #onAbort = (): void => void this.close();
   #closed: Promise<void> | null = null;
@@ -50,11 +55,14 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     target: SocketTarget,
     request: ListenRequest,
     options: SocketListenerOptions,
+    makeStage?: AcceptStage,
   ): Promise<SocketListener> {
     const { signal } = options;
     signal?.throwIfAborted();
     const listener = new SocketListener(runtime, options);
-    listener.#server = await runtime.adapter.listen(target, request, listener);
+    const stage = makeStage?.(listener) ?? null;
+    listener.#server = await runtime.adapter.listen(target, request, stage ?? listener);
+    listener.#stage = stage;
     if (signal !== undefined) await listener.#closeWith(signal);
     return listener;
   }
@@ -129,6 +137,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   #close(): Promise<void> {
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#deadline.stop();
+    this.#stage?.close();
     for (const socket of this.#accepted.splice(0)) socket.reset();
     this.#accepts.rejectAll(this.#closedError());
     return this.#server.close();
@@ -150,10 +159,15 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   }
 
   #connOver(socket: StreamSocket): TcpConn {
-    if (this.#free === Infinity) return new SocketConn(socket, this.#runtime.timers, this.#options);
-    this.#free--;
-    const counted = new CountedSocket(socket, () => this.#onGone());
-    return new SocketConn(counted, this.#runtime.timers, this.#options);
+    const { timers } = this.#runtime;
+    const state = connectionStateOf(socket);
+    let counted = socket;
+    if (this.#free !== Infinity) {
+      this.#free--;
+      counted = new CountedSocket(socket, () => this.#onGone());
+    }
+    if (state === null) return new SocketConn(counted, timers, this.#options);
+    return new TlsSocketConn(counted, timers, state, this.#options);
   }
 
   #expired(): DeadlineExceededError {

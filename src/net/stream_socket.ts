@@ -80,6 +80,8 @@ export interface ConnectRequest {
   readonly localAddr?: TcpAddr;
   /** The idle time that `setKeepAlive` is going to ask for, when it matters to somebody; milliseconds. */
   readonly keepAliveIdle?: number;
+  /** Whether the socket is going to carry TLS. */
+  readonly tls?: boolean;
 }
 
 /** How to listen. */
@@ -92,4 +94,6 @@ export interface ListenRequest {
   readonly ipv6Only?: boolean;
   /** As of {@linkcode ConnectRequest}, for the sockets that are accepted. */
   readonly keepAliveIdle?: number;
+  /** Whether the sockets are going to carry TLS. */
+  readonly tls?: boolean;
 }

@@ -1,0 +1,19 @@
+import { getCACertificates } from "node:tls";
+import { chainFault, presentedBy } from "./certificate_chain.ts";
+import type { NodeTlsTraits } from "./tls.ts";
+import { tlsCode } from "./tls_errors.ts";
+
+/**
+ * Deno's `node:tls` believes certificates of version 1, and badly encoded ones, when they name a trusted authority as
+ * their issuer, without looking at the signature: anybody can make one. So its word alone is not enough.
+ */
+export const denoTls: NodeTlsTraits = {
+  defaultCas: () => getCACertificates("default"),
+  verifyPeer(tls, rootCas) {
+    const fault = chainFault(presentedBy(tls), rootCas);
+    if (fault !== null || tls.authorized) return fault;
+    // What it is told by is a code here, and an error elsewhere.
+    const error: unknown = tls.authorizationError;
+    return tlsCode(Object(error).code ?? error) ?? "ECERTUNTRUSTED";
+  },
+};

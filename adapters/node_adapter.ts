@@ -1,0 +1,20 @@
+import type { RuntimeAdapter } from "../src/net/runtime.ts";
+import { bufferText } from "./buffer_text.ts";
+import { systemClock } from "./clock.ts";
+import { lookUpHost } from "./dns.ts";
+import { connectNode, listenNode } from "./node.ts";
+import { nodeTlsContext } from "./tls.ts";
+import { unixFiles } from "./unix_files.ts";
+
+/** Node's own sockets, text and randomness. */
+export const nodeAdapter: RuntimeAdapter = {
+  name: "node",
+  lookup: lookUpHost,
+  connect: connectNode,
+  listen: listenNode,
+  tlsContext: (role, config) => nodeTlsContext(role, config, { serverMissesEnd: true }),
+  unixFiles,
+  clock: systemClock,
+  text: bufferText,
+  fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+};

@@ -1,0 +1,150 @@
+import { splitHostPort } from "./addr.ts";
+import { Attempt } from "./attempt.ts";
+import { takeOver } from "./conn_socket.ts";
+import type { Conn, Listener } from "./conn.ts";
+import { type DialOptions, dialTcp, isPositive, listenOn, type ListenOptions } from "./dial.ts";
+import { NetError } from "./errors.ts";
+import { checkTcpNetwork, type TcpNetwork } from "./resolve.ts";
+import type { Runtime } from "./runtime.ts";
+import type { TcpOptions } from "./socket_conn.ts";
+import { TlsAccepts } from "./tls_accepts.ts";
+import { TlsSocketConn } from "./tls_conn.ts";
+import {
+  checkTlsConfig,
+  type HandshakeRequest,
+  type TlsConfig,
+  type TlsConn,
+  type TlsContext,
+  type TlsRole,
+} from "./tls.ts";
+
+/** How long a handshake may take, milliseconds. */
+const HANDSHAKE_TIMEOUT = 10_000;
+
+/** What every handshake takes. */
+export interface HandshakeOptions {
+  /** How to speak TLS. */
+  tls?: TlsConfig;
+  /** Milliseconds that the handshake may take. Default: 10 000. */
+  handshakeTimeout?: number;
+}
+
+/** How to dial under TLS. */
+export interface DialTlsOptions extends DialOptions, HandshakeOptions {}
+
+/** How to listen under TLS. */
+export interface ListenTlsOptions extends ListenOptions, HandshakeOptions {
+  /** The server's certificates, and more. */
+  tls: TlsConfig;
+  /**
+   * Told why a handshake failed, with the peer as `addr`. Such a connection is not accepted, and the listener goes on.
+   * Default: nobody is told.
+   */
+  onHandshakeError?: (error: NetError) => void;
+}
+
+/** How to put an open connection under TLS. */
+export interface UpgradeTlsOptions extends HandshakeOptions {
+  /** Which side of the handshake this is. Default: `"client"`, which needs `tls.serverName`. */
+  role?: TlsRole;
+  /** Gives up and rejects with the signal's reason; the connection is gone then. */
+  signal?: AbortSignal;
+}
+
+/** Dials under TLS. See `dialTls` in mod.ts. */
+export async function dialTlsOn(
+  runtime: Runtime,
+  network: TcpNetwork,
+  address: string,
+  options: DialTlsOptions = {},
+): Promise<TlsConn> {
+  const { timeout, ...rest } = options;
+  const { tls = {}, signal } = rest;
+  checkTcpNetwork(network);
+  const context = readConfig(runtime, "client", options);
+  const serverName = tls.serverName ?? (splitHostPort(address).hostname || "localhost");
+  // One time-out for all of it, besides that of the handshake.
+  const whole = new Attempt(runtime.timers, { op: "dial", network: "tcp", addr: address }, {
+    timeout,
+    signal,
+  });
+  try {
+    const connect = { ...rest, signal: whole.signal };
+    const socket = await dialTcp(runtime, network, address, connect, { tls: true });
+    const request = { socket, received: [], serverName, signal: whole.signal };
+    return await handshake(runtime, context, request, options);
+  } finally {
+    whole.end();
+  }
+}
+
+/** Listens under TLS. See `listenTls` in mod.ts. */
+export async function listenTlsOn(
+  runtime: Runtime,
+  network: TcpNetwork,
+  address: string,
+  options: ListenTlsOptions,
+): Promise<Listener<TlsConn>> {
+  checkTcpNetwork(network);
+  const context = readConfig(runtime, "server", options);
+  const { handshakeTimeout = HANDSHAKE_TIMEOUT, onHandshakeError } = options;
+  const listener = await listenOn(
+    runtime,
+    network,
+    address,
+    options,
+    (handler) => new TlsAccepts(runtime, context, { handshakeTimeout, onHandshakeError }, handler),
+  );
+  return listener as Listener<TlsConn>;
+}
+
+/** Puts an open connection under TLS. See `upgradeTls` in mod.ts. */
+export async function upgradeTlsOn(
+  runtime: Runtime,
+  conn: Conn,
+  options: UpgradeTlsOptions = {},
+): Promise<TlsConn> {
+  const { role = "client", tls = {}, signal = null } = options;
+  const { serverName = "", insecureSkipVerify = false } = tls;
+  if (role === "client" && serverName === "" && !insecureSkipVerify) {
+    throw new TypeError("Cannot upgrade to TLS: tls.serverName says whom the server's certificate must name");
+  }
+  const context = readConfig(runtime, role, options);
+  signal?.throwIfAborted();
+  const { socket, chunks, ended, error } = takeOver(conn);
+  if (ended || error !== null) {
+    socket.reset();
+    const { network } = conn.remoteAddr;
+    throw error ?? new NetError({ op: "handshake", network, addr: conn.remoteAddr, code: "ECONNRESET" });
+  }
+  const received: Uint8Array[] = [];
+  for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) received.push(chunk);
+  return await handshake(runtime, context, { socket, received, serverName, signal }, options);
+}
+
+function readConfig(runtime: Runtime, role: TlsRole, options: HandshakeOptions): TlsContext {
+  const { tls = {}, handshakeTimeout } = options;
+  if (handshakeTimeout !== undefined && !isPositive(handshakeTimeout)) {
+    throw new RangeError(`Cannot use TLS: handshakeTimeout is ${handshakeTimeout}, not a positive number`);
+  }
+  checkTlsConfig(role, tls);
+  return runtime.adapter.tlsContext(role, tls);
+}
+
+async function handshake(
+  runtime: Runtime,
+  context: TlsContext,
+  request: HandshakeRequest,
+  options: HandshakeOptions & TcpOptions,
+): Promise<TlsConn> {
+  const { remoteAddr } = request.socket;
+  const what = { op: "handshake", network: remoteAddr.network, addr: remoteAddr } as const;
+  const { handshakeTimeout: timeout = HANDSHAKE_TIMEOUT } = options;
+  const attempt = new Attempt(runtime.timers, what, { timeout, signal: request.signal });
+  try {
+    const socket = await context.handshake({ ...request, signal: attempt.signal });
+    return new TlsSocketConn(socket, runtime.timers, socket.connectionState, options);
+  } finally {
+    attempt.end();
+  }
+}
