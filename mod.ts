@@ -25,7 +25,7 @@ import {
 import { pipeOn } from "./src/net/pipe.ts";
 import { type ResolveOptions, resolveTcpAddrOn, type TcpNetwork } from "./src/net/resolve.ts";
 import { Runtime } from "./src/net/runtime.ts";
-import type { TlsConn } from "./src/net/tls.ts";
+import type { TlsConfig, TlsConn } from "./src/net/tls.ts";
 import { Hub as HubOn, type HubOptions } from "./src/hub/hub.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "./src/websocket/dial_web_socket.ts";
 import { type ServeOptions, WebSocketServer } from "./src/websocket/serve.ts";
@@ -141,10 +141,11 @@ export function pipe(): [Conn, Conn] {
 /**
  * Connects to a WebSocket server. Go: gorilla's `Dialer.Dial`.
  *
- * @param url `ws://host:port/path`
+ * @param url `ws://host:port/path`, or `wss:` for TLS
  * @throws {SyntaxError} when the URL is none of a WebSocket
  * @throws {HandshakeError} when the server refuses; with its status, headers and the start of its body
  * @throws {NetError} when it cannot be reached
+ * @throws {TlsError} when TLS fails, as `dialTls`
  */
 export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions): Promise<WebSocketConn> {
   return dialWebSocketOn(runtime, url, options);
@@ -155,18 +156,27 @@ export function serve(listener: Listener, options: ServeOptions): WebSocketServe
   return new WebSocketServer(runtime, listener, options);
 }
 
+/** What `listenAndServe` takes. */
+export interface ListenAndServeOptions extends ServeOptions {
+  /** Serves `wss:` and `https:`, on TCP. Its application protocol is `http/1.1` if nothing else is said. */
+  tls?: TlsConfig;
+}
+
 /**
- * Listens and serves. Go: `http.ListenAndServe`.
+ * Listens and serves. Go: `http.ListenAndServe` and `http.ListenAndServeTLS`.
  *
  * @returns the server, once it listens
  * @throws {NetError} when the address cannot be listened on
+ * @throws {TypeError} as `listenTls`
  */
 export async function listenAndServe(
   network: StreamNetwork,
   address: string,
-  options: ServeOptions,
+  options: ListenAndServeOptions,
 ): Promise<WebSocketServer> {
-  return serve(await listen(network, address), options);
+  if (options.tls === undefined) return serve(await listen(network, address), options);
+  const tls = { nextProtos: ["http/1.1"], ...options.tls };
+  return serve(await listenTls(network as TcpNetwork, address, { tls }), options);
 }
 
 /** Answers opening handshakes, RFC 6455, 4.2. Go: gorilla's `Upgrader`. */

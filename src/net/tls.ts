@@ -1,6 +1,6 @@
 /** TLS: how to speak it, what came of it, and the port that an adapter fills. */
 
-import type { TcpConn } from "./conn.ts";
+import type { Conn, TcpConn } from "./conn.ts";
 import type { StreamSocket } from "./stream_socket.ts";
 
 /** A certificate and its key. */
@@ -49,6 +49,11 @@ export interface TlsConnectionState {
 export interface TlsConn extends TcpConn {
   /** What the handshake agreed on. */
   readonly connectionState: TlsConnectionState;
+}
+
+/** Whether a connection is under TLS. */
+export function isTlsConn(conn: Conn): conn is TlsConn {
+  return "connectionState" in conn;
 }
 
 /** Which side of a handshake. */

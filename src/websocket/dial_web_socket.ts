@@ -2,9 +2,11 @@ import { joinHostPort } from "../net/addr.ts";
 import { takeOver } from "../net/conn_socket.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
 import { dialOn } from "../net/dial.ts";
+import { dialTlsOn, upgradeTlsOn } from "../net/dial_tls.ts";
 import { DeadlineExceededError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import { Alarm } from "../net/timer_queue.ts";
+import { isTlsConn, type TlsConfig } from "../net/tls.ts";
 import { encodeBase64 } from "../bytes/base64.ts";
 import {
   checkUpgradeResponse,
@@ -26,12 +28,19 @@ export interface WebSocketDialOptions extends WebSocketOptions {
   headers?: HeadersInit;
   /** The `Origin` to send. Default: none, as no browser asks. */
   origin?: string;
-  /** Makes the transport: through a proxy, over a Unix socket, in memory. Default: TCP. */
+  /** How to speak TLS, for `wss:`. */
+  tls?: TlsConfig;
+  /**
+   * Makes the transport: through a proxy, over a Unix socket, in memory. For `wss:` TLS is put upon it, unless it is under
+   * TLS already. Default: TCP.
+   */
   netDial?: (network: "tcp", address: string) => Promise<Conn>;
 }
 
 /** How long the start of a refusal's body is waited for, milliseconds. */
 const REFUSAL_TIME = 1_000;
+/** The protocol to ask for under TLS (ALPN), as browsers do. */
+const HTTP = ["http/1.1"];
 /** Interim responses (1xx) to skip before giving up. */
 const MAX_INTERIM = 8;
 
@@ -90,7 +99,7 @@ function parseUrl(url: string | URL): URL {
   return new URL(url);
 }
 
-function connect(
+async function connect(
   runtime: Runtime,
   target: WebSocketTarget,
   settings: WebSocketSettings,
@@ -99,17 +108,18 @@ function connect(
 ): Promise<Conn> {
   const address = joinHostPort(target.hostname, target.port);
   const { signal, netDial } = options;
-  if (netDial !== undefined) {
-    const expired = () => new DeadlineExceededError("dial", "websocket", address);
-    return within(runtime, deadline, expired, signal, netDial("tcp", address));
+  const tls = { nextProtos: HTTP, serverName: target.hostname, ...options.tls };
+  const limits = signal === undefined ? {} : { signal };
+  if (netDial === undefined) {
+    const timed = { ...limits, timeout: settings.handshakeTimeout };
+    if (!target.secure) return await dialOn(runtime, "tcp", address, timed);
+    return await dialTlsOn(runtime, "tcp", address, { ...timed, tls });
   }
-  if (target.secure) {
-    throw new TypeError(
-      "Cannot dial wss: this version has no TLS; give a netDial that makes a TLS connection",
-    );
-  }
-  const timeout = settings.handshakeTimeout;
-  return dialOn(runtime, "tcp", address, signal === undefined ? { timeout } : { timeout, signal });
+  const expired = () => new DeadlineExceededError("dial", "websocket", address);
+  const conn = await within(runtime, deadline, expired, signal, netDial("tcp", address));
+  if (!target.secure || isTlsConn(conn)) return conn;
+  const handshakeTimeout = Math.max(1, deadline - runtime.timers.now());
+  return await upgradeTlsOn(runtime, conn, { ...limits, handshakeTimeout, tls });
 }
 
 /** Waits for somebody else's dialling as long as there is time. A connection that comes too late is closed. */

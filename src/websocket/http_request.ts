@@ -1,5 +1,5 @@
-import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
+import { isTlsConn } from "../net/tls.ts";
 import { HttpHeadError, type RequestHead, RequestHeadReader } from "../protocol/http_head.ts";
 import { HeaderFields } from "../protocol/header_fields.ts";
 
@@ -25,17 +25,18 @@ export async function readRequest(conn: Conn): Promise<ReceivedRequest | null> {
 }
 
 /**
- * The head as a `Request` of the web, for the application.
+ * The head as a `Request` of the web, for the application. Its scheme is the connection's; one that names no host, as
+ * HTTP/1.0 may, has the connection's address for it.
  *
- * @param localAddr the host of a request that names none, as HTTP/1.0 may
  * @throws {HttpHeadError} when there is no such URL: HTTP allows hosts that the web does not
  */
-export function toRequest(head: RequestHead, localAddr: Addr): Request {
+export function toRequest(head: RequestHead, conn: Conn): Request {
   const { method, target, headers } = head;
+  const scheme = isTlsConn(conn) ? "https" : "http";
   // Put together, not resolved: a path that begins with two slashes is a path.
   const url = /^https?:\/\//i.test(target)
     ? target
-    : `http://${headers.get("host") ?? localAddr}/${target.replace(/^\//, "")}`;
+    : `${scheme}://${headers.get("host") ?? conn.localAddr}/${target.replace(/^\//, "")}`;
   if (!URL.canParse(url)) throw new HttpHeadError(400, "The request's URL is malformed");
   return new Request(url, { method, headers: [...headers] });
 }

@@ -101,7 +101,7 @@ export class RequestHandler {
     const { head } = received;
     if (UNSUPPORTED_METHOD.test(head.method)) return textResponse(501, "The method is not supported");
     try {
-      const request = toRequest(head, conn.localAddr);
+      const request = toRequest(head, conn);
       if (isUpgradeRequest(head)) return await this.#upgrade(conn, received, request);
       const { fetch } = this.#options;
       if (fetch === undefined) return upgradeRequired();
