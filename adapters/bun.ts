@@ -1,14 +1,13 @@
 /**
- * Bun, through `Bun.listen` and `Bun.connect`. What is bridged here:
+ * Bun, through `Bun.listen` and, to connect, `node:net`. What is bridged here:
  *
  * | Bun | here |
  * | --- | --- |
  * | `write` takes what the kernel takes and returns how much | the rest is kept and written on `drain`, which is only a hint |
  * | `end()` closes both ways and drops what was not taken | closing is `shutdown()`, then `end()`, called with nothing left to write |
  * | a data callback may come while paused | it is passed on; the core queues it |
- * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | connect says ECONNREFUSED for much that is not, and listen without a descriptor says nothing | `bun_causes.ts` looks for the cause |
- * | connect has no signal | an attempt that was given up is terminated when it opens |
+ * | nothing stops an attempt of `Bun.connect`, which keeps the process alive for minutes | `node:net` connects, and what is under its socket, a socket of Bun, is taken over |
  * | listen has no backlog | Bun's own is used |
  * | Unix sockets have no addresses | they are known from the call |
  * | after `shutdown()` the peer's end comes as `close` without `end` | it is passed on as `onEnd`, then `onClose` |
@@ -17,6 +16,7 @@
  * | a throw in a handler is told to `error`, and the socket goes on | it is terminated |
  */
 
+import type { Socket } from "node:net";
 import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
@@ -34,7 +34,7 @@ import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
-import { connectNode, listenNode } from "./node.ts";
+import { connectNode, listenNode, NodeSocket, openNode, tcpEnds as nodeEnds } from "./node_socket.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles, UNNAMED } from "./unix_files.ts";
 
@@ -55,6 +55,7 @@ interface BunTcpSocket {
   setKeepAlive(on: boolean, idleMs: number): boolean;
   ref(): void;
   unref(): void;
+  reload(options: { readonly socket: BunSocketHandler }): void;
 }
 interface BunSocketHandler {
   readonly binaryType: "uint8array";
@@ -64,7 +65,6 @@ interface BunSocketHandler {
   end(socket: BunTcpSocket): void;
   close(socket: BunTcpSocket, error?: Error): void;
   error(socket: BunTcpSocket, error: Error): void;
-  connectError?(socket: BunTcpSocket, error: Error): void;
 }
 interface BunTcpListener {
   readonly hostname: string;
@@ -81,7 +81,6 @@ interface BunTarget {
   readonly socket: BunSocketHandler;
 }
 interface BunSockets {
-  connect(options: BunTarget & { localAddress?: string; localPort?: number }): Promise<BunTcpSocket>;
   listen(options: BunTarget & { reusePort: boolean; ipv6Only: boolean }): BunTcpListener;
 }
 declare const Bun: BunSockets;
@@ -125,38 +124,36 @@ function placeOf(target: SocketTarget): { unix: string } | { hostname: string; p
   return { hostname: target.hostname, port: target.port };
 }
 
-function connectSocket(
+async function connectSocket(
   target: SocketTarget,
   request: ConnectRequest,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
-  if (request.tls) return connectNode(target, request, signal);
-  const { localAddr } = request;
-  return new Promise((resolve, reject) => {
-    let abandoned = false;
-    const onAbort = () => {
-      abandoned = true;
-      reject(signal!.reason);
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
-    const open = (raw: BunTcpSocket) => {
-      signal?.removeEventListener("abort", onAbort);
-      const unix = target.network === "unix" ? { localAddr: UNNAMED, remoteAddr: target } : null;
-      const socket = new BunSocket(raw, unix ?? tcpEnds(raw));
-      if (abandoned) return raw.terminate();
-      resolve(socket);
-      socket.pauseUntilStarted();
-    };
-    const failed = (error: unknown) => {
-      signal?.removeEventListener("abort", onAbort);
-      void connectCause(error, target).then((cause) =>
-        reject(netError(cause, "dial", target.network, target))
-      );
-    };
-    const handler = { ...socketHandler, open, connectError() {} };
-    const from = localAddr && { localAddress: localAddr.hostname, localPort: localAddr.port };
-    Bun.connect({ ...placeOf(target), ...from, allowHalfOpen: true, socket: handler }).catch(failed);
-  });
+  try {
+    if (request.tls) return await connectNode(target, request, signal);
+    // Paused, so that nothing is read before it is taken over.
+    return takeOver(await openNode(target, request, signal, (socket) => socket.pause()), target);
+  } catch (error) {
+    if (!(error instanceof NetError)) throw error;
+    throw netError(await connectCause(error.cause, target), "dial", target.network, target);
+  }
+}
+
+/** What is under a socket of `node:net`, which hears no more of it and may be collected. */
+function takeOver(socket: Socket, target: SocketTarget): StreamSocket {
+  const unix = target.network === "unix" ? { localAddr: UNNAMED, remoteAddr: target } : null;
+  const owner = socket as unknown as { _handle: BunTcpSocket & Record<symbol, unknown> | null };
+  const raw = owner._handle;
+  // How Bun makes `node:net` is its own affair: where it has changed, the socket is used as it is.
+  if (typeof raw?.reload !== "function") return new NodeSocket(socket, unix ?? nodeEnds(socket));
+  owner._handle = null;
+  for (const key of Object.getOwnPropertySymbols(raw)) if (raw[key] === socket) raw[key] = null;
+  raw.reload({ socket: socketHandler });
+  // `node:net` let go of it when it was paused.
+  raw.ref();
+  const taken = new BunSocket(raw, unix ?? tcpEnds(raw));
+  taken.pauseUntilStarted();
+  return taken;
 }
 
 async function listenSocket(

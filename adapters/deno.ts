@@ -34,7 +34,7 @@ import type {
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { netError } from "./net_errors.ts";
-import { connectNode, listenNode } from "./node.ts";
+import { connectNode, listenNode } from "./node_socket.ts";
 import { denoTls } from "./deno_tls.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles } from "./unix_files.ts";

@@ -1,7 +1,7 @@
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import { bunAdapter } from "./bun.ts";
 import { denoAdapter } from "./deno.ts";
-import { nodeAdapter } from "./node_adapter.ts";
+import { nodeAdapter } from "./node.ts";
 
 /** The adapter of the runtime that this is. Bun and Deno both look like Node too, so they are asked first. */
 export function currentAdapter(): RuntimeAdapter {

@@ -40,7 +40,7 @@ import type {
   TlsRole,
   TlsSocket,
 } from "../src/net/tls.ts";
-import { NodeSocket } from "./node.ts";
+import { NodeSocket } from "./node_socket.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { tlsCode, tlsError } from "./tls_errors.ts";
 import { NodeTlsSocket } from "./tls_socket.ts";

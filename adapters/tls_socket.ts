@@ -3,7 +3,7 @@ import type { TLSSocket } from "node:tls";
 import type { NetError } from "../src/net/errors.ts";
 import type { StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
 import type { TlsConnectionState, TlsSocket } from "../src/net/tls.ts";
-import { NodeSocket } from "./node.ts";
+import { NodeSocket } from "./node_socket.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { tlsError } from "./tls_errors.ts";
 

@@ -41,7 +41,8 @@ export interface ListenOptions extends TcpOptions {
   backlog?: number;
   /**
    * `"unix"` only: permission bits of the socket file, set before `listen` resolves; whoever connects needs to write.
-   * Default: what the process's mask leaves.
+   * Until they are set, the file has what the process's mask leaves: where a moment of that is too much, listen in a
+   * folder that nobody else may enter. Default: what the mask leaves.
    */
   mode?: number;
   /** Whether others may listen on the same port, who then share the connections. Default: false. */

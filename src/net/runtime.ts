@@ -38,8 +38,10 @@ export interface RuntimeAdapter {
 
 /** What is done to the files of Unix sockets; rejects with a `NetError`. */
 export interface UnixFiles {
-  /** Removes a socket; resolves to `false`, and removes nothing, when the file is no socket. */
-  removeSocket(path: string): Promise<boolean>;
+  /** Tells a socket from any other that may take its place; `null` when the file is none, or there is no file. */
+  findSocket(path: string): Promise<string | null>;
+  /** Removes the socket that was found; resolves to `false`, and removes nothing, when another has its place. */
+  removeSocket(path: string, found: string): Promise<boolean>;
   /** Sets the permission bits. */
   setMode(path: string, mode: number): Promise<void>;
 }

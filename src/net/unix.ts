@@ -53,15 +53,17 @@ export async function listenUnix(
 }
 
 /** Removes the socket file if nobody listens on it; whoever does sees a connection come and go. */
-async function removeStale(runtime: Runtime, addr: UnixAddr): Promise<boolean> {
+async function removeStale({ adapter }: Runtime, addr: UnixAddr): Promise<boolean> {
   if (isAbstract(addr)) return false;
+  const found = await adapter.unixFiles.findSocket(addr.path);
+  // A file that is no socket would refuse in the same way.
+  if (found === null) return false;
   try {
-    (await runtime.adapter.connect(addr, {}, null)).reset();
+    (await adapter.connect(addr, {}, null)).reset();
     return false;
   } catch (error) {
-    // A file that is no socket refuses in the same way, and is left alone.
     const refused = error instanceof NetError && error.code === "ECONNREFUSED";
-    return refused && await runtime.adapter.unixFiles.removeSocket(addr.path);
+    return refused && await adapter.unixFiles.removeSocket(addr.path, found);
   }
 }
 

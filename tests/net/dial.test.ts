@@ -13,6 +13,7 @@ import { socketPair } from "../../src/net/pipe.ts";
 import { Runtime, type RuntimeAdapter } from "../../src/net/runtime.ts";
 import type { ConnectRequest, SocketTarget, StreamSocket } from "../../src/net/stream_socket.ts";
 import { dial, listen } from "../../mod.ts";
+import { childCommand, Program } from "./program.ts";
 import { countedSignal, holdProcess, limit } from "./support.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
@@ -49,6 +50,18 @@ describe("dial", () => {
     assert.match(error.code, /^(ENOTFOUND|ETIMEDOUT)$/);
     if (error.code === "ENOTFOUND") {
       assert.equal(error.message, "dial tcp nonexistent.invalid:80: no such host");
+    }
+  });
+
+  it("says that too many files are open", limit, async () => {
+    const listener = await listen("tcp", "127.0.0.1:0");
+    const command = childCommand(["dialWithoutDescriptors", String(listener.addr)]);
+    const program = new Program(["sh", "-c", 'ulimit -n 100; exec "$@"', "sh", ...command]);
+    try {
+      assert.deepEqual(await program.outcome(), ["EMFILE false"]);
+    } finally {
+      program.kill();
+      await listener.close();
     }
   });
 
@@ -172,6 +185,18 @@ describe("dial to where nobody answers", () => {
     assert.deepEqual([error.code, error.timeout, error.op], ["ETIMEDOUT", true, "dial"]);
     assert.equal(error.message, `dial tcp ${address}: timed out`);
     assert.ok(Date.now() - started >= 99);
+  });
+
+  it("lets the process end when it was given up", limit, async () => {
+    await dialUntilFull(() => ({ timeout: 50 }));
+    for (const command of [["dial", address, "200"], ["giveUp", address]]) {
+      const program = new Program(childCommand(command));
+      try {
+        assert.deepEqual(await program.outcome(), [command[0] === "dial" ? "ETIMEDOUT true" : "gave up"]);
+      } finally {
+        program.kill();
+      }
+    }
   });
 
   for (const timeout of [undefined, 10_000]) {

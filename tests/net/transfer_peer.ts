@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Conn, dial, listen, type Listener, readFull } from "../../mod.ts";
+import { type Conn, dial, dialTls, listen, type Listener, listenTls, readFull } from "../../mod.ts";
+import { clientTls, serverTls } from "./certificates.ts";
 
 /** What passed, and what it cost. */
 export interface TransferReport {
@@ -30,6 +31,10 @@ interface Transport {
 export const transports: Readonly<Record<string, Transport>> = {
   "TCP, IPv4": { listen: () => listen("tcp4", "127.0.0.1:0"), dial: (address) => dial("tcp4", address) },
   "TCP, IPv6": { listen: () => listen("tcp6", "[::1]:0"), dial: (address) => dial("tcp6", address) },
+  "TLS": {
+    listen: () => listenTls("tcp", "127.0.0.1:0", { tls: serverTls }),
+    dial: (address) => dialTls("tcp", address, { tls: clientTls }),
+  },
   "a Unix socket": {
     listen: () => listen("unix", join(mkdtempSync(join(tmpdir(), "transfer-")), "socket")),
     async dial(address) {

@@ -5,7 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, it } from "node:test";
+import { currentAdapter } from "../../adapters/runtime.ts";
+import type { Listener } from "../../src/net/conn.ts";
+import { listenOn } from "../../src/net/dial.ts";
 import { NetError } from "../../src/net/errors.ts";
+import { Runtime, type RuntimeAdapter } from "../../src/net/runtime.ts";
 import { dial, listen } from "../../mod.ts";
 import { type Pair, testConn } from "./conformance.ts";
 import { holdProcess, limit } from "./support.ts";
@@ -90,6 +94,24 @@ describe("unix", () => {
     const { stop } = await makePair(path);
     await stop();
     assert.equal(existsSync(path), false);
+  });
+
+  it("does not replace one that somebody else has replaced meanwhile", limit, async () => {
+    const path = freePath();
+    leaveStale(path);
+    let other!: Listener;
+    const connect: RuntimeAdapter["connect"] = (...request) => {
+      return currentAdapter().connect(...request).catch(async (error) => {
+        other = await listen("unix", path);
+        throw error;
+      });
+    };
+    const slow = new Runtime({ ...currentAdapter(), connect });
+    await assert.rejects(listenOn(slow, "unix", path), { code: "EADDRINUSE" });
+    const [a, b] = await Promise.all([dial("unix", path), other.accept()]);
+    a.closeNow();
+    b.closeNow();
+    await other.close();
   });
 
   it("leaves alone a socket that somebody listens on, and a file that is none", limit, async () => {

@@ -10,8 +10,11 @@ import {
   listen,
   NetError,
   pipe,
+  upgradeTls,
   type WebSocketDialOptions,
 } from "../../mod.ts";
+import { isTlsConn } from "../../src/net/tls.ts";
+import { clientTls, serverTls } from "../net/certificates.ts";
 import { countedSignal, holdProcess, limit } from "../net/support.ts";
 import { acceptHead, frame, OP, RawPeer, rawServer } from "./raw_peer.ts";
 import { closedWith, startRawServer, startServer, turn } from "./support.ts";
@@ -378,18 +381,28 @@ describe("netDial", () => {
     await assert.rejects(ws.readMessage(), closedWith(1006));
   });
 
-  it("makes wss possible, with the port of TLS", limit, async () => {
+  it("is put under TLS for wss", limit, async () => {
     const [ours, theirs] = pipe();
-    const answering = rawServer(theirs);
-    const ws = await dialWebSocket("wss://example.com/", {
+    const answering = upgradeTls(theirs, { role: "server", tls: serverTls }).then(rawServer);
+    const ws = await dialWebSocket("wss://a.example.test/", {
+      tls: clientTls,
       async netDial(_, address) {
-        assert.equal(address, "example.com:443");
+        assert.equal(address, "a.example.test:443");
         return ours;
       },
     });
     await answering;
+    assert.ok(isTlsConn(ws.netConn));
     ws.closeNow();
-    await assert.rejects(dialWebSocket("wss://example.com/"), TypeError);
+  });
+
+  it("that is under TLS already is taken as it is", limit, async () => {
+    const [ours, theirs] = pipe();
+    const answering = upgradeTls(theirs, { role: "server", tls: serverTls }).then(rawServer);
+    const conn = await upgradeTls(ours, { tls: { ...clientTls, serverName: "localhost" } });
+    const ws = await dialWebSocket("wss://example.com/", { netDial: async () => conn });
+    await answering;
+    ws.closeNow();
   });
 
   it("fails as it fails", limit, async () => {
