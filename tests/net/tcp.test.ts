@@ -5,8 +5,8 @@ import { dial, listen } from "../../mod.ts";
 import { testConn } from "./conformance.ts";
 import { limit } from "./support.ts";
 
-const makePair = async () => {
-  const listener = await listen("tcp", "127.0.0.1:0");
+const makePair = async (address = "127.0.0.1:0") => {
+  const listener = await listen("tcp", address);
   const [a, b] = await Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
   const stop = async () => {
     a.closeNow();
@@ -20,6 +20,7 @@ const makePair = async () => {
 const resets = currentAdapter().name !== "deno";
 
 testConn("tcp, the dialling end", makePair, { resets });
+testConn("tcp over IPv6", () => makePair("[::1]:0"), { resets });
 
 const makeReversed = async () => {
   const { a, b, stop } = await makePair();

@@ -40,7 +40,7 @@ export const transports: Readonly<Record<string, Transport>> = {
     async dial(address) {
       const conn = await dial("unix", address);
       // Nobody else comes: the name is no longer needed.
-      rmSync(dirname(address), { recursive: true });
+      rmSync(dirname(address), { recursive: true, force: true });
       return conn;
     },
   },
