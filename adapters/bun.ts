@@ -37,6 +37,7 @@ import { netError } from "./net_errors.ts";
 import { connectNode, listenNode, NodeSocket, openNode, tcpEnds as nodeEnds } from "./node_socket.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles, UNNAMED } from "./unix_files.ts";
+import { rawDeflate } from "./zlib.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
 interface BunTcpSocket {
@@ -96,6 +97,7 @@ export const bunAdapter: RuntimeAdapter = {
   clock: systemClock,
   text: bufferText,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+  deflate: rawDeflate,
 };
 
 /** One handler object serves all sockets; each finds its own through `socket.data`. */

@@ -39,6 +39,7 @@ import { denoTls } from "./deno_tls.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles } from "./unix_files.ts";
 import { webText } from "./web_text.ts";
+import { rawDeflate } from "./zlib.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */
 interface DenoNetAddr {
@@ -91,6 +92,7 @@ export const denoAdapter: RuntimeAdapter = {
   clock: systemClock,
   text: webText,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+  deflate: rawDeflate,
 };
 
 async function connectSocket(

@@ -5,6 +5,7 @@ import { lookUpHost } from "./dns.ts";
 import { connectNode, listenNode } from "./node_socket.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { unixFiles } from "./unix_files.ts";
+import { rawDeflate } from "./zlib.ts";
 
 /** Node's own sockets, text and randomness. */
 export const nodeAdapter: RuntimeAdapter = {
@@ -17,4 +18,5 @@ export const nodeAdapter: RuntimeAdapter = {
   clock: systemClock,
   text: bufferText,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+  deflate: rawDeflate,
 };

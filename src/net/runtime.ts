@@ -3,6 +3,7 @@
 import type { TextCodec } from "../bytes/text.ts";
 import { RandomSource } from "./random_source.ts";
 import { BufferPool } from "../bytes/buffer_pool.ts";
+import type { RawDeflate } from "../bytes/raw_deflate.ts";
 import type {
   AcceptHandler,
   ConnectRequest,
@@ -34,6 +35,8 @@ export interface RuntimeAdapter {
   readonly text: TextCodec;
   /** Fills with bytes that nobody can guess. */
   fillRandom(into: Uint8Array): void;
+  /** Compression; `null` where there is none. */
+  readonly deflate: RawDeflate | null;
 }
 
 /** What is done to the files of Unix sockets; rejects with a `NetError`. */
