@@ -136,8 +136,8 @@ class ZlibDeflater implements Deflater {
     this.#engine = new Engine(createDeflateRaw({
       level,
       windowBits: Math.max(windowBits, 9),
-      // What it takes besides the window is no more than the window's own share.
-      memLevel: Math.min(Math.max(windowBits - 7, 1), 8),
+      // As much as the window takes, but 8 KiB at least: with less the blocks become so short that a tenth is lost.
+      memLevel: Math.min(Math.max(windowBits - 7, 4), 8),
       strategy: windowBits < 9 ? constants.Z_RLE : constants.Z_DEFAULT_STRATEGY,
       chunkSize: constants.Z_MIN_CHUNK,
     }));

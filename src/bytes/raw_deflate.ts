@@ -13,7 +13,10 @@ export interface RawDeflate {
   inflater(windowBits: number): Inflater;
 }
 
-/** Where output goes, piece by piece: `bytes[0, length)` is valid during the call. `false` stops. */
+/**
+ * Where output goes, piece by piece: `bytes[0, length)` is valid during the call. `false` stops, and so does a throw; the rest
+ * is given up and the window with it, as by `reset`. A sink compresses and decompresses nothing itself, since all share `bytes`.
+ */
 export type DeflateSink = (bytes: Uint8Array, length: number) => boolean;
 
 /** A compressor. */
