@@ -1,17 +1,21 @@
 import type { TextCodec } from "../bytes/text.ts";
 import { Utf8Validator } from "../bytes/utf8.ts";
 import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from "./close_code.ts";
-import { FIN, Opcode } from "./frame_header.ts";
+import type { DeflateParameters } from "./deflate_negotiation.ts";
+import type { DeflatePool } from "./deflate_pool.ts";
+import { FIN, Opcode, RSV1 } from "./frame_header.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
-import { FrameWriter, type FrameWriterOptions } from "./frame_writer.ts";
+import { COPY_BELOW, FrameWriter, type FrameWriterOptions } from "./frame_writer.ts";
+import { MessageDeflater } from "./message_deflater.ts";
+import { MessageInflater } from "./message_inflater.ts";
 import { MessageTooBigError, ProtocolError } from "./protocol_error.ts";
 
 /** Who hears of the messages. */
 export interface ProtocolHandler {
   /**
-   * A piece of a message is `chunk[start, end)`, a view that is valid only during the call. `first` and `last` say
-   * whether it begins and ends the message. Text in pieces was checked; text in one piece (`first` and `last`) was
-   * not: decoding finds out, and `fail` tells the peer.
+   * A piece of a message is `chunk[start, end)`. `first` and `last` say whether it begins and ends the message. Text in
+   * pieces was checked; text in one piece (`first` and `last`) was not: decoding finds out, and `fail` tells the peer. A
+   * binary message in one piece may be kept where it lies, everything else is valid only during the call.
    */
   onMessageData(
     text: boolean,
@@ -30,6 +34,14 @@ export interface ProtocolHandler {
   onFault(error: ProtocolError | MessageTooBigError): void;
 }
 
+/** What was agreed on for compression, and how it is done. */
+export interface DeflateOptions {
+  readonly parameters: DeflateParameters;
+  /** 0 to 9. */
+  readonly level: number;
+  readonly pool: DeflatePool;
+}
+
 /** What a {@linkcode Protocol} needs. Time and randomness come from outside. */
 export interface ProtocolOptions {
   role: "client" | "server";
@@ -39,6 +51,8 @@ export interface ProtocolOptions {
   nextKey: () => number;
   buffers: FrameWriterOptions["buffers"];
   text: TextCodec;
+  /** permessage-deflate, if it was agreed on. */
+  deflate?: DeflateOptions | null;
 }
 
 /**
@@ -53,6 +67,10 @@ export class Protocol implements FrameHandler {
   readonly #reader: FrameReader;
   readonly #text: TextCodec;
   readonly #utf8 = new Utf8Validator();
+  readonly #deflater: MessageDeflater | null = null;
+  readonly #inflater: MessageInflater | null = null;
+  /** Whether the message that is being decompressed is text. */
+  #inflatedText = false;
   #readLimit: number;
   #closeSent = false;
   #closeReceived = false;
@@ -63,7 +81,22 @@ export class Protocol implements FrameHandler {
     this.#handler = handler;
     this.#text = options.text;
     this.#readLimit = options.readLimit;
-    this.#reader = new FrameReader(this, { masked: !isClient, readLimit: options.readLimit });
+    const { deflate = null } = options;
+    const allowRsv1 = deflate !== null;
+    this.#reader = new FrameReader(this, { masked: !isClient, allowRsv1, readLimit: options.readLimit });
+    if (deflate !== null) {
+      const { parameters, level, pool } = deflate;
+      const { serverNoContextTakeover, clientNoContextTakeover } = parameters;
+      const { serverMaxWindowBits, clientMaxWindowBits } = parameters;
+      const server = { pool, windowBits: serverMaxWindowBits, contextTakeover: !serverNoContextTakeover };
+      const client = { pool, windowBits: clientMaxWindowBits, contextTakeover: !clientNoContextTakeover };
+      const [ours, theirs] = isClient ? [client, server] : [server, client];
+      this.#deflater = new MessageDeflater({ ...ours, level });
+      this.#inflater = new MessageInflater(
+        { ...theirs, buffers: options.buffers },
+        (bytes, length, first, last) => this.#onInflated(bytes, length, first, last),
+      );
+    }
     const nextKey = isClient ? options.nextKey : null;
     this.output = new FrameWriter({ nextKey, buffers: options.buffers, text: options.text });
   }
@@ -107,7 +140,7 @@ export class Protocol implements FrameHandler {
 
   onData(
     opcode: Opcode,
-    _rsv1: boolean,
+    rsv1: boolean,
     chunk: Uint8Array,
     start: number,
     end: number,
@@ -115,9 +148,37 @@ export class Protocol implements FrameHandler {
     last: boolean,
   ): void {
     const text = opcode === Opcode.Text;
+    if (rsv1) return this.#receiveCompressed(text, chunk, start, end, first, last);
     // 8.1: text is UTF-8. In one piece it is checked by decoding it, in several as they come.
     if (text && !(first && last) && !this.#checkText(chunk, start, end, first, last)) return;
     this.#handler.onMessageData(text, chunk, start, end, first, last);
+  }
+
+  /** RFC 7692, 6.2: RSV1 on its first frame says that a message is compressed. */
+  #receiveCompressed(
+    text: boolean,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    first: boolean,
+    last: boolean,
+  ): void {
+    this.#inflatedText = text;
+    const outcome = this.#inflater!.receive(chunk, start, end, first, last, this.#readLimit);
+    if (outcome === "too big") {
+      this.onFault(CloseCode.MessageTooBig, `a message is larger than ${this.#readLimit} bytes`);
+    } else if (outcome === "invalid") {
+      this.fail(CloseCode.InvalidFramePayloadData, "a message is not DEFLATE");
+    }
+  }
+
+  #onInflated(bytes: Uint8Array, length: number, first: boolean, last: boolean): void {
+    if (this.#failed) return;
+    const text = this.#inflatedText;
+    if (text && !(first && last) && !this.#checkText(bytes, 0, length, first, last)) return;
+    // A whole binary message may be kept, and this buffer is somebody else's next.
+    const kept = !text && first && last;
+    this.#handler.onMessageData(text, kept ? bytes.slice(0, length) : bytes, 0, length, first, last);
   }
 
   #checkText(chunk: Uint8Array, start: number, end: number, first: boolean, last: boolean): boolean {
@@ -174,6 +235,38 @@ export class Protocol implements FrameHandler {
     this.output.writeBytes(data, (last ? FIN : 0) | (first ? opcode : Opcode.Continuation));
   }
 
+  /** Whether messages may be compressed. */
+  get compresses(): boolean {
+    return this.#deflater !== null;
+  }
+
+  /** Sends a whole message compressed, RFC 7692, 6.1. */
+  sendCompressed(opcode: typeof Opcode.Text | typeof Opcode.Binary, data: Uint8Array): void {
+    this.#checkWritable();
+    const payload = this.#deflater!.compress(data);
+    // A large payload is sent from where it lies, and this lies where the next is compressed.
+    const kept = payload.length < COPY_BELOW ? payload : new Uint8Array(payload);
+    this.output.writeBytes(kept, FIN | RSV1 | opcode);
+  }
+
+  /** Sends a whole message that was compressed elsewhere, without reference to any before it. */
+  sendPrecompressed(opcode: typeof Opcode.Text | typeof Opcode.Binary, payload: Uint8Array): void {
+    this.#checkWritable();
+    this.#deflater!.skip();
+    this.output.writeBytes(payload, FIN | RSV1 | opcode);
+  }
+
+  /** Frames were written to `output` that were compressed elsewhere, without reference to any before them. */
+  skipCompressed(): void {
+    this.#deflater?.skip();
+  }
+
+  /** The connection is over: what zlib holds is given back. */
+  close(): void {
+    this.#deflater?.close();
+    this.#inflater?.close();
+  }
+
   /** Sends a ping of at most 125 bytes. */
   sendPing(payload: Uint8Array): void {
     this.#checkWritable();
@@ -209,6 +302,7 @@ export class Protocol implements FrameHandler {
   fail(code: CloseCode, reason: string): void {
     if (this.#failed) return;
     this.#reader.stop();
+    this.#inflater?.close();
     this.#failed = true;
     this.sendClose(code, reason);
     const tooBig = code === CloseCode.MessageTooBig;

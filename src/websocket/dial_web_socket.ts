@@ -15,6 +15,8 @@ import {
   type WebSocketTarget,
 } from "../protocol/client_handshake.ts";
 import { HttpHeadError, type ResponseHead, ResponseHeadReader } from "../protocol/http_head.ts";
+import { checkDeflateResponse, offerDeflate } from "../protocol/deflate_negotiation.ts";
+import { compression } from "./compression.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import { readRefusal } from "./refusal.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
@@ -52,12 +54,15 @@ export async function dialWebSocketOn(
 ): Promise<WebSocketConn> {
   const settings = webSocketSettings(options);
   const target = parseWebSocketUrl(parseUrl(url));
+  const { compression: wanted } = settings;
+  const deflate = wanted && runtime.adapter.deflate;
   const offer = {
     host: target.host,
     target: target.target,
     key: encodeBase64(runtime.random.bytes(16)),
     origin: options.origin,
     subprotocols: settings.subprotocols,
+    extensions: deflate === null ? [] : [offerDeflate(wanted!.wishes)],
     headers: options.headers === undefined ? undefined : new Headers(options.headers),
   };
   // Before dialling: what is wrong with the arguments is said at once.
@@ -76,7 +81,11 @@ export async function dialWebSocketOn(
       conn.setReadDeadline(Math.min(deadline, runtime.timers.now() + REFUSAL_TIME));
       throw new HandshakeError(check.reason, head.status, await readRefusal(conn, head, rest, wait));
     }
-    const { subprotocol } = check;
+    const { subprotocol, extensions } = check;
+    const agreed = extensions.length === 0 ? null : checkDeflateResponse(extensions, wanted!.wishes);
+    if (agreed === null && extensions.length > 0) {
+      throw new HandshakeError("The server's compression does not answer the offer", head.status);
+    }
     const detached = takeOver(conn);
     return new WebSocketConn({
       runtime,
@@ -85,6 +94,7 @@ export async function dialWebSocketOn(
       detached,
       settings,
       subprotocol,
+      compression: agreed && compression(deflate!, "client", agreed, wanted!),
       rest,
     });
   } catch (error) {

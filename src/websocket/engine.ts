@@ -11,6 +11,7 @@ import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
 import { checkClose, Closing } from "./closing.ts";
 import { Incoming, type IncomingOwner } from "./incoming.ts";
 import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
+import type { Compression } from "./compression.ts";
 import type { Bytes, Message } from "./message.ts";
 import type { WebSocketSettings } from "./options.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
@@ -27,6 +28,8 @@ export interface WebSocketInit {
   readonly detached: DetachedSocket;
   readonly settings: WebSocketSettings;
   readonly subprotocol: string;
+  /** Compression, if it was agreed on. */
+  readonly compression: Compression | null;
   /** Bytes that came after the handshake's head. */
   readonly rest: Uint8Array;
   /** Sent before the first frame: a server's answer to the handshake. */
@@ -51,7 +54,7 @@ export class Engine
   /** Why this side dropped the connection. */
   #dropCause: Error | null = null;
 
-  constructor({ runtime, role, detached, settings, netConn, preamble }: WebSocketInit) {
+  constructor({ runtime, role, detached, settings, netConn, preamble, compression }: WebSocketInit) {
     const { buffers, timers, turn, adapter, random } = runtime;
     const { socket } = detached;
     this.#runtime = runtime;
@@ -60,11 +63,12 @@ export class Engine
     const isClient = role === "client";
     const { readLimit, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
     const nextKey = () => random.next();
-    const protocol = new Protocol(this, { role, readLimit, nextKey, buffers, text: adapter.text });
+    const { text } = adapter;
+    const protocol = new Protocol(this, { role, readLimit, nextKey, buffers, text, deflate: compression });
     this.#protocol = protocol;
-    this.incoming = new Incoming(this, adapter.text, timers, readBufferSize);
+    this.incoming = new Incoming(this, text, timers, readBufferSize);
     this.outgoing = new Outgoing(this, protocol.output, socket, turn, timers, writeBufferSize);
-    this.sender = new Sender(this, protocol, this.outgoing, adapter.text, isClient);
+    this.sender = new Sender(this, protocol, this.outgoing, text, isClient, compression);
     this.closing = new Closing(protocol, this.outgoing, socket, timers, settings.closeTimeout, isClient);
     this.#keepalive = pingInterval === Infinity
       ? null
@@ -145,6 +149,7 @@ export class Engine
   onClose(error: NetError | null): void {
     if (this.closing.gone) return;
     this.#keepalive?.stop();
+    this.#protocol.close();
     const info = this.closing.end();
     const reason = new CloseError(info, error ?? this.#dropCause ?? undefined);
     this.incoming.end(reason, this.#leaving || isQuietClose(info.code));

@@ -1,3 +1,5 @@
+import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./compression.ts";
+
 /** What both sides of a WebSocket can set. */
 export interface WebSocketOptions {
   /** Subprotocols, the preferred one first. Default: none. */
@@ -12,6 +14,11 @@ export interface WebSocketOptions {
   readBufferSize?: number;
   /** Bytes that may wait for the network before writes wait for them. Default: 64 KiB. */
   writeBufferSize?: number;
+  /**
+   * Compresses messages where the peer agrees (permessage-deflate, RFC 7692). It takes time, and up to some 300 KiB a
+   * connection, so it is off by default; nor should secrets and what an attacker can choose be compressed together.
+   */
+  compression?: boolean | CompressionOptions;
   /** Pings while the peer is silent. `false`: none. */
   keepalive?: KeepaliveOptions | false;
 }
@@ -32,6 +39,7 @@ export interface WebSocketSettings {
   readonly readLimit: number;
   readonly readBufferSize: number;
   readonly writeBufferSize: number;
+  readonly compression: CompressionSettings | null;
   readonly pingInterval: number;
   readonly pongTimeout: number;
 }
@@ -50,6 +58,7 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     readLimit: positive("readLimit", options.readLimit, 1_048_576),
     readBufferSize: positive("readBufferSize", options.readBufferSize, 65_536),
     writeBufferSize: positive("writeBufferSize", options.writeBufferSize, 65_536),
+    compression: compressionSettings(options.compression ?? false),
     pingInterval: positive("keepalive.pingInterval", keepalive.pingInterval, 30_000),
     pongTimeout: positive("keepalive.pongTimeout", keepalive.pongTimeout, 20_000),
   };

@@ -16,6 +16,8 @@ export interface MessageEncoding {
 export class PreparedMessage {
   /** Text or binary. */
   readonly type: MessageType;
+  /** Whether it may be compressed. */
+  readonly compress: boolean;
   /** The payload's bytes. Not to be changed. */
   readonly payload: Uint8Array;
   #text: string | null;
@@ -28,13 +30,15 @@ export class PreparedMessage {
    * Makes one.
    *
    * @param data text or bytes; bytes are copied
-   * @param options `type`: unless it is given, text for a string and binary for bytes
+   * @param options `type`: unless it is given, text for a string and binary for bytes; `compress`: whether it may be
+   *   compressed for who agreed to that, default true
    * @throws {TypeError} when `data` is neither text nor bytes, or the bytes of a text are not UTF-8
    */
-  constructor(data: MessageData, options: { type?: MessageType } = {}) {
+  constructor(data: MessageData, options: { type?: MessageType; compress?: boolean } = {}) {
     this.#text = typeof data === "string" ? data : null;
     // Not `slice`: that of Node's Buffer is a view of the same bytes.
     this.payload = typeof data === "string" ? encoder.encode(data) : new Uint8Array(toBytes(data));
+    this.compress = options.compress ?? true;
     this.type = options.type ?? (typeof data === "string" ? "text" : "binary");
     if (this.type === "text" && this.#text === null) checkUtf8(this.payload);
   }
@@ -47,6 +51,11 @@ export class PreparedMessage {
   /** The payload as text. */
   text(): string {
     return this.#text ??= decoder.decode(this.payload);
+  }
+
+  /** Whether it is to be compressed from so many bytes on. */
+  isCompressible(threshold: number): boolean {
+    return this.compress && this.payload.length >= threshold;
   }
 
   /** This message's bytes in an encoding, made the first time and shared from then on. */

@@ -4,14 +4,19 @@ import { MAX_CONTROL_PAYLOAD, Opcode } from "../protocol/frame_header.ts";
 import { COPY_BELOW } from "../protocol/frame_writer.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import { type Bytes, type MessageData, type MessageType, toBytes } from "./message.ts";
+import type { Compression } from "./compression.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { Outgoing } from "./outgoing.ts";
-import { PreparedMessage, serverFrame } from "./prepared_message.ts";
+import { type MessageEncoding, PreparedMessage, serverFrame } from "./prepared_message.ts";
+
+type DataOpcode = typeof Opcode.Text | typeof Opcode.Binary;
 
 /** How to send a message. */
 export interface WriteOptions extends WaitOptions {
   /** Default: text for a string, binary for bytes. Bytes sent as text must be UTF-8. */
   type?: MessageType;
+  /** Whether to compress it, where the peer agreed to that. Default: from `compression.threshold` on. */
+  compress?: boolean;
 }
 
 /** Who knows the state of the connection. */
@@ -31,6 +36,9 @@ export class Sender {
   readonly #outgoing: Outgoing;
   readonly #text: TextCodec;
   readonly #isClient: boolean;
+  readonly #compression: Compression | null;
+  /** The application wants compression. */
+  #compresses = true;
 
   constructor(
     owner: SenderOwner,
@@ -38,7 +46,9 @@ export class Sender {
     outgoing: Outgoing,
     text: TextCodec,
     isClient: boolean,
+    compression: Compression | null,
   ) {
+    this.#compression = compression;
     this.#owner = owner;
     this.#protocol = protocol;
     this.#outgoing = outgoing;
@@ -46,25 +56,47 @@ export class Sender {
     this.#isClient = isClient;
   }
 
+  /** Switches compression, for what is written from now on. */
+  setCompression(on: boolean): void {
+    this.#compresses = on;
+  }
+
   write(data: MessageData, options?: WriteOptions): Promise<void> {
     try {
       const signal = options?.signal;
       this.#check(signal);
+      if (this.#compression !== null) return this.#writeCompressible(data, options, this.#compression);
       if (typeof data === "string" && options?.type !== "binary") {
         this.#protocol.sendText(data);
         return this.#outgoing.written(false, signal);
       }
-      const text = options?.type === "text";
-      const bytes = typeof data === "string" ? this.#text.encode(data) : toBytes(data);
-      if (text) this.#checkUtf8(bytes);
-      return this.#writeBytes(text ? Opcode.Text : Opcode.Binary, bytes, signal);
+      return this.#writeBytes(...this.#opcodeAndBytes(data, options?.type), signal);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
+  #opcodeAndBytes(data: MessageData, type: MessageType | undefined): [DataOpcode, Uint8Array] {
+    const bytes = typeof data === "string" ? this.#text.encode(data) : toBytes(data);
+    if (type === "text" && typeof data !== "string") this.#checkUtf8(bytes);
+    const text = type === undefined ? typeof data === "string" : type === "text";
+    return [text ? Opcode.Text : Opcode.Binary, bytes];
+  }
+
+  #writeCompressible(
+    data: MessageData,
+    options: WriteOptions | undefined,
+    { threshold }: Compression,
+  ): Promise<void> {
+    const [opcode, bytes] = this.#opcodeAndBytes(data, options?.type);
+    const compress = this.#compresses && (options?.compress ?? bytes.length >= threshold);
+    if (!compress) return this.#writeBytes(opcode, bytes, options?.signal);
+    this.#protocol.sendCompressed(opcode, bytes);
+    return this.#outgoing.written(false, options?.signal);
+  }
+
   #writeBytes(
-    opcode: typeof Opcode.Text | typeof Opcode.Binary,
+    opcode: DataOpcode,
     bytes: Uint8Array,
     signal: AbortSignal | undefined,
   ): Promise<void> {
@@ -95,7 +127,7 @@ export class Sender {
   writeBatch(batch: MessageBatch): Promise<void> | null {
     if (!this.#owner.writable) return null;
     if (this.#isClient) { for (const message of batch.messages()) this.#sendPrepared(message); }
-    else this.#protocol.output.writeEncoded(batch.bytes(serverFrame));
+    else this.#writeEncoded(batch.bytes(this.#encoding));
     this.#outgoing.flushNow();
     return this.#outgoing.drained ? null : this.#outgoing.whenDrained();
   }
@@ -115,8 +147,24 @@ export class Sender {
   }
 
   #sendPrepared(message: PreparedMessage): void {
-    if (!this.#isClient) return this.#protocol.output.writeEncoded(message.encodedBy(serverFrame));
-    this.#protocol.sendBytes(message.type === "text" ? Opcode.Text : Opcode.Binary, message.payload);
+    if (!this.#isClient) return this.#writeEncoded(message.encodedBy(this.#encoding));
+    const opcode = message.type === "text" ? Opcode.Text : Opcode.Binary;
+    const compression = this.#compresses ? this.#compression : null;
+    if (compression === null || !message.isCompressible(compression.threshold)) {
+      return this.#protocol.sendBytes(opcode, message.payload);
+    }
+    this.#protocol.sendPrecompressed(opcode, message.encodedBy(compression.payload));
+  }
+
+  /** How a server encodes what it shares. */
+  get #encoding(): MessageEncoding {
+    return this.#compression !== null && this.#compresses ? this.#compression.frame : serverFrame;
+  }
+
+  #writeEncoded(frames: Uint8Array): void {
+    // The peer's window gets what it has not got from this side's compressor.
+    if (this.#compression !== null) this.#protocol.skipCompressed();
+    this.#protocol.output.writeEncoded(frames);
   }
 
   #check(signal?: AbortSignal): void {

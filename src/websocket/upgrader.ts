@@ -1,3 +1,5 @@
+import { acceptDeflate } from "../protocol/deflate_negotiation.ts";
+import { compression } from "./compression.ts";
 import { takeOver } from "../net/conn_socket.ts";
 import type { Conn } from "../net/conn.ts";
 import { NetError } from "../net/errors.ts";
@@ -88,8 +90,14 @@ export class Upgrader {
   accept(conn: Conn, asked: UpgradeRequest, rest: Uint8Array, headers?: HeadersInit): WebSocketConn {
     const subprotocol = selectSubprotocol(asked.subprotocols, this.settings.subprotocols);
     const fields = headers === undefined ? [] : new Headers(headers);
-    const preamble = encodeUpgradeResponse({ key: asked.key, subprotocol, headers: fields });
     const runtime = this.#runtime;
+    const { compression: wanted } = this.settings;
+    const { deflate } = runtime.adapter;
+    const agreed = wanted === null || deflate === null
+      ? null
+      : acceptDeflate(asked.extensions, wanted.wishes);
+    const extensions = agreed === null ? [] : [agreed.response];
+    const preamble = encodeUpgradeResponse({ key: asked.key, subprotocol, headers: fields, extensions });
     const detached = takeOver(conn);
     return new WebSocketConn({
       runtime,
@@ -98,6 +106,7 @@ export class Upgrader {
       detached,
       settings: this.settings,
       subprotocol,
+      compression: agreed && compression(deflate!, "server", agreed.parameters, wanted!),
       rest,
       preamble,
     });

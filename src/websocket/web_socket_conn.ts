@@ -4,6 +4,7 @@ import type { Deadline } from "../net/deadline.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { CloseInfo } from "./close_error.ts";
 import { Engine, type WebSocketInit, type WriteOptions } from "./engine.ts";
+import { extensionsText } from "./compression.ts";
 import type { Bytes, Message, MessageData } from "./message.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
@@ -22,6 +23,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   readonly remoteAddr: Addr;
   /** The subprotocol that was agreed on, or `""`. */
   readonly subprotocol: string;
+  /** The extensions that were agreed on, as `Sec-WebSocket-Extensions` says them, or `""`. */
+  readonly extensions: string;
   /** The connection below, which belongs to this one: for its addresses and TCP options. */
   readonly netConn: Conn;
   /** Settles once, when the connection is closed; never rejects. */
@@ -34,6 +37,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.localAddr = init.netConn.localAddr;
     this.remoteAddr = init.netConn.remoteAddr;
     this.subprotocol = init.subprotocol;
+    this.extensions = extensionsText(init.compression?.parameters ?? null);
     this.#engine = new Engine(init);
     this.closed = this.#engine.closing.closed;
     this.#engine.start(init);
@@ -170,6 +174,11 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   setReadLimit(bytes: number): void {
     if (!(bytes > 0)) throw new RangeError(`Cannot set the read limit: ${bytes} is not a positive number`);
     this.#engine.setReadLimit(bytes);
+  }
+
+  /** Switches compression of what is written from now on, where it was agreed on. Go: gorilla's `EnableWriteCompression`. */
+  setWriteCompression(on: boolean): void {
+    this.#engine.sender.setCompression(on);
   }
 
   /** Closes with 1000 as {@linkcode WebSocketConn.close} does. */

@@ -137,6 +137,7 @@ export function testConn(
     detached: { socket, chunks: new ChunkQueue(), ended: false, error: null },
     settings: webSocketSettings(options ?? {}),
     subprotocol: "",
+    compression: null,
     rest: new Uint8Array(0),
     ...(preamble && { preamble }),
   });
