@@ -204,6 +204,8 @@ export type { WriteOptions } from "./src/websocket/engine.ts";
 export { HandshakeError } from "./src/websocket/handshake_error.ts";
 export type { Bytes, Message, MessageData, MessageType } from "./src/websocket/message.ts";
 export type { CompressionOptions } from "./src/websocket/compression.ts";
+export type { MessageReader } from "./src/websocket/message_reader.ts";
+export type { MessageWriter } from "./src/websocket/message_writer.ts";
 export type { KeepaliveOptions, WebSocketOptions } from "./src/websocket/options.ts";
 export { type MessageEncoding, PreparedMessage } from "./src/websocket/prepared_message.ts";
 export type { RequestHandlerOptions } from "./src/websocket/request_handler.ts";

@@ -43,6 +43,16 @@ export class Utf8Validator {
     return true;
   }
 
+  /** Checks all of `bytes` as the next part; where it cannot be, `false`, and it is as if it had not come. */
+  pushWhole(bytes: Uint8Array): boolean {
+    const missing = this.#missing, low = this.#low, high = this.#high;
+    if (this.push(bytes, 0, bytes.length)) return true;
+    this.#missing = missing;
+    this.#low = low;
+    this.#high = high;
+    return false;
+  }
+
   /** Starts a new text. */
   reset(): void {
     this.#missing = 0;

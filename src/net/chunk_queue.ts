@@ -15,6 +15,11 @@ export class ChunkQueue {
     return this.#bytes;
   }
 
+  /** Chunks that wait. */
+  get count(): number {
+    return this.#chunks.length - this.#head;
+  }
+
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     this.#chunks.push(chunk);

@@ -37,6 +37,11 @@ export class DeadlineTimer {
     return this.#time !== Infinity && this.#timers.now() >= this.#time;
   }
 
+  /** When it is, `Infinity` for never. */
+  get time(): number {
+    return this.#time;
+  }
+
   /** Moves the deadline, also under a waiting call. */
   set(t: Deadline): void {
     this.#time = deadlineTime(t);

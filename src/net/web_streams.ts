@@ -1,14 +1,19 @@
-import type { Conn } from "./conn.ts";
+import type { Conn, WaitOptions } from "./conn.ts";
 
 /** What is left to the connection itself: nothing is read or written ahead here. */
 const NOTHING_AHEAD = { highWaterMark: 0 };
 
+/** What hands over bytes as they came. */
+interface ChunkReader {
+  readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
+}
+
 /** See `Conn.readable`. */
-export function readableOf(conn: Conn): ReadableStream<Uint8Array> {
+export function readableOf(reader: ChunkReader): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const chunk = await conn.readChunk({ signal: cancelled.signal });
+      const chunk = await reader.readChunk({ signal: cancelled.signal });
       if (chunk === null) controller.close();
       else controller.enqueue(chunk);
     },

@@ -39,7 +39,12 @@ export interface FrameReaderOptions {
   allowRsv1?: boolean;
   /** The largest message, bytes on the wire. */
   readLimit: number;
+  /** In how many fragments below {@linkcode SMALL_FRAGMENT} a message may come. Default: any. */
+  maxFragments?: number;
 }
+
+/** Fragments of so many bytes are bounded by the read limit. Shorter ones, the empty ones above all, are counted. */
+export const SMALL_FRAGMENT = 1024;
 
 /**
  * Takes the incoming bytes apart into frames, RFC 6455, 5.2. A fault is found in the head, before any of the payload
@@ -50,6 +55,7 @@ export class FrameReader {
   readonly #handler: FrameHandler;
   readonly #masked: boolean;
   readonly #allowRsv1: boolean;
+  readonly #maxFragments: number;
   #readLimit: number;
   #stopped = false;
 
@@ -72,11 +78,13 @@ export class FrameReader {
   #messageRsv1 = false;
   #messageLength = 0;
   #messageBegun = false;
+  #smallFragments = 0;
 
   constructor(handler: FrameHandler, options: FrameReaderOptions) {
     this.#handler = handler;
     this.#masked = options.masked;
     this.#allowRsv1 = options.allowRsv1 ?? false;
+    this.#maxFragments = options.maxFragments ?? Infinity;
     this.#readLimit = options.readLimit;
   }
 
@@ -192,12 +200,23 @@ export class FrameReader {
       this.#messageRsv1 = rsv1;
       this.#messageLength = 0;
       this.#messageBegun = false;
+      this.#smallFragments = 0;
+    }
+    if (length < SMALL_FRAGMENT && ++this.#smallFragments > this.#maxFragments) {
+      return this.#tooManyFragments();
     }
     this.#messageLength += length;
     // 5.2 allows 2^63 - 1; without a limit, what a number cannot count exactly is still too much.
     if (this.#messageLength <= this.#readLimit && Number.isSafeInteger(this.#messageLength)) return true;
     this.#stopped = true;
     this.#handler.onFault(CloseCode.MessageTooBig, `a message is larger than ${this.#readLimit} bytes`);
+    return false;
+  }
+
+  #tooManyFragments(): false {
+    this.#stopped = true;
+    const reason = `a message is in more than ${this.#maxFragments} small fragments`;
+    this.#handler.onFault(CloseCode.PolicyViolation, reason);
     return false;
   }
 

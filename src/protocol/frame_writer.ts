@@ -17,6 +17,9 @@ import { applyMask } from "./mask.ts";
  */
 export const COPY_BELOW = 32768;
 
+/** Longer payloads are cut into frames of so many bytes, so that a control frame waits for one of them at the most. */
+export const MAX_FRAGMENT = 262144;
+
 /** How many control frames may wait for a border before answers to pings are left out. */
 const MAX_URGENT = 64;
 
@@ -37,6 +40,8 @@ interface Segment {
   readonly pooled: Uint8Array | null;
   /** Whether a frame ends where it ends, so that a control frame may follow it. */
   readonly endsFrame: boolean;
+  /** Whether it is of control frames that went before the rest. */
+  readonly urgent: boolean;
 }
 
 /**
@@ -64,6 +69,8 @@ export class FrameWriter {
   #mayOvertake = false;
   /** Bytes in all of these. */
   #bytes = 0;
+  /** How many of them are of control frames that go before the rest. */
+  #urgentBytes = 0;
 
   constructor(options: FrameWriterOptions) {
     this.#nextKey = options.nextKey;
@@ -76,12 +83,17 @@ export class FrameWriter {
     return this.#bytes;
   }
 
+  /** The same without the control frames that go before the rest. */
+  get orderedBytes(): number {
+    return this.#bytes - this.#urgentBytes;
+  }
+
   /** Whether something waits that `take` was not called for. */
   get pending(): boolean {
     return this.#used > 0 || this.#segments.length > 0 || this.#urgent.length > 0;
   }
 
-  /** Writes one frame of text. */
+  /** Writes text: one frame, or several where it is long. */
   writeText(text: string, first: number): void {
     // UTF-8 takes three bytes a code unit at the most.
     const most = text.length * 3;
@@ -98,7 +110,10 @@ export class FrameWriter {
     this.#advance(start + length);
   }
 
-  /** Writes one frame of bytes. A large payload is sent from where it lies: leave it alone until it is released. */
+  /**
+   * Writes bytes: one frame, or several where they are many, of which the others continue the first. A large payload
+   * is sent from where it lies: leave it alone until it is released.
+   */
   writeBytes(payload: Uint8Array, first: number): void {
     if (payload.length < COPY_BELOW) return this.#writeSmall(payload, first);
     // Masking changes the bytes. Not `slice`: that of Node's Buffer is a view of the same bytes.
@@ -131,6 +146,7 @@ export class FrameWriter {
     if (opcode === Opcode.Pong) this.#dropLatePong();
     this.#urgent.push(bytes);
     this.#bytes += bytes.length;
+    this.#urgentBytes += bytes.length;
   }
 
   /**
@@ -160,11 +176,17 @@ export class FrameWriter {
     return segment.bytes.length === segment.length ? segment.bytes : new Uint8Array(segment.length);
   }
 
+  /** Whether what `take` gave went before the rest. */
+  get takenUrgent(): boolean {
+    return this.#taken !== null && this.#taken.urgent;
+  }
+
   /** The socket is done with what `take` gave. */
   release(): void {
     const taken = this.#taken;
     if (taken === null) return;
     this.#bytes -= taken.length;
+    if (taken.urgent) this.#urgentBytes -= taken.length;
     if (taken.pooled !== null) this.#buffers.give(taken.pooled);
     this.#taken = null;
     this.#mayOvertake = taken.endsFrame;
@@ -181,6 +203,7 @@ export class FrameWriter {
     this.#segments = [];
     this.#urgent = [];
     this.#bytes = this.#taken?.length ?? 0;
+    this.#urgentBytes = this.#taken?.urgent ? this.#bytes : 0;
   }
 
   /** Whether a control frame in the buffer leaves with the next run: then it need not overtake anything. */
@@ -193,7 +216,7 @@ export class FrameWriter {
   #takeUrgent(): Uint8Array {
     const bytes = concat(this.#urgent);
     this.#urgent = [];
-    this.#taken = { bytes, length: bytes.length, pooled: null, endsFrame: true };
+    this.#taken = { bytes, length: bytes.length, pooled: null, endsFrame: true, urgent: true };
     return bytes;
   }
 
@@ -206,6 +229,7 @@ export class FrameWriter {
     if (this.#urgent.length < MAX_URGENT || last![0] !== (FIN | Opcode.Pong)) return;
     this.#urgent.pop();
     this.#bytes -= last!.length;
+    this.#urgentBytes -= last!.length;
   }
 
   /** Text that might not fit: how long it is is found out first. */
@@ -217,6 +241,16 @@ export class FrameWriter {
 
   /** Sends from where the payload lies, masked in place: it is ours, or needs no mask. */
   #writeLarge(payload: Uint8Array, first: number): void {
+    let at = 0;
+    // 5.4: the first fragment says what the message is, the last one that it ends.
+    for (; payload.length - at > MAX_FRAGMENT; at += MAX_FRAGMENT) {
+      this.#writeLargeFrame(payload.subarray(at, at + MAX_FRAGMENT), first & ~FIN);
+      first &= FIN;
+    }
+    this.#writeLargeFrame(at === 0 ? payload : payload.subarray(at), first);
+  }
+
+  #writeLargeFrame(payload: Uint8Array, first: number): void {
     const key = this.#nextKey === null ? null : this.#nextKey();
     this.#writeLargeHead(first, payload.length, key);
     if (key !== null) applyMask(payload, 0, payload.length, key);
@@ -274,7 +308,7 @@ export class FrameWriter {
   #push(bytes: Uint8Array, pooled: Uint8Array | null, endsFrame: boolean): void {
     // What lies in a buffer of the pool was counted when it was written.
     if (pooled === null) this.#bytes += bytes.length;
-    this.#segments.push({ bytes, length: bytes.length, pooled, endsFrame });
+    this.#segments.push({ bytes, length: bytes.length, pooled, endsFrame, urgent: false });
   }
 }
 

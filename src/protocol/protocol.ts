@@ -14,8 +14,8 @@ import { MessageTooBigError, ProtocolError } from "./protocol_error.ts";
 export interface ProtocolHandler {
   /**
    * A piece of a message is `chunk[start, end)`. `first` and `last` say whether it begins and ends the message. Text in
-   * pieces was checked; text in one piece (`first` and `last`) was not: decoding finds out, and `fail` tells the peer. A
-   * binary message in one piece may be kept where it lies, everything else is valid only during the call.
+   * pieces was checked; text in one piece (`first` and `last`) was not: decoding finds out, and `fail` tells the peer. It
+   * is valid during the call, the rest may be kept where it lies.
    */
   onMessageData(
     text: boolean,
@@ -47,6 +47,8 @@ export interface ProtocolOptions {
   role: "client" | "server";
   /** The largest message, bytes. */
   readLimit: number;
+  /** In how many small fragments a message may come; see {@linkcode FrameReaderOptions.maxFragments}. */
+  maxFragments?: number;
   /** Draws a masking key that nobody can guess; a client's. */
   nextKey: () => number;
   buffers: FrameWriterOptions["buffers"];
@@ -81,9 +83,9 @@ export class Protocol implements FrameHandler {
     this.#handler = handler;
     this.#text = options.text;
     this.#readLimit = options.readLimit;
-    const { deflate = null } = options;
+    const { readLimit, maxFragments = Infinity, deflate = null } = options;
     const allowRsv1 = deflate !== null;
-    this.#reader = new FrameReader(this, { masked: !isClient, allowRsv1, readLimit: options.readLimit });
+    this.#reader = new FrameReader(this, { masked: !isClient, allowRsv1, readLimit, maxFragments });
     if (deflate !== null) {
       const { parameters, level, pool } = deflate;
       const { serverNoContextTakeover, clientNoContextTakeover } = parameters;
@@ -176,9 +178,9 @@ export class Protocol implements FrameHandler {
     if (this.#failed) return;
     const text = this.#inflatedText;
     if (text && !(first && last) && !this.#checkText(bytes, 0, length, first, last)) return;
-    // A whole binary message may be kept, and this buffer is somebody else's next.
-    const kept = !text && first && last;
-    this.#handler.onMessageData(text, kept ? bytes.slice(0, length) : bytes, 0, length, first, last);
+    // Whatever is not decoded at once may be kept, and this buffer is somebody else's next.
+    const decoded = text && first && last;
+    this.#handler.onMessageData(text, decoded ? bytes : bytes.slice(0, length), 0, length, first, last);
   }
 
   #checkText(chunk: Uint8Array, start: number, end: number, first: boolean, last: boolean): boolean {

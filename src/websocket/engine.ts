@@ -13,6 +13,7 @@ import { Incoming, type IncomingOwner } from "./incoming.ts";
 import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
 import type { Compression } from "./compression.ts";
 import type { Bytes, Message } from "./message.ts";
+import type { IncomingMessage, MessageReader } from "./message_reader.ts";
 import type { WebSocketSettings } from "./options.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { Pings } from "./pings.ts";
@@ -61,14 +62,30 @@ export class Engine
     this.#socket = socket;
     this.#remoteAddr = netConn.remoteAddr;
     const isClient = role === "client";
-    const { readLimit, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
+    const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
     const nextKey = () => random.next();
     const { text } = adapter;
-    const protocol = new Protocol(this, { role, readLimit, nextKey, buffers, text, deflate: compression });
+    const protocol = new Protocol(this, {
+      role,
+      readLimit,
+      maxFragments,
+      nextKey,
+      buffers,
+      text,
+      deflate: compression,
+    });
     this.#protocol = protocol;
     this.incoming = new Incoming(this, text, timers, readBufferSize);
     this.outgoing = new Outgoing(this, protocol.output, socket, turn, timers, writeBufferSize);
-    this.sender = new Sender(this, protocol, this.outgoing, text, isClient, compression);
+    this.sender = new Sender(this, {
+      protocol,
+      outgoing: this.outgoing,
+      text,
+      isClient,
+      compression,
+      turn,
+      timers,
+    });
     this.closing = new Closing(protocol, this.outgoing, socket, timers, settings.closeTimeout, isClient);
     this.#keepalive = pingInterval === Infinity
       ? null
@@ -89,14 +106,16 @@ export class Engine
 
   // ── From the application ──
 
-  read(iterated: boolean, signal?: AbortSignal): Promise<Message | IteratorResult<Message, undefined>> {
-    // The application is about to wait: what it wrote until now leaves, in one write.
-    if (this.incoming.empty) this.outgoing.flushNow();
-    return this.incoming.read(iterated, signal);
+  readMessage(signal?: AbortSignal): Promise<Message> {
+    return this.incoming.read("message", signal) as Promise<Message>;
   }
 
   readIterated(): Promise<IteratorResult<Message, undefined>> {
-    return this.read(true) as Promise<IteratorResult<Message, undefined>>;
+    return this.incoming.read("result") as Promise<IteratorResult<Message, undefined>>;
+  }
+
+  nextReader(signal?: AbortSignal): Promise<MessageReader> {
+    return this.incoming.read("reader", signal) as Promise<IncomingMessage>;
   }
 
   setReadLimit(bytes: number): void {
@@ -115,6 +134,7 @@ export class Engine
     checkClose(code, reason);
     if (this.writable) {
       this.#leaving = true;
+      this.sender.flush();
       this.#protocol.sendClose(code, reason);
       this.#startClosing();
     }
@@ -153,6 +173,7 @@ export class Engine
     const info = this.closing.end();
     const reason = new CloseError(info, error ?? this.#dropCause ?? undefined);
     this.incoming.end(reason, this.#leaving || isQuietClose(info.code));
+    this.sender.stop(reason);
     this.outgoing.stop(reason);
     this.#pings?.fail(reason);
   }
@@ -198,6 +219,11 @@ export class Engine
     if (this.closing.gone) return;
     if (full) this.#socket.pause();
     else this.#socket.resume();
+  }
+
+  onWait(): void {
+    // What the application wrote until now leaves, in one write.
+    this.outgoing.flushNow();
   }
 
   onDrained(): void {
@@ -247,6 +273,7 @@ export class Engine
 
   #startClosing(): void {
     this.#keepalive?.stop();
+    this.sender.stop(this.notWritable());
     // Nothing that comes is kept any more, and the peer's end has to be seen.
     if (this.incoming.full) this.#socket.resume();
     this.closing.begin();

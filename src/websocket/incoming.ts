@@ -6,6 +6,7 @@ import type { TimerQueue } from "../net/timer_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import type { Message } from "./message.ts";
 import { MessageQueue } from "./message_queue.ts";
+import { IncomingMessage, type IncomingMessageOwner } from "./message_reader.ts";
 
 /** A piece of a chunk below this is copied, so that keeping a short message does not keep a long chunk. */
 const COPY_BELOW = 4096;
@@ -13,8 +14,11 @@ const COPY_BELOW = 4096;
 /** And so is one of a chunk that is more than so many times as long. */
 const MAX_KEPT_RATIO = 8;
 
-/** A reading call wants the message, or an iterator's result around it. */
-type Reading = Message | IteratorResult<Message, undefined>;
+/** A reading call wants the message, an iterator's result around it, or a reader of it. */
+export type Wanted = "message" | "result" | "reader";
+
+/** What a reading call gets. */
+export type Reading = Message | IteratorResult<Message, undefined> | IncomingMessage;
 
 const END: IteratorResult<Message, undefined> = { value: undefined, done: true };
 
@@ -22,21 +26,33 @@ const END: IteratorResult<Message, undefined> = { value: undefined, done: true }
 export interface IncomingOwner {
   /** The queue is full (true), or has room again (false). */
   onFull(full: boolean): void;
+  /** A call is about to wait. */
+  onWait(): void;
   /** The error for a call whose deadline passed. */
   readExpired(): Error;
 }
 
-/** Messages that came and were not read yet, and the calls that wait for more. */
-export class Incoming {
+/**
+ * Messages that came and were not read yet, and the calls that wait for more. A message that comes in pieces is put
+ * together first, unless its reader is wanted: then that gets the pieces as they come.
+ */
+export class Incoming implements IncomingMessageOwner {
   readonly #owner: IncomingOwner;
   readonly #text: TextCodec;
   readonly #capacity: number;
   readonly #deadline: DeadlineTimer;
-  readonly #readers = new WaitQueue<Reading, boolean>();
+  readonly #readers = new WaitQueue<Reading, Wanted>();
   readonly #queue = new MessageQueue();
   #full = false;
   /** The message that comes in pieces. */
   #partial: Gather | null = null;
+  #partialText = false;
+  /** The reader that it is handed to instead. */
+  #arriving: IncomingMessage | null = null;
+  /** Readers that were handed out and are not at their end; made when there is one. */
+  #open: Set<IncomingMessage> | null = null;
+  /** What waits in them, bytes. */
+  #openCost = 0;
   /** Why no message follows. */
   #end: Error | null = null;
   #quiet = false;
@@ -45,12 +61,7 @@ export class Incoming {
     this.#owner = owner;
     this.#text = text;
     this.#capacity = capacity;
-    this.#deadline = new DeadlineTimer(timers, () => this.#readers.rejectAll(owner.readExpired()));
-  }
-
-  /** Whether a call would have to wait. */
-  get empty(): boolean {
-    return this.#queue.empty;
+    this.#deadline = new DeadlineTimer(timers, () => this.#expire());
   }
 
   /** Whether reading from the network has to stop. */
@@ -62,21 +73,25 @@ export class Incoming {
     this.#deadline.set(t);
   }
 
-  /**
-   * The next message.
-   *
-   * @param iterated whether as an iterator's result
-   */
-  read(iterated: boolean, signal?: AbortSignal): Promise<Reading> {
+  /** The next message. What is left of those whose readers were handed out before is for nobody. */
+  read(wanted: Wanted, signal?: AbortSignal): Promise<Reading> {
+    if (this.#queue.empty) this.#owner.onWait();
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#deadline.expired) return Promise.reject(this.#owner.readExpired());
+    if (this.expired) return Promise.reject(this.readExpired());
+    if (this.#open !== null) this.#discardOpen();
     const message = this.#queue.shift();
     if (message !== undefined) {
-      if (this.#full && this.#queue.cost * 2 < this.#capacity) this.#setFull();
-      return Promise.resolve(iterated ? { value: message, done: false } : message);
+      const reading = this.#as(wanted, message);
+      if (this.#full) this.#checkRoom();
+      return Promise.resolve(reading);
     }
-    if (this.#end !== null) return iterated && this.#quiet ? Promise.resolve(END) : Promise.reject(this.#end);
-    const waiting = this.#readers.wait(iterated, signal);
+    if (this.#end !== null) {
+      return wanted === "result" && this.#quiet ? Promise.resolve(END) : Promise.reject(this.#end);
+    }
+    if (wanted === "reader" && this.#partial !== null && this.#readers.size === 0) {
+      return Promise.resolve(this.#openPartial(this.#partialText));
+    }
+    const waiting = this.#readers.wait(wanted, signal);
     this.#deadline.startWait();
     return waiting;
   }
@@ -88,12 +103,7 @@ export class Incoming {
       if (data === null) return false;
       this.#add({ type: "text", data });
     } else {
-      const size = end - start;
-      // A view would keep all of the chunk for a few bytes.
-      const copied = size < COPY_BELOW || size * MAX_KEPT_RATIO < chunk.buffer.byteLength;
-      // A plain view: the chunk may be of a subclass, whose `slice` need not copy.
-      const view = new Uint8Array(chunk.buffer, chunk.byteOffset + start, size);
-      this.#add({ type: "binary", data: copied ? view.slice() : view });
+      this.#add({ type: "binary", data: owned(chunk, start, end) });
     }
     return true;
   }
@@ -113,7 +123,16 @@ export class Incoming {
     announced: number,
     limit: number,
   ): boolean {
+    if (this.#arriving === null && this.#readers.first === "reader") {
+      this.#readers.resolveFirst(this.#openPartial(text));
+      this.onServed();
+    }
+    if (this.#arriving !== null) {
+      this.#addToReader(this.#arriving, chunk, start, end, last);
+      return true;
+    }
     const partial = this.#partial ??= new Gather();
+    this.#partialText = text;
     partial.add(chunk, start, end, announced, limit);
     if (!last) return true;
     this.#partial = null;
@@ -134,8 +153,10 @@ export class Incoming {
     this.#end = error;
     this.#quiet = quiet;
     this.#partial = null;
+    this.#arriving?.fail(error);
+    this.#arriving = null;
     while (this.#readers.size > 0) {
-      if (quiet && this.#readers.first!) this.#readers.resolveFirst(END);
+      if (quiet && this.#readers.first === "result") this.#readers.resolveFirst(END);
       else this.#readers.rejectFirst(error);
     }
     this.#deadline.stop();
@@ -143,18 +164,119 @@ export class Incoming {
 
   #add(message: Message): void {
     if (this.#readers.size > 0) {
-      this.#readers.resolveFirst(this.#readers.first! ? { value: message, done: false } : message);
+      this.#readers.resolveFirst(this.#as(this.#readers.first!, message));
       if (this.#readers.size === 0) this.#deadline.endWait();
       return;
     }
     this.#queue.push(message);
-    if (!this.#full && this.#queue.cost >= this.#capacity) this.#setFull();
+    if (!this.#full) this.#checkRoom();
   }
 
-  #setFull(): void {
-    const full = this.#queue.cost >= this.#capacity;
+  #as(wanted: Wanted, message: Message): Reading {
+    if (wanted === "message") return message;
+    return wanted === "result" ? { value: message, done: false } : this.#readerOf(message);
+  }
+
+  /** Stops above the bound, goes on at half of it. */
+  #checkRoom(): void {
+    const cost = this.#queue.cost + this.#openCost;
+    const full = this.#full ? cost * 2 >= this.#capacity : cost >= this.#capacity;
     if (full === this.#full) return;
     this.#full = full;
     this.#owner.onFull(full);
   }
+
+  #expire(): void {
+    const error = this.readExpired();
+    this.#readers.rejectAll(error);
+    this.#open?.forEach((reader) => reader.rejectReads(error));
+  }
+
+  // ── Readers ──
+
+  /** A reader of the message that comes, with what has come. */
+  #openPartial(text: boolean): IncomingMessage {
+    const reader = this.#newReader(text ? "text" : "binary");
+    this.#arriving = reader;
+    const gathered = this.#partial?.bytes();
+    this.#partial = null;
+    if (gathered !== undefined) reader.push(gathered);
+    return reader;
+  }
+
+  /** A reader of a message that is here already. */
+  #readerOf({ type, data }: Message): IncomingMessage {
+    const reader = this.#newReader(type);
+    const bytes = typeof data === "string" ? this.#text.encode(data) : data;
+    // A codec may have encoded into a buffer that it shares.
+    reader.push(typeof data === "string" ? owned(bytes, 0, bytes.length) : bytes);
+    reader.end();
+    return reader;
+  }
+
+  #newReader(type: Message["type"]): IncomingMessage {
+    const reader = new IncomingMessage(type, this);
+    this.#open ??= new Set();
+    this.#open.add(reader);
+    return reader;
+  }
+
+  #addToReader(
+    reader: IncomingMessage,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    last: boolean,
+  ): void {
+    if (start < end && !reader.discarded) reader.push(owned(chunk, start, end));
+    if (!last) return;
+    this.#arriving = null;
+    reader.end();
+  }
+
+  #discardOpen(): void {
+    const error = new Error("Cannot read the message: a later call has asked for the next one");
+    const open = this.#open!;
+    // First, as the room that this makes may let the next message in.
+    this.#open = null;
+    for (const reader of open) reader.discard(error);
+  }
+
+  // ── From the readers ──
+
+  get expired(): boolean {
+    return this.#deadline.expired;
+  }
+
+  readExpired(): Error {
+    return this.#owner.readExpired();
+  }
+
+  onWait(): void {
+    this.#deadline.startWait();
+    this.#owner.onWait();
+  }
+
+  onServed(): void {
+    if (this.#readers.size === 0 && !this.#arriving?.awaited) this.#deadline.endWait();
+  }
+
+  onCost(change: number): void {
+    this.#openCost += change;
+    this.#checkRoom();
+  }
+
+  onRead(reader: IncomingMessage): void {
+    this.#open?.delete(reader);
+  }
+}
+
+/** `chunk[start, end)` to be kept. */
+function owned(chunk: Uint8Array, start: number, end: number): Uint8Array {
+  const size = end - start;
+  // A view would keep all of the chunk for a few bytes.
+  const copied = size < COPY_BELOW || size * MAX_KEPT_RATIO < chunk.buffer.byteLength;
+  // A plain view: the chunk may be of a subclass, whose `slice` need not copy.
+  const view = new Uint8Array(chunk.buffer, chunk.byteOffset + start, size);
+  return copied ? view.slice() : view;
 }

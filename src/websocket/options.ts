@@ -10,6 +10,11 @@ export interface WebSocketOptions {
   closeTimeout?: number;
   /** The largest message that may come, bytes. A larger one closes the connection with 1009. Default: 1 MiB. */
   readLimit?: number;
+  /**
+   * In how many fragments of less than 1 KiB a message may come; longer ones are bounded by `readLimit` alone. One
+   * that comes in more closes the connection with 1008. Default: 65,536.
+   */
+  maxFragments?: number;
   /** Bytes of messages that are read ahead of the application; then the peer is slowed. Default: 64 KiB. */
   readBufferSize?: number;
   /** Bytes that may wait for the network before writes wait for them. Default: 64 KiB. */
@@ -37,6 +42,7 @@ export interface WebSocketSettings {
   readonly handshakeTimeout: number;
   readonly closeTimeout: number;
   readonly readLimit: number;
+  readonly maxFragments: number;
   readonly readBufferSize: number;
   readonly writeBufferSize: number;
   readonly compression: CompressionSettings | null;
@@ -56,6 +62,7 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     handshakeTimeout: positive("handshakeTimeout", options.handshakeTimeout, 10_000),
     closeTimeout: positive("closeTimeout", options.closeTimeout, 5_000),
     readLimit: positive("readLimit", options.readLimit, 1_048_576),
+    maxFragments: positive("maxFragments", options.maxFragments, 65_536),
     readBufferSize: positive("readBufferSize", options.readBufferSize, 65_536),
     writeBufferSize: positive("writeBufferSize", options.writeBufferSize, 65_536),
     compression: compressionSettings(options.compression ?? false),

@@ -1,4 +1,4 @@
-import { type Deadline, deadlineTime, DeadlineTimer } from "../net/deadline.ts";
+import { type Deadline, DeadlineTimer } from "../net/deadline.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import type { Flushable, Turn } from "../net/turn.ts";
@@ -34,21 +34,24 @@ export class Outgoing implements Flushable {
   readonly #turn: Turn;
   readonly #deadline: DeadlineTimer;
   readonly #highWaterMark: number;
-  /** Each waits until so many bytes in all have left. */
+  /** Each waits until so many bytes in order have left. */
   readonly #waiting = new WaitQueue<void, number>();
-  #hasDeadline = false;
   /** The socket is busy with what it was given. */
   #blocked = false;
   #inTurn = false;
   #stopped = false;
   /** Bytes that have left in all. */
   #left = 0;
+  /** The same without control frames that overtook: a call that waits is not done earlier because of them. */
+  #leftInOrder = 0;
 
   // What the writer gave last: bytes up to `#takenAt` were given to the socket, up to `#takenLeft` it took them.
   #taken: Uint8Array | null = null;
   #takenLength = 0;
   #takenAt = 0;
   #takenLeft = 0;
+  /** Whether they are control frames that overtook. */
+  #takenUrgent = false;
 
   constructor(
     owner: OutgoingOwner,
@@ -88,12 +91,16 @@ export class Outgoing implements Flushable {
 
   /** Whether a call that waits may end before its bytes have left. */
   get hasDeadline(): boolean {
-    return this.#hasDeadline;
+    return this.#deadline.time !== Infinity;
+  }
+
+  /** When calls that wait fail, `Infinity` for never. */
+  get deadline(): number {
+    return this.#deadline.time;
   }
 
   setDeadline(t: Deadline): void {
     this.#deadline.set(t);
-    this.#hasDeadline = deadlineTime(t) !== Infinity;
   }
 
   /**
@@ -107,17 +114,19 @@ export class Outgoing implements Flushable {
     if (borrowed || this.#writer.bufferedBytes >= POOL_BUFFER_SIZE) this.#send();
     const buffered = this.bufferedBytes;
     if (buffered < this.#highWaterMark && !(borrowed && buffered > 0)) return DONE;
-    const waiting = this.#waiting.wait(
-      this.#left + buffered - (borrowed ? 0 : this.#highWaterMark - 1),
-      signal,
-    );
+    const waiting = this.#waiting.wait(this.#written - (borrowed ? 0 : this.#highWaterMark - 1), signal);
     this.#deadline.startWait();
     return waiting;
   }
 
   /** Resolves when everything that was written until now has left. */
   whenDrained(): Promise<void> {
-    return this.#waiting.wait(this.#left + this.bufferedBytes);
+    return this.#waiting.wait(this.#written);
+  }
+
+  /** Bytes that were written in order, in all. */
+  get #written(): number {
+    return this.#leftInOrder + this.#writer.orderedBytes - this.#takenLeft;
   }
 
   /** Sends what was written at the end of the turn. */
@@ -154,6 +163,7 @@ export class Outgoing implements Flushable {
       const bytes = this.#writer.take();
       if (bytes === null) return null;
       this.#taken = bytes;
+      this.#takenUrgent = this.#writer.takenUrgent;
       this.#takenLength = this.#takenAt = bytes.length;
       if (bytes.length <= PIECE) return bytes;
       this.#takenAt = 0;
@@ -168,7 +178,9 @@ export class Outgoing implements Flushable {
 
   /** The socket took the last piece. */
   #onTaken(): void {
-    this.#left += this.#takenAt - this.#takenLeft;
+    const count = this.#takenAt - this.#takenLeft;
+    this.#left += count;
+    if (!this.#takenUrgent) this.#leftInOrder += count;
     if (this.#takenAt < this.#takenLength) {
       this.#takenLeft = this.#takenAt;
     } else {
@@ -197,7 +209,7 @@ export class Outgoing implements Flushable {
   }
 
   #wake(): void {
-    for (let target = this.#waiting.first; target !== undefined && target <= this.#left;) {
+    for (let target = this.#waiting.first; target !== undefined && target <= this.#leftInOrder;) {
       this.#waiting.resolveFirst();
       target = this.#waiting.first;
     }

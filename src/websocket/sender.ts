@@ -1,15 +1,18 @@
 import type { TextCodec } from "../bytes/text.ts";
 import type { WaitOptions } from "../net/conn.ts";
+import type { Deadline } from "../net/deadline.ts";
+import type { TimerQueue } from "../net/timer_queue.ts";
+import type { Turn } from "../net/turn.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode } from "../protocol/frame_header.ts";
 import { COPY_BELOW } from "../protocol/frame_writer.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import { type Bytes, type MessageData, type MessageType, toBytes } from "./message.ts";
 import type { Compression } from "./compression.ts";
 import type { MessageBatch } from "./message_batch.ts";
+import { MessageTurns } from "./message_turns.ts";
+import { type MessageWriter, OutgoingMessage, type OutgoingMessageOwner } from "./message_writer.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { type MessageEncoding, PreparedMessage, serverFrame } from "./prepared_message.ts";
-
-type DataOpcode = typeof Opcode.Text | typeof Opcode.Binary;
 
 /** How to send a message. */
 export interface WriteOptions extends WaitOptions {
@@ -29,8 +32,19 @@ export interface SenderOwner {
   writeExpired(): Error;
 }
 
+/** What a sender works with. */
+export interface SenderParts {
+  readonly protocol: Protocol;
+  readonly outgoing: Outgoing;
+  readonly text: TextCodec;
+  readonly isClient: boolean;
+  readonly compression: Compression | null;
+  readonly turn: Turn;
+  readonly timers: TimerQueue;
+}
+
 /** What the application sends: checked, encoded, and waited for where too much waits already. */
-export class Sender {
+export class Sender implements OutgoingMessageOwner {
   readonly #owner: SenderOwner;
   readonly #protocol: Protocol;
   readonly #outgoing: Outgoing;
@@ -39,21 +53,22 @@ export class Sender {
   readonly #compression: Compression | null;
   /** The application wants compression. */
   #compresses = true;
+  readonly #turn: Turn;
+  readonly #timers: TimerQueue;
+  /** Made by the first message that is written in parts. */
+  #turns: MessageTurns | null = null;
+  /** That message, while it is open. */
+  #open: OutgoingMessage | null = null;
 
-  constructor(
-    owner: SenderOwner,
-    protocol: Protocol,
-    outgoing: Outgoing,
-    text: TextCodec,
-    isClient: boolean,
-    compression: Compression | null,
-  ) {
-    this.#compression = compression;
+  constructor(owner: SenderOwner, parts: SenderParts) {
     this.#owner = owner;
-    this.#protocol = protocol;
-    this.#outgoing = outgoing;
-    this.#text = text;
-    this.#isClient = isClient;
+    this.#protocol = parts.protocol;
+    this.#outgoing = parts.outgoing;
+    this.#text = parts.text;
+    this.#isClient = parts.isClient;
+    this.#compression = parts.compression;
+    this.#turn = parts.turn;
+    this.#timers = parts.timers;
   }
 
   /** Switches compression, for what is written from now on. */
@@ -64,40 +79,56 @@ export class Sender {
   write(data: MessageData, options?: WriteOptions): Promise<void> {
     try {
       const signal = options?.signal;
-      this.#check(signal);
-      if (this.#compression !== null) return this.#writeCompressible(data, options, this.#compression);
-      if (typeof data === "string" && options?.type !== "binary") {
+      this.check(signal);
+      const text = typeof data === "string" ? options?.type !== "binary" : options?.type === "text";
+      if (text && typeof data === "string" && this.#open === null && this.#compression === null) {
         this.#protocol.sendText(data);
         return this.#outgoing.written(false, signal);
       }
-      return this.#writeBytes(...this.#opcodeAndBytes(data, options?.type), signal);
+      const bytes = this.bytesOf(data);
+      if (text && typeof data !== "string") this.#checkUtf8(bytes);
+      const type = text ? "text" : "binary";
+      const compress = this.#isCompressed(bytes, options?.compress);
+      if (this.#open !== null) return this.#writeLater(type, bytes, compress, signal);
+      return compress
+        ? this.#writeCompressed(type, bytes, signal)
+        : this.#writeBytes(type, bytes, true, true, signal);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #opcodeAndBytes(data: MessageData, type: MessageType | undefined): [DataOpcode, Uint8Array] {
-    const bytes = typeof data === "string" ? this.#text.encode(data) : toBytes(data);
-    if (type === "text" && typeof data !== "string") this.#checkUtf8(bytes);
-    const text = type === undefined ? typeof data === "string" : type === "text";
-    return [text ? Opcode.Text : Opcode.Binary, bytes];
+  #isCompressed(bytes: Uint8Array, compress: boolean | undefined): boolean {
+    if (this.#compression === null || !this.#compresses) return false;
+    return compress ?? bytes.length >= this.#compression.threshold;
   }
 
-  #writeCompressible(
-    data: MessageData,
-    options: WriteOptions | undefined,
-    { threshold }: Compression,
+  #writeCompressed(type: MessageType, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    this.#protocol.sendCompressed(type === "text" ? Opcode.Text : Opcode.Binary, bytes);
+    return this.#outgoing.written(false, signal);
+  }
+
+  /** After the message that is being written in parts. */
+  #writeLater(
+    type: MessageType,
+    bytes: Uint8Array,
+    compress: boolean,
+    signal: AbortSignal | undefined,
   ): Promise<void> {
-    const [opcode, bytes] = this.#opcodeAndBytes(data, options?.type);
-    const compress = this.#compresses && (options?.compress ?? bytes.length >= threshold);
-    if (!compress) return this.#writeBytes(opcode, bytes, options?.signal);
-    this.#protocol.sendCompressed(opcode, bytes);
-    return this.#outgoing.written(false, options?.signal);
+    // A short array can be used again at once, as it can when it is sent at once.
+    if (bytes.length < COPY_BELOW) bytes = new Uint8Array(bytes);
+    const send = () =>
+      compress
+        ? this.#writeCompressed(type, bytes, signal)
+        : this.#writeBytes(type, bytes, true, true, signal);
+    return this.#turns!.wait(bytes.length, send, signal);
   }
 
   #writeBytes(
-    opcode: DataOpcode,
+    type: MessageType,
     bytes: Uint8Array,
+    first: boolean,
+    last: boolean,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     let borrowed = !this.#isClient && bytes.length >= COPY_BELOW;
@@ -107,7 +138,7 @@ export class Sender {
       bytes = new Uint8Array(bytes);
       borrowed = false;
     }
-    this.#protocol.sendBytes(opcode, bytes);
+    this.sendPart(type, bytes, first, last);
     return this.#outgoing.written(borrowed, signal);
   }
 
@@ -116,7 +147,10 @@ export class Sender {
       if (!(message instanceof PreparedMessage)) {
         throw new TypeError("Cannot send: the message is not a PreparedMessage");
       }
-      this.#check(signal);
+      this.check(signal);
+      if (this.#open !== null) {
+        return this.#turns!.wait(message.payload.length, () => this.writePrepared(message, signal), signal);
+      }
       this.#sendPrepared(message);
       return this.#outgoing.written(false, signal);
     } catch (error) {
@@ -126,22 +160,106 @@ export class Sender {
 
   writeBatch(batch: MessageBatch): Promise<void> | null {
     if (!this.#owner.writable) return null;
+    if (this.#open !== null) {
+      return this.#turns!.wait(
+        batch.size,
+        () => this.writeBatch(batch) ?? undefined,
+        undefined,
+        false,
+      );
+    }
     if (this.#isClient) { for (const message of batch.messages()) this.#sendPrepared(message); }
     else this.#writeEncoded(batch.bytes(this.#encoding));
     this.#outgoing.flushNow();
     return this.#outgoing.drained ? null : this.#outgoing.whenDrained();
   }
 
+  // ── Messages in parts ──
+
+  nextWriter(type: MessageType, signal?: AbortSignal): Promise<MessageWriter> {
+    try {
+      if (type !== "text" && type !== "binary") {
+        throw new TypeError(`Cannot send: "${type}" is no message type`);
+      }
+      this.check(signal);
+      if (this.#open !== null) return this.#turns!.wait(0, () => this.#begin(type), signal);
+      return Promise.resolve(this.#begin(type));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #begin(type: MessageType): MessageWriter {
+    if (this.#turns === null) {
+      this.#turns = new MessageTurns(this.#timers, () => this.#owner.writeExpired());
+      this.#turns.setDeadline(this.#outgoing.deadline);
+    }
+    this.#turns.take();
+    return this.#open = new OutgoingMessage(type, this, this.#turn);
+  }
+
+  /** Bytes of what was written and has to wait on this side of the protocol. */
+  get waitingBytes(): number {
+    return this.#turns === null ? 0 : this.#turns.waitingBytes + (this.#open?.gatheredBytes ?? 0);
+  }
+
+  setDeadline(t: Deadline): void {
+    this.#outgoing.setDeadline(t);
+    this.#turns?.setDeadline(this.#outgoing.deadline);
+  }
+
+  /** Hands over what was gathered: a close frame is to follow. */
+  flush(): void {
+    this.#open?.flush();
+  }
+
+  /** Nothing more can be sent. */
+  stop(error: Error): void {
+    this.#open = null;
+    this.#turns?.stop(error);
+  }
+
+  get writable(): boolean {
+    return this.#owner.writable;
+  }
+
+  bytesOf(data: MessageData): Uint8Array {
+    return typeof data === "string" ? this.#text.encode(data) : toBytes(data);
+  }
+
+  sendPart(type: MessageType, bytes: Uint8Array, first: boolean, last: boolean): void {
+    this.#protocol.sendBytes(type === "text" ? Opcode.Text : Opcode.Binary, bytes, first, last);
+  }
+
+  writePart(type: MessageType, bytes: Uint8Array, first: boolean, signal?: AbortSignal): Promise<void> {
+    return this.#writeBytes(type, bytes, first, false, signal);
+  }
+
+  whenRoom(signal?: AbortSignal): Promise<void> {
+    return this.#outgoing.written(false, signal);
+  }
+
+  flushNow(): void {
+    this.#outgoing.flushNow();
+  }
+
+  onEnd(): void {
+    this.#open = null;
+    this.#turns!.end();
+  }
+
+  // ── Control ──
+
   /** Sends a ping, whose payload must not be changed by its owner: it is what the pong is known by. */
   ping(payload: Uint8Array, signal?: AbortSignal): void {
-    this.#check(signal);
+    this.check(signal);
     this.#protocol.sendPing(payload);
     this.#outgoing.flushSoon();
   }
 
   pong(data: Bytes): Promise<void> {
     const payload = controlPayload(data);
-    this.#check();
+    this.check();
     this.#protocol.sendPong(payload);
     return this.#outgoing.written(false);
   }
@@ -167,7 +285,7 @@ export class Sender {
     this.#protocol.output.writeEncoded(frames);
   }
 
-  #check(signal?: AbortSignal): void {
+  check(signal?: AbortSignal): void {
     signal?.throwIfAborted();
     if (!this.#owner.writable) throw this.#owner.notWritable();
     if (this.#outgoing.expired) throw this.#owner.writeExpired();

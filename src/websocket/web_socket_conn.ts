@@ -5,8 +5,10 @@ import { CloseCode } from "../protocol/close_code.ts";
 import type { CloseInfo } from "./close_error.ts";
 import { Engine, type WebSocketInit, type WriteOptions } from "./engine.ts";
 import { extensionsText } from "./compression.ts";
-import type { Bytes, Message, MessageData } from "./message.ts";
+import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
 import type { MessageBatch } from "./message_batch.ts";
+import type { MessageReader } from "./message_reader.ts";
+import type { MessageWriter } from "./message_writer.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 
 /**
@@ -50,7 +52,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** Bytes that were written and not yet taken by the runtime. */
   get bufferedAmount(): number {
-    return this.#engine.outgoing.bufferedBytes;
+    return this.#engine.outgoing.bufferedBytes + this.#engine.sender.waitingBytes;
   }
 
   // ── Reading ──
@@ -63,13 +65,27 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws {DeadlineExceededError} when the read deadline passes; nothing is lost, and reading can go on
    */
   readMessage(options?: WaitOptions): Promise<Message> {
-    return this.#engine.read(false, options?.signal) as Promise<Message>;
+    return this.#engine.readMessage(options?.signal);
   }
 
   /** Reads one message and parses it as JSON. Rejects with a `SyntaxError` when it is none. Go: `ReadJSON`. */
   async readJson<T = unknown>(options?: WaitOptions): Promise<T> {
     const { type, data } = await this.readMessage(options);
     return JSON.parse(type === "text" ? data : decodeJson(data)) as T;
+  }
+
+  /**
+   * Resolves to a reader of the next message as soon as its first bytes are here: for messages that are too long to be
+   * held, or are to be read as they come. The read limit stays: raise it, where need be to `Infinity`. Go: gorilla's
+   * `NextReader`.
+   *
+   * One message is read at a time: a later call that reads a message, by whatever method, drops what is left of this
+   * one, and its reader fails from then on. Calls that already wait get the messages that follow.
+   *
+   * @throws as {@linkcode WebSocketConn.readMessage}
+   */
+  nextReader(options?: WaitOptions): Promise<MessageReader> {
+    return this.#engine.nextReader(options?.signal);
   }
 
   /** All messages until the connection is closed. Ends quietly on 1000, 1001 and a close without code. */
@@ -116,6 +132,17 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    */
   writeBatch(batch: MessageBatch): Promise<void> | null {
     return this.#engine.sender.writeBatch(batch);
+  }
+
+  /**
+   * Begins a message that is written in parts. Resolves when the messages before it have ended; other messages,
+   * broadcasts too, wait for its end. A write that is given up while it waits for that is not sent.
+   * Go: gorilla's `NextWriter`.
+   *
+   * @throws as {@linkcode WebSocketConn.writeMessage}
+   */
+  nextWriter(type: MessageType, options?: WaitOptions): Promise<MessageWriter> {
+    return this.#engine.sender.nextWriter(type, options?.signal);
   }
 
   // ── Control ──
@@ -167,7 +194,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** When pending and later writes fail. The connection lives on. */
   setWriteDeadline(t: Deadline): void {
-    this.#engine.outgoing.setDeadline(t);
+    this.#engine.sender.setDeadline(t);
   }
 
   /** The largest message that may come, bytes. A larger one closes the connection with 1009. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Opcode } from "../../src/protocol/frame_header.ts";
-import { type FrameHandler, FrameReader } from "../../src/protocol/frame_reader.ts";
+import { type FrameHandler, FrameReader, SMALL_FRAGMENT } from "../../src/protocol/frame_reader.ts";
 import { concat, cuts, frameFrom, frameTo, head, hex, join, type Role, roles, toHex, utf8 } from "./wire.ts";
 
 /** A message, a control frame or a fault; payloads in hexadecimal. */
@@ -10,6 +10,7 @@ type Event = readonly [kind: "text" | "binary" | "close" | "ping" | "pong" | "fa
 interface Settings {
   readLimit?: number;
   allowRsv1?: boolean;
+  maxFragments?: number;
 }
 
 /** Puts the pieces of messages together, and holds what `FrameHandler` promises. */
@@ -22,8 +23,7 @@ class Recorder implements FrameHandler {
   #rsv1 = false;
   #chunk: Uint8Array | null = null;
 
-  constructor(role: Role, { readLimit = 1 << 20, allowRsv1 }: Settings = {}) {
-    const options = allowRsv1 === undefined ? {} : { allowRsv1 };
+  constructor(role: Role, { readLimit = 1 << 20, ...options }: Settings = {}) {
     this.reader = new FrameReader(this, { masked: role === "server", readLimit, ...options });
   }
 
@@ -469,6 +469,52 @@ describe("RFC 6455, 10.4: limits", { timeout: 60_000 }, () => {
   forRoles("a limit of nothing lets empty messages through", (role) => {
     reads(role, frameTo(role, "82 00"), [["binary", ""]], { readLimit: 0 });
     refuses(role, headTo(role, "82 01"), 1009, { readLimit: 0 });
+  });
+
+  forRoles("a message in more small fragments than are allowed", (role) => {
+    const settings = { maxFragments: 3 };
+    for (const payload of ["", "78"]) {
+      const digits = payload === "" ? "00" : "01";
+      const [begun, next, last] = ["01", "00", "80"].map((first) =>
+        frameTo(role, `${first} ${digits}`, payload)
+      );
+      const ping = frameTo(role, "89 00");
+      // Control frames do not count, and each message has its own count.
+      const fits = concat(begun!, ping, next!, ping, last!);
+      const text: Event = ["text", payload.repeat(3)];
+      reads(
+        role,
+        concat(fits, fits),
+        [["ping", ""], ["ping", ""], text, ["ping", ""], ["ping", ""], text],
+        settings,
+      );
+      // Refused by its head.
+      for (const first of ["00", "80"]) {
+        const wire = concat(begun!, next!, next!, headTo(role, `${first} ${digits}`));
+        reads(role, wire, [["fault", 1008]], settings);
+      }
+    }
+    reads(
+      role,
+      concat(...Array.from({ length: 5 }, () => frameTo(role, "82 00"))),
+      Array(5).fill(["binary", ""]),
+      {
+        maxFragments: 1,
+      },
+    );
+  });
+
+  forRoles("fragments of a kilobyte are bounded by the read limit alone", (role) => {
+    const long = new Uint8Array(SMALL_FRAGMENT);
+    const recorder = new Recorder(role, { maxFragments: 2, readLimit: Infinity });
+    recorder.receive(frameTo(role, head(0x02, SMALL_FRAGMENT), long));
+    for (let i = 0; i < 1000; i++) recorder.receive(frameTo(role, head(0x00, SMALL_FRAGMENT), long));
+    for (let i = 0; i < 2; i++) {
+      recorder.receive(frameTo(role, head(0x00, SMALL_FRAGMENT - 1), long.subarray(1)));
+    }
+    assert.deepEqual(recorder.events, []);
+    recorder.receive(headTo(role, head(0x80, SMALL_FRAGMENT - 1)));
+    assert.deepEqual(recorder.events, [["fault", 1008]]);
   });
 
   forRoles("setReadLimit() counts from the next head on", (role) => {

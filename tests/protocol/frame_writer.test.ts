@@ -7,7 +7,7 @@ import { BufferPool, POOL_BUFFER_SIZE } from "../../src/bytes/buffer_pool.ts";
 import type { TextCodec } from "../../src/bytes/text.ts";
 import { FIN, headerSize, Opcode } from "../../src/protocol/frame_header.ts";
 import { FrameReader } from "../../src/protocol/frame_reader.ts";
-import { COPY_BELOW, FrameWriter } from "../../src/protocol/frame_writer.ts";
+import { COPY_BELOW, FrameWriter, MAX_FRAGMENT } from "../../src/protocol/frame_writer.ts";
 import { Random } from "../bytes/random.ts";
 import { concat, frameFrom, head, hex, join, KEY_NUMBER, type Role, roles, toHex, utf8 } from "./wire.ts";
 
@@ -324,6 +324,78 @@ describe("large payloads", () => {
     writer.writeBytes(payload, BINARY);
     assert.equal(taken(writer), "8200");
   });
+});
+
+describe("RFC 6455, 5.4: long payloads", () => {
+  const RSV1 = 0x40;
+  const CONTINUED = Opcode.Continuation;
+
+  /** The first bytes and sizes of the frames that a payload of so many bytes is to leave in. */
+  const cases: readonly [size: number, first: number, frames: readonly [number, number][]][] = [
+    [MAX_FRAGMENT, BINARY, [[BINARY, MAX_FRAGMENT]]],
+    [MAX_FRAGMENT + 1, BINARY, [[Opcode.Binary, MAX_FRAGMENT], [FIN | CONTINUED, 1]]],
+    [2 * MAX_FRAGMENT, TEXT, [[Opcode.Text, MAX_FRAGMENT], [FIN | CONTINUED, MAX_FRAGMENT]]],
+    [2 * MAX_FRAGMENT + 5, BINARY | RSV1, [
+      [Opcode.Binary | RSV1, MAX_FRAGMENT],
+      [CONTINUED, MAX_FRAGMENT],
+      [FIN | CONTINUED, 5],
+    ]],
+    // A part of a message that goes on, its middle and its end.
+    [MAX_FRAGMENT + 1, Opcode.Binary, [[Opcode.Binary, MAX_FRAGMENT], [CONTINUED, 1]]],
+    [MAX_FRAGMENT + 1, CONTINUED, [[CONTINUED, MAX_FRAGMENT], [CONTINUED, 1]]],
+    [MAX_FRAGMENT + 1, FIN | CONTINUED, [[CONTINUED, MAX_FRAGMENT], [FIN | CONTINUED, 1]]],
+  ];
+
+  forRoles("are cut into frames of which the first says what it is and the last that it ends", (role) => {
+    for (const [size, first, frames] of cases) {
+      const payload = long(size);
+      const { writer } = newWriter(role);
+      writer.writeBytes(payload, first);
+      const expected: Uint8Array[] = [];
+      let at = 0;
+      for (const [byte, length] of frames) {
+        expected.push(frameFrom(role, head(byte, length), payload.subarray(at, at += length)));
+      }
+      assert.equal(writer.bufferedBytes, join(expected).length);
+      assert.ok(Buffer.compare(join(takeAll(writer)), join(expected)) === 0, `${size} of ${first}`);
+      assert.equal(writer.bufferedBytes, 0);
+      assert.deepEqual(payload, long(size), "the caller's bytes stay as they are");
+    }
+  });
+
+  it("server: are sent from where they lie", () => {
+    const { writer } = newWriter("server");
+    const payload = long(2 * MAX_FRAGMENT + 5);
+    writer.writeBytes(payload, BINARY);
+    for (let run = writer.take(); run !== null; run = writer.take()) {
+      assert.ok(run.length <= 10 || run.buffer === payload.buffer);
+      writer.release();
+    }
+  });
+
+  forRoles("let control frames pass between their fragments", (role) => {
+    const { writer } = begun(role);
+    const payload = long(2 * MAX_FRAGMENT + 5);
+    writer.writeBytes(payload, BINARY);
+    const sent = [takeOne(writer)!];
+    const ping = frameFrom(role, "8901", "31");
+    const ordered = writer.orderedBytes;
+    writer.writeControl(Opcode.Ping, hex("31"));
+    writer.writeControl(Opcode.Close, hex("03e8"), true);
+    const close = frameFrom(role, "8802", "03e8");
+    assert.equal(writer.orderedBytes, ordered + close.length);
+    assert.equal(writer.bufferedBytes, ordered + close.length + ping.length);
+    sent.push(...takeAll(writer));
+    assert.equal(writer.orderedBytes, 0);
+    const one = frameFrom(role, head(Opcode.Binary, MAX_FRAGMENT), payload.subarray(0, MAX_FRAGMENT));
+    const two = frameFrom(role, head(CONTINUED, MAX_FRAGMENT), payload.subarray(MAX_FRAGMENT, -5));
+    const three = frameFrom(role, head(FIN, 5), payload.subarray(-5));
+    assert.ok(Buffer.compare(join(sent), join([one, ping, two, three, close])) === 0);
+  });
+
+  function long(size: number): Uint8Array {
+    return Uint8Array.from({ length: size }, (_, i) => (i * 7) & 255);
+  }
 });
 
 describe("RFC 6455, 5.5: control frames", () => {

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { CloseError, dialWebSocket } from "../../mod.ts";
 import { NetError } from "../../src/net/errors.ts";
 import { holdProcess, limit } from "../net/support.ts";
-import { closeFrame, frame, OP, rawClient, rawServer } from "./raw_peer.ts";
+import { closeFrame, frame, joined, OP, rawClient, rawServer } from "./raw_peer.ts";
 import { closedWith, memoryPair, startRawServer, startServer, tcpPair } from "./support.ts";
 import { settle, testConn } from "./test_socket.ts";
 
@@ -119,7 +119,7 @@ describe("close", () => {
       socket.drain(false);
     }
     assert.deepEqual(socket.calls, []);
-    assert.deepEqual(socket.frames().map(({ opcode }) => opcode), [OP.text, OP.binary, OP.close]);
+    assert.deepEqual(joined(socket.frames()).map(({ opcode }) => opcode), [OP.text, OP.binary, OP.close]);
     // From now on it is the peer's turn.
     clock.advance(999);
     assert.deepEqual(socket.calls, []);

@@ -184,6 +184,34 @@ describe("what is compressed", () => {
   );
 });
 
+describe("a compressed message in parts", () => {
+  it(
+    "is read as it comes, and stays what it was",
+    limit,
+    () =>
+      open(
+        { compression: true, readLimit: 1 << 22 },
+        { compression: true, readLimit: 1 << 22 },
+        async (client, server) => {
+          const data = pattern(0, 3_000_000);
+          const written = client.writeMessage(data).then(() => client.writeMessage(compressible));
+          const reader = await server.nextReader();
+          const chunks: Uint8Array[] = [];
+          for await (const chunk of reader) chunks.push(chunk);
+          assert.ok(chunks.length > 1);
+          let at = 0;
+          for (const chunk of chunks) {
+            assertBytes(chunk, pattern(at, at + chunk.length), at);
+            at += chunk.length;
+          }
+          assert.equal(at, data.length);
+          assert.equal((await server.readMessage()).data, compressible);
+          await written;
+        },
+      ),
+  );
+});
+
 describe("a prepared message", () => {
   it("is compressed once for all, and what is sent alone in between stays right", limit, async () => {
     const hub = new Hub();

@@ -85,6 +85,22 @@ export class FrameParser {
   }
 }
 
+/** The same with the fragments of each message put together, control frames as they are. */
+export function joined(frames: readonly Frame[]): Frame[] {
+  const whole: Frame[] = [];
+  for (const next of frames) {
+    if (next.opcode !== OP.continuation) {
+      whole.push(next);
+      continue;
+    }
+    const at = whole.findLastIndex(({ opcode }) => opcode < 8);
+    const begun = whole[at]!;
+    assert.ok(!begun.fin, "a continuation continues nothing");
+    whole[at] = { ...begun, fin: next.fin, payload: concat(begun.payload, next.payload) };
+  }
+  return whole;
+}
+
 export class RawPeer {
   readonly conn: Conn;
   readonly #frames = new FrameParser();
