@@ -203,6 +203,7 @@ export type { WebSocketDialOptions } from "./src/websocket/dial_web_socket.ts";
 export type { WriteOptions } from "./src/websocket/engine.ts";
 export { HandshakeError } from "./src/websocket/handshake_error.ts";
 export type { Bytes, Message, MessageData, MessageType } from "./src/websocket/message.ts";
+export { MemoryBudget, type MemoryHolder } from "./src/websocket/memory_budget.ts";
 export type { CompressionOptions } from "./src/websocket/compression.ts";
 export type { MessageReader } from "./src/websocket/message_reader.ts";
 export type { MessageWriter } from "./src/websocket/message_writer.ts";

@@ -15,6 +15,7 @@ import type { Compression } from "./compression.ts";
 import type { Bytes, Message } from "./message.ts";
 import type { IncomingMessage, MessageReader } from "./message_reader.ts";
 import type { WebSocketSettings } from "./options.ts";
+import { MemoryAccount, MemoryBudget, type MemoryHolder } from "./memory_budget.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { Pings } from "./pings.ts";
 import { controlPayload, Sender, type SenderOwner } from "./sender.ts";
@@ -39,7 +40,14 @@ export interface WebSocketInit {
 
 /** Joins the protocol to a socket: what a `WebSocketConn` is inside. */
 export class Engine
-  implements StreamHandler, ProtocolHandler, IncomingOwner, OutgoingOwner, SenderOwner, KeepaliveOwner {
+  implements
+    StreamHandler,
+    ProtocolHandler,
+    IncomingOwner,
+    OutgoingOwner,
+    SenderOwner,
+    KeepaliveOwner,
+    MemoryHolder {
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
   readonly sender: Sender;
@@ -49,6 +57,7 @@ export class Engine
   readonly #socket: StreamSocket;
   readonly #remoteAddr: Addr;
   readonly #keepalive: Keepalive | null;
+  readonly #memory: MemoryAccount;
   #pings: Pings | null = null;
   /** This side called `close`: what still comes is for nobody. */
   #leaving = false;
@@ -90,6 +99,7 @@ export class Engine
     this.#keepalive = pingInterval === Infinity
       ? null
       : new Keepalive(this, timers, pingInterval, pongTimeout);
+    this.#memory = new MemoryAccount(settings.memoryBudget ?? defaultBudget(runtime), this);
     if (preamble !== undefined) protocol.output.writeEncoded(preamble);
   }
 
@@ -154,6 +164,7 @@ export class Engine
     this.#protocol.receiveData(chunk);
     // Pongs and close frames are written while reading, with nobody else to send them.
     if (this.#protocol.output.pending) this.outgoing.flushSoon();
+    this.#account();
   }
 
   onEnd(): void {
@@ -170,6 +181,7 @@ export class Engine
     if (this.closing.gone) return;
     this.#keepalive?.stop();
     this.#protocol.close();
+    this.#memory.close();
     const info = this.closing.end();
     const reason = new CloseError(info, error ?? this.#dropCause ?? undefined);
     this.incoming.end(reason, this.#leaving || isQuietClose(info.code));
@@ -222,12 +234,38 @@ export class Engine
   }
 
   onWait(): void {
+    this.#account();
     // What the application wrote until now leaves, in one write.
     this.outgoing.flushNow();
   }
 
   onDrained(): void {
     this.closing.advance();
+    this.#account();
+  }
+
+  onBacklog(): void {
+    this.#account();
+  }
+
+  #account(): void {
+    this.#memory.update(
+      this.incoming.heldBytes + this.outgoing.bufferedBytes + this.sender.waitingBytes,
+    );
+  }
+
+  /** Other connections need the memory: what came is forgotten, and the peer may try again later. */
+  endForMemory(): void {
+    if (this.closing.gone) return;
+    this.#memory.close();
+    const reason = "the memory budget is used up";
+    const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
+    this.incoming.end(error, false);
+    this.incoming.clear();
+    this.#dropCause = error;
+    // A peer that does not take what was sent will not take a close frame either.
+    if (this.outgoing.bufferedBytes > 0 || !this.writable) return this.closing.drop();
+    this.#protocol.fail(CloseCode.TryAgainLater, reason);
   }
 
   get writable(): boolean {
@@ -284,4 +322,15 @@ export class Engine
     const { info } = this.closing;
     this.incoming.end(new CloseError(info), this.#leaving || isQuietClose(info.code));
   }
+}
+
+/** What the connections of a runtime may hold together, where nothing else is said. */
+const DEFAULT_BUDGET = 1 << 30;
+
+const budgets = new WeakMap<Runtime, MemoryBudget>();
+
+function defaultBudget(runtime: Runtime): MemoryBudget {
+  let budget = budgets.get(runtime);
+  if (budget === undefined) budgets.set(runtime, budget = new MemoryBudget(DEFAULT_BUDGET));
+  return budget;
 }

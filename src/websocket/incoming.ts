@@ -69,6 +69,17 @@ export class Incoming implements IncomingMessageOwner {
     return this.#full;
   }
 
+  /** Bytes that came and were not read. */
+  get heldBytes(): number {
+    return this.#queue.cost + this.#openCost + (this.#partial?.length ?? 0);
+  }
+
+  /** Forgets what was not read. `end` was called. */
+  clear(): void {
+    this.#queue.clear();
+    this.#discardOpen(this.#end!);
+  }
+
   setDeadline(t: Deadline): void {
     this.#deadline.set(t);
   }
@@ -234,9 +245,8 @@ export class Incoming implements IncomingMessageOwner {
     reader.end();
   }
 
-  #discardOpen(): void {
-    const error = new Error("Cannot read the message: a later call has asked for the next one");
-    const open = this.#open!;
+  #discardOpen(error = new Error("Cannot read the message: a later call has asked for the next one")): void {
+    const open = this.#open ?? [];
     // First, as the room that this makes may let the next message in.
     this.#open = null;
     for (const reader of open) reader.discard(error);

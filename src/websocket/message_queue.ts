@@ -26,6 +26,13 @@ export class MessageQueue {
     this.#cost += costOf(message);
   }
 
+  /** Forgets them. */
+  clear(): void {
+    this.#messages.length = 0;
+    this.#head = 0;
+    this.#cost = 0;
+  }
+
   shift(): Message | undefined {
     const message = this.#messages[this.#head];
     if (message === undefined) return undefined;

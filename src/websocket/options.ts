@@ -1,3 +1,4 @@
+import type { MemoryBudget } from "./memory_budget.ts";
 import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./compression.ts";
 
 /** What both sides of a WebSocket can set. */
@@ -24,6 +25,11 @@ export interface WebSocketOptions {
    * connection, so it is off by default; nor should secrets and what an attacker can choose be compressed together.
    */
   compression?: boolean | CompressionOptions;
+  /**
+   * What this connection and others may hold together. Default: one of 1 GiB for all connections of the process that are
+   * given none.
+   */
+  memoryBudget?: MemoryBudget;
   /** Pings while the peer is silent. `false`: none. */
   keepalive?: KeepaliveOptions | false;
 }
@@ -46,6 +52,7 @@ export interface WebSocketSettings {
   readonly readBufferSize: number;
   readonly writeBufferSize: number;
   readonly compression: CompressionSettings | null;
+  readonly memoryBudget: MemoryBudget | null;
   readonly pingInterval: number;
   readonly pongTimeout: number;
 }
@@ -66,6 +73,7 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     readBufferSize: positive("readBufferSize", options.readBufferSize, 65_536),
     writeBufferSize: positive("writeBufferSize", options.writeBufferSize, 65_536),
     compression: compressionSettings(options.compression ?? false),
+    memoryBudget: options.memoryBudget ?? null,
     pingInterval: positive("keepalive.pingInterval", keepalive.pingInterval, 30_000),
     pongTimeout: positive("keepalive.pongTimeout", keepalive.pongTimeout, 20_000),
   };

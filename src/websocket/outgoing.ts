@@ -19,6 +19,8 @@ const PIECE = 262144;
 export interface OutgoingOwner {
   /** Everything that was written has been taken. */
   onDrained(): void;
+  /** More waits than a writer should go on with. */
+  onBacklog(): void;
   /** The error for a call whose deadline passed. */
   writeExpired(): Error;
 }
@@ -116,12 +118,16 @@ export class Outgoing implements Flushable {
     if (buffered < this.#highWaterMark && !(borrowed && buffered > 0)) return DONE;
     const waiting = this.#waiting.wait(this.#written - (borrowed ? 0 : this.#highWaterMark - 1), signal);
     this.#deadline.startWait();
+    // Last: it may end the connection, and with it the waiting.
+    this.#owner.onBacklog();
     return waiting;
   }
 
   /** Resolves when everything that was written until now has left. */
   whenDrained(): Promise<void> {
-    return this.#waiting.wait(this.#written);
+    const waiting = this.#waiting.wait(this.#written);
+    this.#owner.onBacklog();
+    return waiting;
   }
 
   /** Bytes that were written in order, in all. */
