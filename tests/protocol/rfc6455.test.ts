@@ -140,8 +140,9 @@ describe("5.1, 5.2, 5.4 and 5.5: the first two bytes of a frame", () => {
     return (opcode === 0) !== inMessage; // 5.4: a continuation continues, and nothing else does
   }
 
-  for (const inMessage of [false, true]) {
-    forRoles(`each of the 65,536, ${inMessage ? "inside" : "outside"} a message`, (role) => {
+  for (const place of ["outside", "inside"]) {
+    const inMessage = place === "inside";
+    forRoles(`each of the 65,536, ${place} a message`, (role) => {
       const begun = inMessage ? frameTo(role, "01 01", "61") : new Uint8Array(0);
       for (let first = 0; first < 256; first++) {
         for (let second = 0; second < 256; second++) {
