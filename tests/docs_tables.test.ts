@@ -23,9 +23,10 @@ function rowsOf(page: string): string[] {
 function testsOf(row: string): Named[] {
   const named: Named[] = [];
   let file = "";
-  for (const [, path, name] of row.matchAll(/`([\w/.]+\.test\.ts)`|"([^"]+)"/g)) {
+  for (const [, path, name] of row.matchAll(/`([\w/.]+\.test\.ts)`|"((?:\$\{[^}]*\}|[^"])+)"/g)) {
     if (path !== undefined) file = path;
-    else if (file !== "") named.push({ file, name: name! });
+    // Markdown escapes what would be emphasis.
+    else if (file !== "") named.push({ file, name: name!.replaceAll("\\", "") });
   }
   return named;
 }

@@ -10,6 +10,8 @@ import { readableOf, writableOf } from "./web_streams.ts";
 
 /** Bytes that are read ahead of the application; then the kernel holds the rest, and then the peer. */
 const READ_AHEAD = 65536;
+/** And chunks: one of a byte holds some hundred bytes of memory, and a peer may send each byte by itself. */
+const READ_AHEAD_CHUNKS = 256;
 
 /** How long `close` waits for queued bytes to leave when there is no write deadline, milliseconds. */
 const CLOSE_TIMEOUT = 10_000;
@@ -138,7 +140,7 @@ export class SocketConn implements TcpConn, StreamHandler {
   #takeReady(p: Uint8Array | null): number | Uint8Array | null | undefined {
     if (this.#chunks.bytes > 0) {
       const taken = p === null ? this.#chunks.shift()! : this.#chunks.copyInto(p);
-      if (this.#paused && this.#chunks.bytes < READ_AHEAD) {
+      if (this.#paused && !this.#isFull()) {
         this.#paused = false;
         this.#socket.resume();
       }
@@ -148,11 +150,16 @@ export class SocketConn implements TcpConn, StreamHandler {
     return this.#ended ? null : undefined;
   }
 
+  /** Whether enough was read ahead. */
+  #isFull(): boolean {
+    return this.#chunks.bytes >= READ_AHEAD || this.#chunks.count >= READ_AHEAD_CHUNKS;
+  }
+
   onData(chunk: Uint8Array): void {
     if (this.#state === "closing") return;
     this.#chunks.push(chunk);
     this.#serveReads();
-    if (this.#chunks.bytes >= READ_AHEAD && !this.#paused) {
+    if (!this.#paused && this.#isFull()) {
       this.#paused = true;
       this.#socket.pause();
     }

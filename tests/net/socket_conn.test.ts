@@ -123,6 +123,22 @@ describe("SocketConn", () => {
     assert.deepEqual(calls(), ["resume"]);
   });
 
+  it("reads ahead 256 chunks, however short they are", limit, async () => {
+    const { socket, conn, calls } = bench();
+    for (let i = 0; i < 255; i++) socket.handler.onData(Uint8Array.of(i));
+    assert.deepEqual(calls(), []);
+    socket.handler.onData(Uint8Array.of(255));
+    assert.deepEqual(calls(), ["pause"]);
+    // What still comes is kept.
+    socket.handler.onData(Uint8Array.of(0));
+    assert.deepEqual([...(await conn.readChunk())!], [0]);
+    assert.deepEqual(calls(), []);
+    const rest = new Uint8Array(100);
+    assert.equal(await conn.read(rest), 100);
+    assert.deepEqual([...rest], Array.from({ length: 100 }, (_, i) => i + 1));
+    assert.deepEqual(calls(), ["resume"]);
+  });
+
   it("does not pause while somebody reads", limit, async () => {
     const { socket, conn, calls } = bench();
     for (let i = 0; i < 10; i++) {
