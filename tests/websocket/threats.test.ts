@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { dialWebSocket, HandshakeError, serve, type WebSocketConn } from "../../mod.ts";
 import { holdProcess, limit, randomNumbers } from "../net/support.ts";
-import { acceptHead, frame, handshake, OP, RawPeer } from "./raw_peer.ts";
+import { acceptHead, closeFrame, frame, handshake, OP, RawPeer } from "./raw_peer.ts";
 import {
   bytesOf,
   concat,
@@ -31,6 +31,9 @@ const breaks = [
   "\u010d\u010aX-Injected: 1",
   "\u560a",
 ];
+
+/** Text that goes wrong at its third byte, and then goes on. */
+const invalid = new Uint8Array(100).fill(0x61).fill(0xff, 2, 3);
 
 /** The status of the answer to these bytes. */
 async function statusOf(address: string, ...parts: (string | Uint8Array)[]): Promise<number> {
@@ -196,6 +199,48 @@ describe("a server whose client sends", () => {
       await server.finished;
     },
   );
+});
+
+describe("what comes in one packet with the handshake", () => {
+  holdProcess();
+  const wires: [name: string, code: number, wire: (mask: boolean) => Uint8Array][] = [
+    ["a frame with the wrong mask", 1002, (mask) => frame(OP.text, "x", { mask: !mask })],
+    ["text that is no UTF-8, not complete", 1007, (mask) => frame(OP.text, invalid, { mask }).slice(0, -50)],
+    ["a close frame, and garbage behind it", 4000, (mask) => concat(closeFrame(4000, "", { mask }), invalid)],
+    ["a message that is too large", 1009, (mask) => frame(OP.binary, new Uint8Array(2000), { mask })],
+  ];
+  for (const [name, code, wire] of wires) {
+    for (const ends of [false, true]) {
+      const then = ends ? ", and the end of TCP" : "";
+
+      it(`${name}${then}: a server answers the handshake, then with ${code}`, limit, async () => {
+        const { address, stop } = await startServer({ readLimit: 1000 });
+        const peer = new RawPeer(await dial("tcp", address));
+        await peer.send(concat(bytesOf(handshake(address)), wire(true)));
+        if (ends) await peer.conn.closeWrite();
+        assert.match(await peer.readHead(), /^HTTP\/1\.1 101 /);
+        assert.equal((await peer.readClose()).code, code);
+        assert.equal(await peer.readFrame(), null);
+        await peer.conn.close();
+        await stop();
+      });
+
+      it(`${name}${then}: a client opens, then answers with ${code}`, limit, async () => {
+        const { url, stop, handled } = await startRawServer(async (conn) => {
+          const peer = new RawPeer(conn);
+          const head = await peer.readHead();
+          await peer.send(concat(bytesOf(acceptHead(head)), wire(false)));
+          if (ends) await conn.closeWrite();
+          return (await peer.readClose()).code;
+        });
+        const ws = await dialWebSocket(url, { readLimit: 1000 });
+        await assert.rejects(ws.readMessage());
+        assert.equal(await handled, code);
+        ws.closeNow();
+        await stop();
+      });
+    }
+  }
 });
 
 describe("a server whose application", () => {
