@@ -268,7 +268,7 @@ export class Incoming implements IncomingMessageOwner {
   }
 
   onServed(): void {
-    if (this.#readers.size === 0 && !this.#arriving?.awaited) this.#deadline.endWait();
+    if (this.#readers.size === 0) this.#deadline.endWait();
   }
 
   onCost(change: number): void {

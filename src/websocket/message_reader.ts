@@ -33,7 +33,7 @@ export interface IncomingMessageOwner {
   readExpired(): Error;
   /** A call is about to wait. */
   onWait(): void;
-  /** No call waits any more. */
+  /** No call waits any more in it. */
   onServed(): void;
   /** What waits to be read costs so many bytes more, or less. */
   onCost(change: number): void;
@@ -112,11 +112,6 @@ export class IncomingMessage implements MessageReader {
   }
 
   // ── From the connection ──
-
-  /** Whether calls wait. */
-  get awaited(): boolean {
-    return this.#reads.size > 0;
-  }
 
   /** Whether what comes is for nobody. */
   get discarded(): boolean {

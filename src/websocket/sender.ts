@@ -161,12 +161,8 @@ export class Sender implements OutgoingMessageOwner {
   writeBatch(batch: MessageBatch): Promise<void> | null {
     if (!this.#owner.writable) return null;
     if (this.#open !== null) {
-      return this.#turns!.wait(
-        batch.size,
-        () => this.writeBatch(batch) ?? undefined,
-        undefined,
-        false,
-      );
+      const send = () => this.writeBatch(batch) ?? undefined;
+      return this.#turns!.wait(batch.size, send, undefined, false);
     }
     if (this.#isClient) { for (const message of batch.messages()) this.#sendPrepared(message); }
     else this.#writeEncoded(batch.bytes(this.#encoding));

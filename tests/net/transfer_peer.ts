@@ -50,7 +50,7 @@ const MEGABYTE = 1 << 20;
 /** Bytes that are written, or read and waited for, at once. */
 const BLOCK = MEGABYTE / 4;
 /** Megabytes that pass before memory is measured. */
-const WARM_UP = 8;
+export const WARM_UP = 8;
 /** Megabytes between two measurements. */
 const STEP = 4;
 
@@ -61,7 +61,7 @@ function checksumOf(words: Uint32Array, checksum: number): number {
 }
 
 /** Words that look random and are the same in each run. */
-function fill(words: Uint32Array, state: number): number {
+export function fill(words: Uint32Array, state: number): number {
   for (let i = 0; i < words.length; i++) {
     state ^= state << 13;
     state ^= state >>> 17;
@@ -72,7 +72,10 @@ function fill(words: Uint32Array, state: number): number {
 }
 
 /** Calls `pass` for each block, and measures between. */
-async function transfer(mib: number, pass: (words: Uint32Array) => Promise<void>): Promise<TransferReport> {
+export async function transfer(
+  mib: number,
+  pass: (words: Uint32Array<ArrayBuffer>) => Promise<void>,
+): Promise<TransferReport> {
   const words = new Uint32Array(BLOCK / 4);
   const report = { checksum: 0x811c9dc5, start: 0, most: 0 };
   for (let at = 0; at < (WARM_UP + mib) * MEGABYTE; at += BLOCK) {

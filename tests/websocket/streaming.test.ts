@@ -680,7 +680,7 @@ describe("nextWriter", () => {
     await assert.rejects(writer.close(), isDeadlineExceeded);
     // A hub's batch does not look at it.
     const batch = ws.writeBatch(new PreparedMessage("batch").alone)!;
-    await settle();
+    clock.advance(10);
     ws.setWriteDeadline(null);
     await writer.write("yes");
     await writer.close();
