@@ -1,6 +1,6 @@
 import type { CloseCode } from "./close_code.ts";
 
-/** The peer broke RFC 6455. */
+/** The peer broke RFC 6455, or a limit that has no error of its own. */
 export class ProtocolError extends Error {
   /** Always `"ProtocolError"`. */
   override readonly name = "ProtocolError";

@@ -50,7 +50,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     return this.#engine.closing.state;
   }
 
-  /** Bytes that were written and not yet taken by the runtime. */
+  /** Bytes that were written and not yet taken by the runtime, payloads of messages that wait for their turn too. */
   get bufferedAmount(): number {
     return this.#engine.outgoing.bufferedBytes + this.#engine.sender.waitingBytes;
   }
@@ -103,7 +103,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   /**
    * Sends a message. Resolves when what waits is below `writeBufferSize`, a large array when all of it has left;
    * until then the array must stay as it is. A message whose write was given up, by a deadline or a signal, was queued
-   * all the same: it arrives whole when the peer goes on reading, as it was when it was written.
+   * all the same: it arrives whole when the peer goes on reading, as it was when it was written. Only while it waits
+   * for a message that is written in parts is it not sent.
    *
    * @throws {CloseError} when the connection is closing or closed
    * @throws {DeadlineExceededError} when the write deadline passes first
@@ -126,7 +127,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   }
 
   /**
-   * Sends a batch without waiting for the end of the turn: a hub's door.
+   * Sends a batch without waiting for the end of the turn: a hub's door. While a message is written in parts it waits
+   * for the end of that.
    *
    * @returns `null` when it was taken at once, else a promise for when more may follow
    */
@@ -197,7 +199,10 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.#engine.sender.setDeadline(t);
   }
 
-  /** The largest message that may come, bytes. A larger one closes the connection with 1009. */
+  /**
+   * The largest message that may come, bytes; `Infinity` for any. A larger one closes the connection with 1009. It is
+   * looked at when a frame begins.
+   */
   setReadLimit(bytes: number): void {
     if (!(bytes > 0)) throw new RangeError(`Cannot set the read limit: ${bytes} is not a positive number`);
     this.#engine.setReadLimit(bytes);
