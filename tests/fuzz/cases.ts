@@ -1,0 +1,71 @@
+/** Cases by the seed: how many there are, where they begin, and what is said of one that fails. */
+
+import process from "node:process";
+import { Random } from "../bytes/random.ts";
+import { toHex } from "../protocol/wire.ts";
+
+/** Options of every test: a long run, asked for by the environment, may take its time. */
+export const limit: { timeout: number } = {
+  timeout: fromEnvironment("JACKFIELD_FUZZ_CASES", 0) > 0 ? 600_000 : 30_000,
+};
+
+/** One case: checks `wire`, and throws what is wrong. */
+export type Check = (wire: Uint8Array) => void | Promise<void>;
+
+/** A wire made from a seed, and the check that it is put to. */
+export interface Case {
+  readonly wire: Uint8Array;
+  readonly check: Check;
+}
+
+/**
+ * Runs `count` cases, or JACKFIELD_FUZZ_CASES of them, from the seed JACKFIELD_FUZZ_SEED on: each has a seed of its own,
+ * so that one case can be run alone. A wire that fails is made shorter while it still does.
+ */
+export async function runCases(count: number, make: (random: Random) => Case): Promise<void> {
+  const cases = fromEnvironment("JACKFIELD_FUZZ_CASES", count);
+  const first = fromEnvironment("JACKFIELD_FUZZ_SEED", 1);
+  for (let seed = first; seed < first + cases; seed++) {
+    const { wire, check } = make(new Random(seed));
+    const error = await failure(check, wire);
+    if (error === null) continue;
+    const short = await shrink(wire, async (wire) => await failure(check, wire) !== null);
+    const command = `JACKFIELD_FUZZ_SEED=${seed} JACKFIELD_FUZZ_CASES=1`;
+    const say = (await failure(check, short)) ?? error;
+    throw new Error(`${command}\nwire: ${toHex(wire)}\nshort: ${toHex(short)}\n${text(say)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The wire without each part whose loss leaves it failing, larger parts first. */
+async function shrink(wire: Uint8Array, fails: (wire: Uint8Array) => Promise<boolean>): Promise<Uint8Array> {
+  let short = wire;
+  let tries = 500;
+  for (let size = wire.length >> 1; size >= 1; size >>= 1) {
+    for (let at = 0; at < short.length && tries > 0; tries--) {
+      const less = Uint8Array.from([...short.subarray(0, at), ...short.subarray(at + size)]);
+      if (await fails(less)) short = less;
+      else at += size;
+    }
+  }
+  return short;
+}
+
+async function failure(check: Check, wire: Uint8Array): Promise<unknown> {
+  try {
+    await check(wire.slice());
+    return null;
+  } catch (error) {
+    return error ?? new Error("threw nothing");
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
+
+function fromEnvironment(name: string, otherwise: number): number {
+  const value = Number(process.env[name]);
+  return Number.isInteger(value) && value > 0 ? value : otherwise;
+}
