@@ -195,6 +195,7 @@ class HeadReader<Start, Head> {
   /** Reads one complete line; true for the empty one that ends the head. */
   #line(bytes: Uint8Array, from: number, lf: number): boolean {
     const to = lf - 1;
+    if (this.#start === undefined && from < lf) checkFirstByte(bytes[from]!);
     this.#checkLength(lf + 1 - from, to - from);
     this.#size += lf + 1 - from;
     // RFC 9112, 2.2 lets a bare LF pass for a line end; we do not.

@@ -28,7 +28,7 @@ export async function readRequest(conn: Conn): Promise<ReceivedRequest | null> {
  * The head as a `Request` of the web, for the application. Its scheme is the connection's; one that names no host, as
  * HTTP/1.0 may, has the connection's address for it.
  *
- * @throws {HttpHeadError} when there is no such URL: HTTP allows hosts that the web does not
+ * @throws {HttpHeadError} when there is no such URL, as HTTP allows hosts that the web does not, or method
  */
 export function toRequest(head: RequestHead, conn: Conn): Request {
   const { method, target, headers } = head;
@@ -38,7 +38,12 @@ export function toRequest(head: RequestHead, conn: Conn): Request {
     ? target
     : `${scheme}://${headers.get("host") ?? conn.localAddr}/${target.replace(/^\//, "")}`;
   if (!URL.canParse(url)) throw new HttpHeadError(400, "The request's URL is malformed");
-  return new Request(url, { method, headers: [...headers] });
+  const request = new Request(url, { method, headers: [...headers] });
+  // A runtime may take a method that it does not know for another: the application must not.
+  if (request.method.toUpperCase() !== method.toUpperCase()) {
+    throw new HttpHeadError(501, "The method is not supported");
+  }
+  return request;
 }
 
 /** The head of a `Request`, for a handshake that begins with one. */
