@@ -17,11 +17,11 @@ import { type HttpHeadError, RequestHeadReader } from "../../src/protocol/http_h
 import { Random } from "../bytes/random.ts";
 import { openSockets, socketsDownTo } from "../net/descriptors.ts";
 import { holdProcess } from "../net/support.ts";
-import { join, type Role } from "../protocol/wire.ts";
-import { acceptHead, FrameParser, handshake, OP, RawPeer } from "../websocket/raw_peer.ts";
+import { join, type Role, toHex } from "../protocol/wire.ts";
+import { acceptHead, type Frame, FrameParser, handshake, OP, RawPeer } from "../websocket/raw_peer.ts";
 import { bytesOf, dial, startServer, until } from "../websocket/support.ts";
 import { limit, runCases } from "./cases.ts";
-import { readWire } from "./frame_model.ts";
+import { type Heard, readWire } from "./frame_model.ts";
 import { randomWire } from "./frames.ts";
 import { randomRequest, randomResponse } from "./heads.ts";
 
@@ -52,14 +52,28 @@ async function receive(conn: Conn): Promise<Uint8Array> {
 }
 
 /** Reads messages to the end; how it ends is one of these. */
-async function readAll(conn: WebSocketConn): Promise<void> {
+async function readAll(conn: WebSocketConn): Promise<Heard[]> {
+  const messages: Heard[] = [];
   try {
-    for (;;) await conn.readMessage();
+    for (;;) {
+      const { type, data } = await conn.readMessage();
+      messages.push(type === "text" ? ["text", data] : ["binary", toHex(data)]);
+    }
   } catch (error) {
     const known = error instanceof CloseError || error instanceof ProtocolError ||
       error instanceof MessageTooBigError;
     assert.ok(known, `ended with ${error}`);
   }
+  return messages;
+}
+
+/** What a side of this role hears in the wire. */
+function heardIn(role: Role, wire: Uint8Array): readonly Heard[] {
+  return readWire(wire, { masked: role === "server", readLimit: READ_LIMIT }).heard;
+}
+
+function messagesIn(role: Role, wire: Uint8Array): Heard[] {
+  return heardIn(role, wire).filter(([kind]) => kind === "text" || kind === "binary");
 }
 
 function checkSent(role: Role, wire: Uint8Array, received: Uint8Array): void {
@@ -69,13 +83,22 @@ function checkSent(role: Role, wire: Uint8Array, received: Uint8Array): void {
   assert.ok(all.every(({ masked, first }) => masked === (role === "client") && (first & 0x70) === 0));
   const close = all.findIndex(({ opcode }) => opcode === OP.close);
   assert.ok(close < 0 || close === all.length - 1, "something followed a close frame");
-  const last = readWire(wire, { masked: role === "server", readLimit: READ_LIMIT }).heard.at(-1);
+  const echoes = all.filter(({ opcode }) => opcode === OP.text || opcode === OP.binary).map(messageOf);
+  // It stops answering when it fails the connection, and when the peer ends it.
+  assert.deepEqual(echoes, messagesIn(role, wire).slice(0, echoes.length));
+  const last = heardIn(role, wire).at(-1);
   if (last?.[0] !== "fault" && last?.[0] !== "close") return;
   // After a close frame nothing is read any more, so that a reset may take the answer away; a fault is always told.
   if (close < 0 && last[0] === "close") return;
   assert.ok(close >= 0, "the fault was not told");
   const { payload } = all[close]!;
   assert.equal(payload.length === 0 ? 1005 : payload[0]! << 8 | payload[1]!, last[1]);
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function messageOf({ opcode, payload }: Frame): Heard {
+  return opcode === OP.text ? ["text", decoder.decode(payload)] : ["binary", toHex(payload)];
 }
 
 /** What the server says to a request: the head's reader knows whether it is one. */
@@ -143,7 +166,7 @@ describe("random wires over TCP", () => {
             const conn = await dial("tcp", address);
             const [received] = await Promise.all([receive(conn), send(conn, wire, new Random(wire.length))]);
             conn.closeNow();
-            assert.match(new TextDecoder().decode(received), expectedAnswer(wire));
+            assert.match(decoder.decode(received), expectedAnswer(wire));
           },
         }))
       ),
@@ -167,7 +190,7 @@ describe("random wires over TCP", () => {
           readLimit: READ_LIMIT,
           closeTimeout: 1000,
         });
-        await readAll(ws);
+        assert.deepEqual(await readAll(ws), messagesIn("client", wire));
         await Promise.all([ws.closed, serving]);
       },
     }));
