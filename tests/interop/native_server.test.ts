@@ -16,7 +16,7 @@ interface NativeRuntimes {
       options: object,
       handler: (request: Request) => Response,
     ): { addr: { port: number }; shutdown(): Promise<void> };
-    upgradeWebSocket(request: Request): { socket: WebSocket; response: Response };
+    upgradeWebSocket(request: Request, options: object): { socket: WebSocket; response: Response };
   };
 }
 const { Bun, Deno } = globalThis as NativeRuntimes;
@@ -30,6 +30,18 @@ interface BunSocket {
   data: string;
   send(message: string | Uint8Array): void;
   close(code: number, reason: string): void;
+  ping(data: string): void;
+}
+
+/** What a path asks the server to do. */
+function asked(url: string): { path: string; code: number; reason: string } {
+  const { pathname, searchParams } = new URL(url);
+  return { path: pathname, code: Number(searchParams.get("code")), reason: searchParams.get("reason") ?? "" };
+}
+
+/** The subprotocol that it chooses, of those that are offered. */
+function chosen(request: Request): string | undefined {
+  return request.headers.get("sec-websocket-protocol")?.includes("b") ? "b" : undefined;
 }
 
 function serveOnBun(): NativeServer {
@@ -37,13 +49,19 @@ function serveOnBun(): NativeServer {
     hostname: "127.0.0.1",
     port: 0,
     fetch(request: Request, self: { upgrade(request: Request, options: object): boolean }) {
-      const data = new URL(request.url).pathname;
-      return self.upgrade(request, { data }) ? undefined : new Response("no", { status: 400 });
+      const protocol = chosen(request);
+      const headers = protocol === undefined ? {} : { "sec-websocket-protocol": protocol };
+      return self.upgrade(request, { data: request.url, headers })
+        ? undefined
+        : new Response("no", { status: 400 });
     },
     websocket: {
       open(socket: BunSocket) {
-        if (socket.data === "/close") socket.close(4003, "go away");
+        const { path, code, reason } = asked(socket.data);
+        if (path === "/close") socket.close(code, reason);
+        if (path === "/ping") socket.ping("from Bun");
       },
+      pong: (socket: BunSocket, data: Uint8Array) => socket.send(data),
       message: (socket: BunSocket, message: string | Uint8Array) => socket.send(message),
     },
   });
@@ -52,9 +70,10 @@ function serveOnBun(): NativeServer {
 
 function serveOnDeno(): NativeServer {
   const server = Deno!.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
-    const { socket, response } = Deno!.upgradeWebSocket(request);
+    const { socket, response } = Deno!.upgradeWebSocket(request, { protocol: chosen(request) });
     socket.onopen = () => {
-      if (new URL(request.url).pathname === "/close") socket.close(4003, "go away");
+      const { path, code, reason } = asked(request.url);
+      if (path === "/close") socket.close(code, reason);
     };
     socket.onmessage = ({ data }) => socket.send(data);
     return response;
@@ -85,14 +104,38 @@ describe("the runtime's own server", { ...limit, skip }, () => {
     await conn.close();
   });
 
-  it("closes with a code and a reason", limit, async () => {
-    const conn = await dialWebSocket(`${url}/close`);
-    assert.deepEqual(await conn.closed, { code: 4003, reason: "go away", wasClean: true });
+  it(
+    "pings us",
+    { ...limit, skip: Bun === undefined && "its server sends no ping when it is asked to" },
+    async () => {
+      const conn = await dialWebSocket(`${url}/ping`);
+      const { data } = await conn.readMessage();
+      assert.equal(new TextDecoder().decode(data as Uint8Array), "from Bun");
+      await conn.close();
+    },
+  );
+
+  it("agrees on a subprotocol", limit, async () => {
+    const conn = await dialWebSocket(url, { subprotocols: ["a", "b"] });
+    assert.equal(conn.subprotocol, "b");
+    await conn.close();
   });
 
-  it("sees our code", limit, async () => {
-    const conn = await dialWebSocket(url);
-    const { code, wasClean } = await conn.close(4004, "done");
-    assert.deepEqual([code, wasClean], [4004, true]);
-  });
+  for (
+    const [code, reason] of [[1000, "done"], [3000, ""], [4003, "go away"], [
+      4999,
+      "\u00e4".repeat(61),
+    ]] as const
+  ) {
+    it(`closes with ${code}`, limit, async () => {
+      const query = new URLSearchParams({ code: String(code), reason }).toString();
+      const conn = await dialWebSocket(`${url}/close?${query}`);
+      assert.deepEqual(await conn.closed, { code, reason, wasClean: true });
+    });
+
+    it(`sees our ${code}`, limit, async () => {
+      const conn = await dialWebSocket(url);
+      assert.deepEqual(await conn.close(code, reason), { code, reason, wasClean: true });
+    });
+  }
 });
