@@ -1,0 +1,139 @@
+/** A connection in memory, and what a test does to it at random. */
+
+import {
+  CloseError,
+  DeadlineExceededError,
+  type Message,
+  MessageTooBigError,
+  type NetError,
+  ProtocolError,
+} from "../../mod.ts";
+import type { Random } from "../bytes/random.ts";
+import { type Role, toHex } from "../protocol/wire.ts";
+import { type TestConn, testConn, type TestSocket } from "../websocket/test_socket.ts";
+import type { Heard } from "./frame_model.ts";
+
+export const READ_LIMIT = 1000;
+export const CLOSE_TIMEOUT = 1000;
+
+/** What a call of the application may end with. */
+const ENDS = [CloseError, ProtocolError, MessageTooBigError, DeadlineExceededError];
+
+/** One connection, and what was seen of it. */
+export class Run {
+  readonly conn: TestConn;
+  readonly role: Role;
+  readonly #chunks: Uint8Array[];
+  /** Calls that wait. */
+  calls = 0;
+  readonly messages: Heard[] = [];
+  readonly written: Heard[] = [];
+  readonly pongs: string[] = [];
+  readonly faults: string[] = [];
+  #ended = false;
+  isGone = false;
+  left = false;
+
+  constructor(role: Role, chunks: Uint8Array[]) {
+    this.role = role;
+    this.#chunks = chunks;
+    this.conn = testConn(role, { readLimit: READ_LIMIT, closeTimeout: CLOSE_TIMEOUT, readBufferSize: 2000 });
+    this.#watch(this.conn.socket);
+  }
+
+  /** Holds the connection to the terms of its socket. */
+  #watch(socket: TestSocket): void {
+    const write = socket.write.bind(socket);
+    socket.write = (bytes) => {
+      // One that was reset is gone with the next turn; until then it ignores what it is given.
+      const { calls } = socket;
+      const ended = calls.includes("close") || calls.includes("closeWrite");
+      if (ended && !calls.includes("reset")) this.faults.push("a write after the end");
+      return write(bytes);
+    };
+    for (const end of ["close", "closeWrite"] as const) {
+      const call = socket[end].bind(socket);
+      socket[end] = () => {
+        if (socket.waiting > 0) this.faults.push(`${end} with a write under way`);
+        call();
+      };
+    }
+  }
+
+  /** The call settles, in one of the ways that it may. */
+  call(promise: Promise<unknown>): void {
+    this.calls++;
+    promise.catch((error) => {
+      if (!ENDS.some((end) => error instanceof end)) this.faults.push(`ended with ${error}`);
+    }).finally(() => this.calls--);
+  }
+
+  read(): void {
+    this.call(this.conn.ws.readMessage().then((message) => void this.messages.push(heard(message))));
+  }
+
+  write(size: number, random: Random): void {
+    const data = random.oneIn(2) ? "x".repeat(size) : new Uint8Array(size).fill(random.below(256));
+    if (this.conn.ws.state === "open" && !this.left) this.written.push(heard({ data }));
+    this.call(this.conn.ws.writeMessage(data));
+  }
+
+  pong(payload: Uint8Array): void {
+    this.pongs.push(toHex(payload));
+    this.call(this.conn.ws.pong(payload));
+  }
+
+  close(code: number): void {
+    this.left = true;
+    this.call(this.conn.ws.close(code, "leaving"));
+  }
+
+  /** Whether the socket was told to go: then it tells of nothing but that it is gone. */
+  get #told(): boolean {
+    const { calls } = this.conn.socket;
+    return calls.includes("close") || calls.includes("reset");
+  }
+
+  drain(more: boolean): void {
+    if (!this.#told && !this.isGone) this.conn.socket.drain(more);
+  }
+
+  /** The next chunk, unless the network is told to wait; a runtime may have one under way all the same. */
+  receiveNext(): void {
+    if (this.isGone || this.#told || this.#ended || this.conn.socket.paused) return;
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) this.conn.socket.receive(chunk);
+  }
+
+  get received(): boolean {
+    return this.#chunks.length === 0;
+  }
+
+  end(): void {
+    if (this.isGone || this.#told || this.#ended) return;
+    this.#ended = true;
+    this.conn.socket.end();
+  }
+
+  gone(error: NetError | null): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.conn.socket.gone(error);
+  }
+
+  /** Does what the socket was told, as a runtime does. */
+  obey(): void {
+    if (this.#told) this.gone(null);
+  }
+}
+
+/** A message, to be compared. */
+export function heard({ data }: Pick<Message, "data">): Heard {
+  return typeof data === "string" ? ["text", short(data)] : ["binary", short(data)];
+}
+
+/** Long messages are of one character each: to be compared, their length is enough with it. */
+function short(data: string | Uint8Array): string {
+  if (data.length > 2000) return `${data[0]} ${data.length} times`;
+  return typeof data === "string" ? data : toHex(data);
+}
