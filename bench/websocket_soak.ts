@@ -71,8 +71,12 @@ const endings: readonly ((conn: WebSocketConn) => unknown)[] = [
   },
 ];
 
-async function talk(to: string): Promise<void> {
-  const conn = await dialWebSocketOn(runtime, `ws://${to}/`, { ...settings, compression: random(2) === 0 });
+async function talk(to: string, handshakeTimeout: number): Promise<void> {
+  const conn = await dialWebSocketOn(runtime, `ws://${to}/`, {
+    ...settings,
+    handshakeTimeout,
+    compression: random(2) === 0,
+  });
   for (let messages = random(4); messages > 0; messages--) {
     const size = random(10) === 0 ? random(200_000) : random(2_000);
     const data = random(2) === 0 ? pattern(size, 2 * size) : "text ".repeat(size / 5);
@@ -90,7 +94,7 @@ async function talkThroughFaults(): Promise<void> {
   const manner = { bytewise: random(8) === 0 };
   const proxy = await FaultProxy.open(address, { fault, toServer: manner, toClient: manner });
   try {
-    await talk(proxy.address);
+    await talk(proxy.address, 2_000);
   } catch (error) {
     const expected = error instanceof CloseError || error instanceof HandshakeError ||
       error instanceof NetError;
@@ -108,7 +112,7 @@ async function work(): Promise<void> {
   while (!isOver()) {
     const index = begun++;
     if (options.faults && index % 3 === 0) await talkThroughFaults();
-    else await talk(address);
+    else await talk(address, 60_000);
   }
 }
 
