@@ -17,6 +17,12 @@ const LARGE = 16 << 20;
 /** The servers that a page is put before, and what its `extensions` says then. */
 const SERVERS: readonly (readonly [name: string, options: Partial<ServeOptions>, extensions: string])[] = [
   ["a server that does not compress", {}, ""],
+  ["a server that compresses", { compression: { threshold: 0 } }, "permessage-deflate"],
+  [
+    "a server that compresses each message by itself",
+    { compression: { serverNoContextTakeover: true, clientMaxWindowBits: 10 } },
+    "permessage-deflate; server_no_context_takeover; client_max_window_bits=10",
+  ],
 ];
 
 /** How a page saw a connection end. */
