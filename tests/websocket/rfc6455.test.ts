@@ -10,27 +10,12 @@ import { dialWebSocket, HandshakeError, listen, PreparedMessage, type WebSocketC
 import { Runtime } from "../../src/net/runtime.ts";
 import { dialWebSocketOn } from "../../src/websocket/dial_web_socket.ts";
 import { holdProcess, limit } from "../net/support.ts";
-import { acceptHead, closeFrame, type Frame, frame, handshake, OP, rawClient, RawPeer } from "./raw_peer.ts";
+import { acceptHead, closeFrame, frame, handshake, joined, OP, rawClient, RawPeer } from "./raw_peer.ts";
 import { bytesOf, closedWith, concat, dial, foreign, MemoryListener, startRawServer } from "./support.ts";
 import { startServer, textOf, turn } from "./support.ts";
 import { testConn } from "./test_socket.ts";
 
 const roles = ["server", "client"] as const;
-
-/** Binary messages, put together from their fragments. */
-function messagesOf(frames: readonly Frame[]): Uint8Array[] {
-  const messages: Uint8Array[] = [];
-  let parts: Uint8Array[] = [];
-  for (const { opcode, fin, payload } of frames) {
-    assert.equal(opcode, parts.length === 0 ? OP.binary : OP.continuation);
-    parts.push(payload);
-    if (!fin) continue;
-    messages.push(concat(...parts));
-    parts = [];
-  }
-  assert.equal(parts.length, 0, "the last message lacks its end");
-  return messages;
-}
 
 describe("4.1: the client's handshake", () => {
   holdProcess();
@@ -225,8 +210,9 @@ describe("5.5.1: after a close frame", () => {
       while (ws.bufferedAmount > 0) socket.drain(false);
       // The message may be in fragments; nothing comes between them, and the last of them comes.
       const frames = socket.frames();
-      assert.deepEqual(frames.at(-1)!.opcode, OP.close);
-      assert.deepEqual(messagesOf(frames.slice(0, -1)).map(({ length }) => length), [600_000]);
+      assert.equal(frames.at(-1)!.opcode, OP.close);
+      const whole = joined(frames).map(({ opcode, fin, payload }) => [opcode, fin, payload.length]);
+      assert.deepEqual(whole, [[OP.binary, true, 600_000], [OP.close, true, 2]]);
     });
   }
 });
@@ -331,10 +317,10 @@ describe("10.3: a client's masks", () => {
     for (const array of arrays) array.fill(2);
     for (const array of arrays) structuredClone(array.buffer, { transfer: [array.buffer] });
     while (ws.bufferedAmount > 0) socket.drain(false);
-    const messages = messagesOf(socket.frames());
-    assert.deepEqual(messages.map(({ length }) => length), [0, ...sizes]);
-    for (const message of messages) {
-      assert.ok(message.every((byte) => byte === 1), "what was written later was sent");
+    const messages = joined(socket.frames());
+    assert.deepEqual(messages.map(({ payload }) => payload.length), [0, ...sizes]);
+    for (const { payload } of messages) {
+      assert.ok(payload.every((byte) => byte === 1), "what was written later was sent");
     }
   });
 });
