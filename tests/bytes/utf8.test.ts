@@ -120,6 +120,27 @@ describe("RFC 3629, 4: syntax of UTF-8", { timeout: 60_000 }, () => {
     }
   });
 
+  it("pushWhole() takes all of a part or nothing", () => {
+    for (const before of ["", "41", "e6", "e697", "f09f", "ed", "f4"]) {
+      for (const bad of ["ff", "41ff", "80ff", "97a5c0", "9f98c1", "9fbfff"]) {
+        const validator = new Utf8Validator();
+        assert.ok(validator.pushWhole(hex(before)));
+        const { complete } = validator;
+        assert.ok(!validator.pushWhole(hex(bad)));
+        assert.equal(validator.complete, complete);
+        const rest: Record<string, string> = {
+          e6: "97a5",
+          e697: "a5",
+          f09f: "9880",
+          ed: "9fbf",
+          f4: "8fbfbf",
+        };
+        assert.ok(!validator.pushWhole(hex((rest[before] ?? "41") + "ff")));
+        assert.ok(validator.pushWhole(hex(rest[before] ?? "41")) && validator.complete);
+      }
+    }
+  });
+
   it("looks at bytes[start, end) and no other", () => {
     const bytes = hex("ff c3a9 ff");
     assert.ok(new Utf8Validator().push(bytes, 1, 3));

@@ -759,6 +759,49 @@ describe("nextWriter", () => {
     }
   });
 
+  it("whatever is written by whichever call: every message whole, in order of calling", limit, async () => {
+    const random = randomNumbers(11);
+    for (let round = 0; round < 60; round++) {
+      const role = round % 2 === 0 ? "server" : "client";
+      const { ws, socket, clock } = testConn(role, { keepalive: false });
+      const messages = Array.from(
+        { length: 12 },
+        (_, i) => `${i}:` + "é".repeat(random(10) === 0 ? random(300_000) : random(60)),
+      );
+      const writeParts = async (text: string) => {
+        const writer = await ws.nextWriter("text");
+        const bytes = bytesOf(text);
+        for (let at = 0; at < bytes.length;) {
+          const end = at + 1 + random(bytes.length);
+          await writer.write(bytes.subarray(at, end));
+          at = end;
+          for (let i = random(5); i > 0; i--) await null;
+        }
+        await writer.close();
+      };
+      const ways: ((text: string) => Promise<unknown> | null)[] = [
+        (text) => ws.writeMessage(text),
+        (text) => ws.writeMessage(bytesOf(text), { type: "text" }),
+        (text) => ws.writePrepared(new PreparedMessage(text)),
+        (text) => ws.writeBatch(new PreparedMessage(text).alone),
+        writeParts,
+        writeParts,
+      ];
+      const all = watch(Promise.all(messages.map((text) => ways[random(ways.length)]!(text))));
+      while (all.state === "pending" || ws.bufferedAmount > 0) {
+        assert.notEqual(all.state, "failed", String(all.error));
+        if (random(3) === 0) socket.full = true;
+        if (random(2) === 0) socket.drain(random(2) === 0);
+        if (random(4) === 0) socket.receive(frame(OP.ping, "x", { mask: role === "server" }));
+        clock.endTurn();
+        await settle();
+      }
+      const frames = joined(socket.frames()).filter(({ opcode }) => opcode < 8);
+      assert.ok(frames.every(({ fin, opcode }) => fin && opcode === OP.text));
+      assert.ok(frames.map(({ payload }) => textOf(payload)).join() === messages.join(), `round ${round}`);
+    }
+  });
+
   it("ends with its scope", limit, async () => {
     const { ws, socket, clock } = testConn();
     {
