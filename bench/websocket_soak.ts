@@ -40,7 +40,7 @@ const random = randomNumbers(1);
 const settings = {
   compression: true,
   closeTimeout: 500,
-  keepalive: { pingInterval: 1_000, pongTimeout: 1_000 },
+  keepalive: { pingInterval: 4_000, pongTimeout: 4_000 },
 };
 
 const listener = await listenOn(runtime, "tcp", "127.0.0.1:0");
