@@ -1,6 +1,7 @@
 import type { Conn } from "../net/conn.ts";
 import { isTlsConn } from "../net/tls.ts";
 import { HttpHeadError, type RequestHead, RequestHeadReader } from "../protocol/http_head.ts";
+import { lazyRequest } from "./lazy_request.ts";
 import { HeaderFields } from "../protocol/header_fields.ts";
 
 /** A request's head, and what followed it. */
@@ -31,19 +32,34 @@ export async function readRequest(conn: Conn): Promise<ReceivedRequest | null> {
  * @throws {HttpHeadError} when there is no such URL, as HTTP allows hosts that the web does not, or method
  */
 export function toRequest(head: RequestHead, conn: Conn): Request {
-  const { method, target, headers } = head;
+  const { method, headers } = head;
+  const request = new Request(urlOf(head, conn), { method, headers: [...headers] });
+  // A runtime may take a method that it does not know for another: the application must not.
+  if (request.method.toUpperCase() !== method.toUpperCase()) {
+    throw new HttpHeadError(501, "The method is not supported");
+  }
+  return request;
+}
+
+/**
+ * The same for a request that asks for a WebSocket, made when it is looked at.
+ *
+ * @throws {HttpHeadError} when there is no such URL
+ */
+export function toUpgradeRequest(head: RequestHead, conn: Conn): Request {
+  const { method, headers } = head;
+  const url = urlOf(head, conn);
+  return lazyRequest(() => new Request(url, { method, headers: [...headers] }));
+}
+
+function urlOf({ target, headers }: RequestHead, conn: Conn): string {
   const scheme = isTlsConn(conn) ? "https" : "http";
   // Put together, not resolved: a path that begins with two slashes is a path.
   const url = /^https?:\/\//i.test(target)
     ? target
     : `${scheme}://${headers.get("host") ?? conn.localAddr}/${target.replace(/^\//, "")}`;
   if (!URL.canParse(url)) throw new HttpHeadError(400, "The request's URL is malformed");
-  const request = new Request(url, { method, headers: [...headers] });
-  // A runtime may take a method that it does not know for another: the application must not.
-  if (request.method.toUpperCase() !== method.toUpperCase()) {
-    throw new HttpHeadError(501, "The method is not supported");
-  }
-  return request;
+  return url;
 }
 
 /** The head of a `Request`, for a handshake that begins with one. */

@@ -5,7 +5,7 @@ import type { Runtime } from "../net/runtime.ts";
 import { HttpHeadError } from "../protocol/http_head.ts";
 import { isUpgradeRequest } from "../protocol/server_handshake.ts";
 import { BodyError } from "./http_body.ts";
-import { readRequest, type ReceivedRequest, toRequest } from "./http_request.ts";
+import { readRequest, type ReceivedRequest, toRequest, toUpgradeRequest } from "./http_request.ts";
 import { type AnsweredRequest, ResponseWriter } from "./http_response.ts";
 import { textResponse } from "./text_response.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
@@ -101,8 +101,12 @@ export class RequestHandler {
     const { head } = received;
     if (UNSUPPORTED_METHOD.test(head.method)) return textResponse(501, "The method is not supported");
     try {
+      if (isUpgradeRequest(head)) {
+        // Another method is refused, and nobody makes a request of it that was not checked.
+        const request = head.method === "GET" ? toUpgradeRequest(head, conn) : toRequest(head, conn);
+        return await this.#upgrade(conn, received, request);
+      }
       const request = toRequest(head, conn);
-      if (isUpgradeRequest(head)) return await this.#upgrade(conn, received, request);
       const { fetch } = this.#options;
       if (fetch === undefined) return upgradeRequired();
       const response = await fetch(request, conn);
