@@ -23,6 +23,8 @@ const ENDS = [CloseError, ProtocolError, MessageTooBigError, DeadlineExceededErr
 export class Run {
   readonly conn: TestConn;
   readonly role: Role;
+  /** Whether the application reads before the end. */
+  readonly reads: boolean;
   readonly #chunks: Uint8Array[];
   /** Calls that wait. */
   calls = 0;
@@ -34,10 +36,11 @@ export class Run {
   isGone = false;
   left = false;
 
-  constructor(role: Role, chunks: Uint8Array[]) {
+  constructor(role: Role, chunks: Uint8Array[], reads: boolean) {
     this.role = role;
+    this.reads = reads;
     this.#chunks = chunks;
-    this.conn = testConn(role, { readLimit: READ_LIMIT, closeTimeout: CLOSE_TIMEOUT, readBufferSize: 2000 });
+    this.conn = testConn(role, { readLimit: READ_LIMIT, closeTimeout: CLOSE_TIMEOUT, readBufferSize: 300 });
     this.#watch(this.conn.socket);
   }
 

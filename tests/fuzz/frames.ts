@@ -18,9 +18,9 @@ export interface LooseFrame {
   announced: bigint | null;
 }
 
-/** What `role` may receive, as often sound as not. */
-export function randomWire(random: Random, role: Role): Uint8Array {
-  const frames = soundFrames(random, role);
+/** What `role` may receive, as often sound as not: fewer than `messages` of them. */
+export function randomWire(random: Random, role: Role, messages = 4): Uint8Array {
+  const frames = soundFrames(random, role, messages);
   const spoiled = random.below(10);
   if (spoiled >= 3 && spoiled < 8) times(1 + random.below(2), () => spoilFrames(random, frames));
   const wire = join(frames.map(encode));
@@ -28,7 +28,7 @@ export function randomWire(random: Random, role: Role): Uint8Array {
 }
 
 /** Some messages in fragments, control frames between them, mostly with a close frame at the end. */
-export function soundFrames(random: Random, role: Role): LooseFrame[] {
+export function soundFrames(random: Random, role: Role, messages = 4): LooseFrame[] {
   const frames: LooseFrame[] = [];
   const add = (fin: boolean, opcode: number, payload: Uint8Array) => {
     const masked = role === "server";
@@ -38,7 +38,7 @@ export function soundFrames(random: Random, role: Role): LooseFrame[] {
   const addControls = () => {
     while (random.oneIn(4)) add(true, random.pick([9, 10]), random.bytes(controlLength(random)));
   };
-  times(random.below(4), () => {
+  times(random.below(messages), () => {
     const opcode = random.pick([1, 2]);
     addControls();
     const parts = fragments(random, message(random, opcode === 1));
