@@ -8,7 +8,7 @@ import { type CloseInfo, dialWebSocket, HandshakeError, isCloseError, type Serve
 import { Program } from "../net/program.ts";
 import { holdProcess } from "../net/support.ts";
 import { closedWith, startServer } from "../websocket/support.ts";
-import { checkMessages, checkOrder } from "./messages.ts";
+import { assertSame, checkMessages, checkOrder, messages } from "./messages.ts";
 
 const PYTHON = "/usr/bin/python3";
 const script = fileURLToPath(new URL("./websockets_peer.py", import.meta.url));
@@ -55,10 +55,15 @@ async function runClient(
 describe("the client of Python's websockets and our server", () => {
   if (!missing) holdProcess();
 
-  for (const compression of ["none", "deflate"]) {
-    it(`text and binary, with compression ${compression}`, limit, async () => {
-      assert.deepEqual(await runClient(["echo", compression]), [{ code: 1000, reason: "" }]);
-    });
+  for (const [compression, ours] of [["none", true], ["deflate", false], ["deflate", true]] as const) {
+    it(
+      `text and binary, it with compression ${compression}, we ${ours ? "ready" : "not ready"} for it`,
+      limit,
+      async () => {
+        const sayings = await runClient(["echo", compression], { compression: ours });
+        assert.deepEqual(sayings, [{ code: 1000, reason: "" }]);
+      },
+    );
   }
 
   it("fragments", limit, async () => {
@@ -141,6 +146,16 @@ describe("our client and the server of Python's websockets", () => {
   it("sends 1,000 messages back in order", limit, async () => {
     await checkOrder(url);
     await ended();
+  });
+
+  it("compresses", limit, async () => {
+    const ws = await dialWebSocket(url, { compression: true, readLimit: 1 << 21 });
+    for (const [, message] of messages) {
+      await ws.writeMessage(message);
+      assertSame((await ws.readMessage()).data, message);
+    }
+    await ws.close();
+    assert.deepEqual(await ended(), { code: 1000, reason: "" });
   });
 
   it("sends fragments", limit, async () => {
