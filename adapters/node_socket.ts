@@ -151,6 +151,13 @@ class NodeServer implements SocketServer {
 
 const NOTHING = new Uint8Array(0);
 
+/** Leads from a socket of `node:net` to ours. */
+const owner = Symbol("owner");
+
+interface OwnedSocket extends Socket {
+  [owner]: NodeSocket;
+}
+
 /** A socket of `node:net`. */
 export class NodeSocket implements StreamSocket {
   readonly localAddr: Addr;
@@ -169,9 +176,29 @@ export class NodeSocket implements StreamSocket {
     this.#socket = socket;
     this.localAddr = localAddr;
     this.remoteAddr = remoteAddr;
+    (socket as OwnedSocket)[owner] = this;
     // From the beginning, because an `error` that nobody hears ends the process.
-    socket.on("error", (error) => this.#error ??= error);
-    socket.on("close", () => this.#onClose());
+    socket.on("error", NodeSocket.#hearError);
+    socket.on("close", NodeSocket.#hearClose);
+  }
+
+  // Called with the socket for `this`. Functions for each socket would be a good part of what an idle one takes.
+
+  static #hearError(this: Socket, error: unknown): void {
+    (this as OwnedSocket)[owner].#error ??= error;
+  }
+
+  static #hearClose(this: Socket): void {
+    (this as OwnedSocket)[owner].#onClose();
+  }
+
+  static #hearData(this: Socket, { buffer, byteOffset, length }: Uint8Array): void {
+    // A plain view: a `Buffer` has a `slice` of its own, which does not copy.
+    (this as OwnedSocket)[owner].#onData(new Uint8Array(buffer, byteOffset, length));
+  }
+
+  static #hearEnd(this: Socket): void {
+    (this as OwnedSocket)[owner].#onEnd();
   }
 
   start(handler: StreamHandler): void {
@@ -179,11 +206,8 @@ export class NodeSocket implements StreamSocket {
     this.#handler = handler;
     if (this.#closed) return void queueMicrotask(() => this.#reportClose());
     if (!first) return;
-    // A plain view: a `Buffer` has a `slice` of its own, which does not copy.
-    this.#socket.on("data", ({ buffer, byteOffset, length }: Uint8Array) => {
-      this.#onData(new Uint8Array(buffer, byteOffset, length));
-    });
-    this.#socket.on("end", () => this.#onEnd());
+    this.#socket.on("data", NodeSocket.#hearData);
+    this.#socket.on("end", NodeSocket.#hearEnd);
     this.#socket.resume();
   }
 

@@ -105,6 +105,9 @@ export class SocketConn implements TcpConn, StreamHandler {
     }
     conn.#state = "detached";
     conn.#stopDeadlines();
+    // They were for a handshake, and the connection may last.
+    conn.#readDeadline = null;
+    conn.#writeDeadline = null;
     if (conn.#paused) conn.#socket.resume();
     return { socket: conn.#socket, chunks: conn.#chunks, ended: conn.#ended, error: conn.#error };
   }

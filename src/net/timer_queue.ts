@@ -17,11 +17,18 @@ export interface Clock {
   afterTurn(callback: () => void): void;
 }
 
-/** Something that rings at a time. */
-export class Alarm {
+/** Something that rings at a time. Both numbers are the queue's to change. */
+export interface Ringing {
   /** When it rings, or -1 while it is not set. */
+  time: number;
+  /** Its place in the heap, or -1. */
+  index: number;
+  ring(): void;
+}
+
+/** A {@linkcode Ringing} that calls a function. */
+export class Alarm implements Ringing {
   time = -1;
-  /** Its place in the heap. */
   index = -1;
   readonly ring: () => void;
 
@@ -36,7 +43,7 @@ const MAX_DELAY = 0x7fffffff;
 /** A heap of alarms, the next one first. */
 export class TimerQueue {
   readonly #clock: Clock;
-  readonly #heap: Alarm[] = [];
+  readonly #heap: Ringing[] = [];
   readonly #wake: () => void;
   #timer: unknown = null;
   /** When the runtime's timer goes off, while there is one. */
@@ -58,7 +65,7 @@ export class TimerQueue {
   }
 
   /** Sets an alarm, or moves one that is set. */
-  set(alarm: Alarm, time: number): void {
+  set(alarm: Ringing, time: number): void {
     if (alarm.index < 0) {
       alarm.index = this.#heap.length;
       this.#heap.push(alarm);
@@ -70,7 +77,7 @@ export class TimerQueue {
   }
 
   /** Takes an alarm out. The runtime's timer is left: it wakes to nothing once, which is cheaper than stopping it. */
-  clear(alarm: Alarm): void {
+  clear(alarm: Ringing): void {
     if (alarm.index < 0) return;
     const last = this.#heap.pop()!;
     if (last !== alarm) {
@@ -110,7 +117,7 @@ export class TimerQueue {
     }
   }
 
-  #siftUp(alarm: Alarm): void {
+  #siftUp(alarm: Ringing): void {
     const heap = this.#heap;
     let index = alarm.index;
     while (index > 0) {
@@ -125,7 +132,7 @@ export class TimerQueue {
     alarm.index = index;
   }
 
-  #siftDown(alarm: Alarm): void {
+  #siftDown(alarm: Ringing): void {
     const heap = this.#heap;
     let index = alarm.index;
     for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {

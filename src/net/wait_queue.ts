@@ -5,34 +5,43 @@ interface Waiter<T, Item> {
   reject(reason: unknown): void;
   signal: AbortSignal | null;
   onAbort: (() => void) | null;
+  next: Waiter<T, Item> | null;
 }
 
 /**
  * Calls that wait for something, served in order of calling. Each comes with an item that says what it wants. A call
  * whose signal is aborted leaves the queue and rejects with the signal's reason.
+ *
+ * A list and not an array: there are some for each connection, mostly empty, and an array that was used once keeps its
+ * room.
  */
 export class WaitQueue<T, Item = undefined> {
-  readonly #waiters: Waiter<T, Item>[] = [];
+  #first: Waiter<T, Item> | null = null;
+  #last: Waiter<T, Item> | null = null;
+  #size = 0;
 
   get size(): number {
-    return this.#waiters.length;
+    return this.#size;
   }
 
   /** What the first call wants. */
   get first(): Item | undefined {
-    return this.#waiters[0]?.item;
+    return this.#first?.item;
   }
 
   /** Whether some call wants this. */
   some(test: (item: Item) => boolean): boolean {
-    return this.#waiters.some((waiter) => test(waiter.item));
+    for (let waiter = this.#first; waiter !== null; waiter = waiter.next) {
+      if (test(waiter.item)) return true;
+    }
+    return false;
   }
 
   /** A new call waits. `onAborted` is told when the signal took it out. */
   wait(item: Item, signal?: AbortSignal, onAborted?: (item: Item) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const waiter: Waiter<T, Item> = { item, resolve, reject, signal: null, onAbort: null };
-      this.#waiters.push(waiter);
+      const waiter: Waiter<T, Item> = { item, resolve, reject, signal: null, onAbort: null, next: null };
+      this.#append(waiter);
       if (signal === undefined) return;
       waiter.signal = signal;
       waiter.onAbort = () => {
@@ -56,18 +65,34 @@ export class WaitQueue<T, Item = undefined> {
 
   /** Fails all of them. */
   rejectAll(reason: unknown): void {
-    while (this.#waiters.length > 0) this.rejectFirst(reason);
+    while (this.#first !== null) this.rejectFirst(reason);
   }
 
-  #shift(): Waiter<T, Item> | undefined {
-    const waiter = this.#waiters[0];
-    if (waiter !== undefined) this.#remove(waiter);
+  #append(waiter: Waiter<T, Item>): void {
+    if (this.#last === null) this.#first = waiter;
+    else this.#last.next = waiter;
+    this.#last = waiter;
+    this.#size++;
+  }
+
+  #shift(): Waiter<T, Item> | null {
+    const waiter = this.#first;
+    if (waiter !== null) this.#unlink(null, waiter);
     return waiter;
   }
 
   #remove(waiter: Waiter<T, Item>): void {
-    const index = this.#waiters.indexOf(waiter);
-    if (index >= 0) this.#waiters.splice(index, 1);
-    if (waiter.onAbort !== null) waiter.signal?.removeEventListener("abort", waiter.onAbort);
+    let before: Waiter<T, Item> | null = null;
+    for (let at = this.#first; at !== null; before = at, at = at.next) {
+      if (at === waiter) return this.#unlink(before, waiter);
+    }
+  }
+
+  #unlink(before: Waiter<T, Item> | null, waiter: Waiter<T, Item>): void {
+    if (before === null) this.#first = waiter.next;
+    else before.next = waiter.next;
+    if (this.#last === waiter) this.#last = before;
+    this.#size--;
+    if (waiter.onAbort !== null) waiter.signal!.removeEventListener("abort", waiter.onAbort);
   }
 }

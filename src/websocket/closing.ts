@@ -28,14 +28,15 @@ type Transport = "open" | "half-closed" | "closing" | "gone";
  * without a timer.
  */
 export class Closing {
-  readonly closed: Promise<CloseInfo>;
   readonly #protocol: Protocol;
   readonly #outgoing: Outgoing;
   readonly #socket: StreamSocket;
   readonly #timers: TimerQueue;
   readonly #timeout: number;
   readonly #isClient: boolean;
-  #resolveClosed!: (info: CloseInfo) => void;
+  /** Made when somebody asks for it. */
+  #closed: Promise<CloseInfo> | null = null;
+  #resolveClosed: ((info: CloseInfo) => void) | null = null;
   /** Set from the beginning of the end. */
   #alarm: Alarm | null = null;
   #bytesLeft = 0;
@@ -61,7 +62,13 @@ export class Closing {
     this.#timers = timers;
     this.#timeout = timeout;
     this.#isClient = isClient;
-    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+  }
+
+  /** Settles when the socket is gone. */
+  get closed(): Promise<CloseInfo> {
+    return this.#closed ??= this.gone
+      ? Promise.resolve(this.info)
+      : new Promise((resolve) => this.#resolveClosed = resolve);
   }
 
   get state(): "open" | "closing" | "closed" {
@@ -156,7 +163,7 @@ export class Closing {
     // 7.1.4: not clean when the answer to the peer's close frame stayed here.
     if (!this.#outgoing.drained) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
     const info = this.info;
-    this.#resolveClosed(info);
+    this.#resolveClosed?.(info);
     return info;
   }
 }

@@ -1,7 +1,6 @@
 import { Gather } from "../bytes/gather.ts";
 import type { TextCodec } from "../bytes/text.ts";
-import type { Deadline } from "../net/deadline.ts";
-import { DeadlineTimer } from "../net/deadline.ts";
+import { type Deadline, deadlineTime, DeadlineTimer } from "../net/deadline.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import type { Message } from "./message.ts";
@@ -40,7 +39,9 @@ export class Incoming implements IncomingMessageOwner {
   readonly #owner: IncomingOwner;
   readonly #text: TextCodec;
   readonly #capacity: number;
-  readonly #deadline: DeadlineTimer;
+  readonly #timers: TimerQueue;
+  /** Made when one is set. */
+  #deadline: DeadlineTimer | null = null;
   readonly #readers = new WaitQueue<Reading, Wanted>();
   readonly #queue = new MessageQueue();
   #full = false;
@@ -61,7 +62,7 @@ export class Incoming implements IncomingMessageOwner {
     this.#owner = owner;
     this.#text = text;
     this.#capacity = capacity;
-    this.#deadline = new DeadlineTimer(timers, () => this.#expire());
+    this.#timers = timers;
   }
 
   /** Whether reading from the network has to stop. */
@@ -81,6 +82,12 @@ export class Incoming implements IncomingMessageOwner {
   }
 
   setDeadline(t: Deadline): void {
+    if (this.#deadline === null) {
+      if (deadlineTime(t) === Infinity) return;
+      this.#deadline = new DeadlineTimer(this.#timers, () => this.#expire());
+      // Somebody may wait, here or in a reader; if nobody does, it rings for nobody.
+      this.#deadline.startWait();
+    }
     this.#deadline.set(t);
   }
 
@@ -103,7 +110,7 @@ export class Incoming implements IncomingMessageOwner {
       return Promise.resolve(this.#openPartial(this.#partialText));
     }
     const waiting = this.#readers.wait(wanted, signal);
-    this.#deadline.startWait();
+    this.#deadline?.startWait();
     return waiting;
   }
 
@@ -170,13 +177,13 @@ export class Incoming implements IncomingMessageOwner {
       if (quiet && this.#readers.first === "result") this.#readers.resolveFirst(END);
       else this.#readers.rejectFirst(error);
     }
-    this.#deadline.stop();
+    this.#deadline?.stop();
   }
 
   #add(message: Message): void {
     if (this.#readers.size > 0) {
       this.#readers.resolveFirst(this.#as(this.#readers.first!, message));
-      if (this.#readers.size === 0) this.#deadline.endWait();
+      if (this.#readers.size === 0) this.#deadline?.endWait();
       return;
     }
     this.#queue.push(message);
@@ -255,7 +262,7 @@ export class Incoming implements IncomingMessageOwner {
   // ── From the readers ──
 
   get expired(): boolean {
-    return this.#deadline.expired;
+    return this.#deadline !== null && this.#deadline.expired;
   }
 
   readExpired(): Error {
@@ -263,12 +270,12 @@ export class Incoming implements IncomingMessageOwner {
   }
 
   onWait(): void {
-    this.#deadline.startWait();
+    this.#deadline?.startWait();
     this.#owner.onWait();
   }
 
   onServed(): void {
-    if (this.#readers.size === 0) this.#deadline.endWait();
+    if (this.#readers.size === 0) this.#deadline?.endWait();
   }
 
   onCost(change: number): void {

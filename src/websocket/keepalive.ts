@@ -1,4 +1,4 @@
-import { Alarm, type TimerQueue } from "../net/timer_queue.ts";
+import type { Ringing, TimerQueue } from "../net/timer_queue.ts";
 
 /** How often silence is looked for in an interval: it is noticed that part of an interval late at the most. */
 const LOOKS = 4;
@@ -20,12 +20,14 @@ export interface KeepaliveOwner {
  * Pings a silent peer and finds a dead one. Any byte that comes counts as life. It costs a store for each chunk that
  * comes and a few alarms an interval, not a timer a message and no look at the clock.
  */
-export class Keepalive {
+export class Keepalive implements Ringing {
+  // It is its own alarm: there is one for each connection.
+  time = -1;
+  index = -1;
   readonly #owner: KeepaliveOwner;
   readonly #timers: TimerQueue;
   readonly #pingInterval: number;
   readonly #pongTimeout: number;
-  readonly #alarm = new Alarm(() => this.#look());
   #heard = false;
   #pinged = false;
   /** How often in a row there was silence. */
@@ -47,10 +49,11 @@ export class Keepalive {
   }
 
   stop(): void {
-    this.#timers.clear(this.#alarm);
+    this.#timers.clear(this);
   }
 
-  #look(): void {
+  /** Looks whether there was silence. */
+  ring(): void {
     const { bytesLeft, sendBlocked, readPaused } = this.#owner;
     // That bytes left says nothing, as the kernel takes some for a dead peer too. But where it took no more, and then
     // did, the peer has taken some: it is slow.
@@ -67,6 +70,6 @@ export class Keepalive {
   }
 
   #wait(delay: number): void {
-    this.#timers.set(this.#alarm, this.#timers.now() + delay);
+    this.#timers.set(this, this.#timers.now() + delay);
   }
 }

@@ -1,4 +1,4 @@
-import { type Deadline, DeadlineTimer } from "../net/deadline.ts";
+import { type Deadline, deadlineTime, DeadlineTimer } from "../net/deadline.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import type { Flushable, Turn } from "../net/turn.ts";
@@ -34,7 +34,9 @@ export class Outgoing implements Flushable {
   readonly #writer: FrameWriter;
   readonly #socket: StreamSocket;
   readonly #turn: Turn;
-  readonly #deadline: DeadlineTimer;
+  readonly #timers: TimerQueue;
+  /** Made when one is set. */
+  #deadline: DeadlineTimer | null = null;
   readonly #highWaterMark: number;
   /** Each waits until so many bytes in order have left. */
   readonly #waiting = new WaitQueue<void, number>();
@@ -68,7 +70,7 @@ export class Outgoing implements Flushable {
     this.#socket = socket;
     this.#turn = turn;
     this.#highWaterMark = highWaterMark;
-    this.#deadline = new DeadlineTimer(timers, () => this.#waiting.rejectAll(owner.writeExpired()));
+    this.#timers = timers;
   }
 
   /** Bytes that the runtime has not taken. */
@@ -88,20 +90,28 @@ export class Outgoing implements Flushable {
 
   /** Whether the write deadline has passed. */
   get expired(): boolean {
-    return this.#deadline.expired;
+    return this.#deadline !== null && this.#deadline.expired;
   }
 
   /** Whether a call that waits may end before its bytes have left. */
   get hasDeadline(): boolean {
-    return this.#deadline.time !== Infinity;
+    return this.deadline !== Infinity;
   }
 
   /** When calls that wait fail, `Infinity` for never. */
   get deadline(): number {
-    return this.#deadline.time;
+    return this.#deadline?.time ?? Infinity;
   }
 
   setDeadline(t: Deadline): void {
+    if (this.#deadline === null) {
+      if (deadlineTime(t) === Infinity) return;
+      this.#deadline = new DeadlineTimer(
+        this.#timers,
+        () => this.#waiting.rejectAll(this.#owner.writeExpired()),
+      );
+      if (this.#waiting.size > 0) this.#deadline.startWait();
+    }
     this.#deadline.set(t);
   }
 
@@ -117,7 +127,7 @@ export class Outgoing implements Flushable {
     const buffered = this.bufferedBytes;
     if (buffered < this.#highWaterMark && !(borrowed && buffered > 0)) return DONE;
     const waiting = this.#waiting.wait(this.#written - (borrowed ? 0 : this.#highWaterMark - 1), signal);
-    this.#deadline.startWait();
+    this.#deadline?.startWait();
     // Last: it may end the connection, and with it the waiting.
     this.#owner.onBacklog();
     return waiting;
@@ -211,7 +221,7 @@ export class Outgoing implements Flushable {
     this.#taken = null;
     this.#writer.drop();
     this.#waiting.rejectAll(error);
-    this.#deadline.stop();
+    this.#deadline?.stop();
   }
 
   #wake(): void {
@@ -219,6 +229,6 @@ export class Outgoing implements Flushable {
       this.#waiting.resolveFirst();
       target = this.#waiting.first;
     }
-    if (this.#waiting.size === 0) this.#deadline.endWait();
+    if (this.#waiting.size === 0) this.#deadline?.endWait();
   }
 }

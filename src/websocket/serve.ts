@@ -52,7 +52,9 @@ export class WebSocketServer implements AsyncDisposable {
   /** Connections on their way to be answered. */
   readonly #pending = new Set<Conn>();
   readonly #conns = new Set<WebSocketConn>();
-  readonly #tasks = new Set<Promise<void>>();
+  /** Connections that are being answered or served. */
+  #running = 0;
+  #onIdle: (() => void) | null = null;
   #ending = false;
   #stopped: Promise<void> | null = null;
   readonly #dropped: Promise<void>;
@@ -81,6 +83,7 @@ export class WebSocketServer implements AsyncDisposable {
 
   /** The WebSockets that are open. */
   get conns(): ReadonlySet<WebSocketConn> {
+    for (const conn of this.#conns) if (conn.state === "closed") this.#conns.delete(conn);
     return this.#conns;
   }
 
@@ -132,16 +135,14 @@ export class WebSocketServer implements AsyncDisposable {
   }
 
   async #settled(): Promise<void> {
-    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#onIdle = resolve);
   }
 
   /** Accepts until the listener is closed. */
   async #accept(): Promise<void> {
     for (let pause = FIRST_RETRY; !this.#ending;) {
       try {
-        const conn = await this.#listener.accept();
-        const task: Promise<void> = this.#serve(conn).finally(() => this.#tasks.delete(task));
-        this.#tasks.add(task);
+        this.#serve(await this.#listener.accept());
         pause = FIRST_RETRY;
       } catch (error) {
         if (error instanceof ClosedError) return;
@@ -157,35 +158,54 @@ export class WebSocketServer implements AsyncDisposable {
     return new Promise((resolve) => timers.set(new Alarm(resolve), timers.now() + milliseconds));
   }
 
-  async #serve(conn: Conn): Promise<void> {
+  /**
+   * Answers one connection. Not asynchronous itself: what such a function has seen it holds until it ends, and this one
+   * would hold the request for as long as the connection lasts.
+   */
+  #serve(conn: Conn): void {
     // It may have been on its way from the listener.
     if (this.#ending) return conn.closeNow();
+    this.#running++;
     this.#pending.add(conn);
-    try {
-      const accepted = await this.#handler.handle(conn);
+    this.#handler.handle(conn).then((accepted) => {
       this.#pending.delete(conn);
-      if (accepted !== null) await this.#serveWebSocket(accepted);
-    } catch {
+      if (accepted === null) this.#onServed();
+      else this.#serveWebSocket(accepted);
+    }, () => {
       // The connection broke or timed out while it was answered. There is nobody left to tell.
-      conn.closeNow();
-    } finally {
       this.#pending.delete(conn);
-    }
+      conn.closeNow();
+      this.#onServed();
+    });
   }
 
-  /** Runs the application on a WebSocket until both are done. */
-  async #serveWebSocket({ ws, request }: Accepted): Promise<void> {
+  /** Runs the application on a WebSocket. */
+  #serveWebSocket({ ws, request }: Accepted): void {
     this.#conns.add(ws);
     // It may have begun to end while this one was being answered.
     if (this.#ending) void ws.close(CloseCode.GoingAway);
-    void ws.closed.then(() => this.#conns.delete(ws));
     try {
-      await this.#options.websocket(ws, request);
+      void this.#closeAfter(ws, this.#options.websocket(ws, request));
+    } catch (error) {
+      void this.#closeAfter(ws, Promise.reject(error));
+    }
+  }
+
+  /** Until the application and the connection are done. */
+  async #closeAfter(ws: WebSocketConn, running: void | Promise<void>): Promise<void> {
+    try {
+      await running;
       await ws.close();
     } catch (error) {
       if (!isPeersDoing(error)) this.#report(error, ws);
       await ws.close(CloseCode.InternalError);
     }
+    this.#conns.delete(ws);
+    this.#onServed();
+  }
+
+  #onServed(): void {
+    if (--this.#running === 0) this.#onIdle?.();
   }
 
   /** A callback threw, or returned what cannot be sent. */

@@ -29,8 +29,6 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   readonly extensions: string;
   /** The connection below, which belongs to this one: for its addresses and TCP options. */
   readonly netConn: Conn;
-  /** Settles once, when the connection is closed; never rejects. */
-  readonly closed: Promise<CloseInfo>;
   readonly #engine: Engine;
 
   /** Made by `dialWebSocket` and `Upgrader`. */
@@ -41,8 +39,12 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.subprotocol = init.subprotocol;
     this.extensions = extensionsText(init.compression?.parameters ?? null);
     this.#engine = new Engine(init);
-    this.closed = this.#engine.closing.closed;
     this.#engine.start(init);
+  }
+
+  /** Settles once, when the connection is closed; never rejects. */
+  get closed(): Promise<CloseInfo> {
+    return this.#engine.closing.closed;
   }
 
   /** `closing` from the first close frame, sent or received, until the transport is gone. */
@@ -90,12 +92,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** All messages until the connection is closed. Ends quietly on 1000, 1001 and a close without code. */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    const engine = this.#engine;
-    return {
-      next(): Promise<IteratorResult<Message, undefined>> {
-        return engine.readIterated();
-      },
-    };
+    return new MessageIterator(this.#engine);
   }
 
   // ── Writing ──
@@ -216,6 +213,19 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   /** Closes with 1000 as {@linkcode WebSocketConn.close} does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+/** A class, so that an iteration does not bring a function of its own to each connection. */
+class MessageIterator implements AsyncIterator<Message, undefined> {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  next(): Promise<IteratorResult<Message, undefined>> {
+    return this.#engine.readIterated();
   }
 }
 
