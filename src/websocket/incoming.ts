@@ -86,7 +86,7 @@ export class Incoming implements IncomingMessageOwner {
       if (deadlineTime(t) === Infinity) return;
       this.#deadline = new DeadlineTimer(this.#timers, () => this.#expire());
       // Somebody may wait, here or in a reader; if nobody does, it rings for nobody.
-      this.#deadline.startWait();
+      if (this.#end === null) this.#deadline.startWait();
     }
     this.#deadline.set(t);
   }
