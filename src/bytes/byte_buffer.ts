@@ -111,6 +111,29 @@ export class ByteBuffer {
     return -1;
   }
 
+  /**
+   * A view of the bytes from `offset` on, as many as lie in one piece: none only at the end. They stay in the buffer.
+   * Whoever looks at each byte once asks for piece after piece.
+   */
+  pieceAt(offset: number): Uint8Array {
+    if (!(offset >= 0 && offset <= this.#length)) throw this.#outOfRange("look at byte", offset);
+    const segments = this.#segments;
+    let index = 0;
+    let base = 0;
+    if (2 * offset > this.#length) {
+      // From the end, as in `indexOf`.
+      index = segments.length;
+      base = this.#length;
+      while (base > offset) base -= sizeOf(segments[--index]!);
+    }
+    while (index < segments.length && base + sizeOf(segments[index]!) <= offset) {
+      base += sizeOf(segments[index++]!);
+    }
+    const segment = segments[index];
+    if (segment === undefined) return new Uint8Array(0);
+    return segment.bytes.subarray(segment.start + offset - base, segment.end);
+  }
+
   /** A view of the first bytes, as many as lie in one piece, at most `max`. They stay in the buffer. */
   head(max: number): Uint8Array {
     const first = this.#segments[0];

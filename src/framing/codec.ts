@@ -3,7 +3,7 @@
  *
  * ```text
  * Error
- * └── FrameError             the stream holds what the codec cannot read; `offset` says where
+ * └── FrameError             the stream holds what the codec cannot read, nor what follows; `offset` says where
  *     ├── FrameTooLongError  an item is longer than the codec's limit
  *     └── FrameFormatError   an item is not in the codec's format; it is consumed, and the next one can be read
  * ```
@@ -26,6 +26,11 @@ export interface Decoder<T> {
    * What it leaves in `src` is a truncated item.
    */
   decodeEof?(src: ByteBuffer): T | undefined;
+  /**
+   * How many bytes the truncated item in `src` lacks, or `undefined` when nobody can know. Asked at the end of the
+   * stream, to say it in the error.
+   */
+  missing?(src: ByteBuffer): number | undefined;
 }
 
 /** Writes items as bytes. */
@@ -37,7 +42,7 @@ export interface Encoder<T> {
 /** Both directions of a stream of items: reads `In`, writes `Out`. */
 export interface Codec<In, Out = In> extends Decoder<In>, Encoder<Out> {}
 
-/** An item that the codec refuses. */
+/** An item that the codec refuses. If it is none of the classes below, it was read, and nothing behind it can be. */
 export class FrameError extends Error {
   /** The name of the class. */
   override readonly name: string = "FrameError";
@@ -93,6 +98,11 @@ export class FrameFormatError extends FrameError {
   constructor(what: string, reason: string, offset: number | null, cause?: unknown) {
     super(`Cannot ${describe(what, offset)}: ${reason}`, offset, cause);
   }
+}
+
+/** The error for what cannot be read, nor anything behind it: where the next item starts is not known. */
+export function brokenStream(what: string, reason: string, offset: number): FrameError {
+  return new FrameError(`Cannot ${describe(what, offset)}: ${reason}`, offset);
 }
 
 function describe(what: string, offset: number | null): string {

@@ -1,11 +1,9 @@
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
-import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
-import { isDeeperThan } from "./json_depth.ts";
+import { appendText } from "./append.ts";
+import { checkLimit, type Codec } from "./codec.ts";
+import { DEFAULT_MAX_DEPTH, isJson, parseJson, stringifyJson } from "./json_text.ts";
 import { LineReader } from "./line_reader.ts";
-import { appendLine, DEFAULT_MAX_LINE, type LinesOptions } from "./lines.ts";
-
-/** How deep arrays and objects may lie in each other when nobody says otherwise. */
-const DEFAULT_MAX_DEPTH = 64;
+import { DEFAULT_MAX_LINE, type LinesOptions } from "./lines.ts";
 
 /** Options of a {@linkcode JsonLinesCodec}. */
 export interface JsonLinesOptions extends LinesOptions {
@@ -67,47 +65,12 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
    * @throws {FrameFormatError} when the value has no JSON, or is too deep, or `null`
    */
   encode(item: Out, dst: ByteBuffer): void {
-    const line = stringify(item);
-    if (line === "null") throw new FrameFormatError("line", "it is null", null);
-    this.#checkDepth(line, null);
-    appendLine(line, dst, this.#maxLength);
+    appendText("line", stringifyJson("line", item, this.#maxDepth), "\n", dst, this.#maxLength);
   }
 
   #parse(line: string, offset: number): In {
-    this.#checkDepth(line, offset);
-    const item = parse(line, offset);
-    if (item === null) throw new FrameFormatError("line", "it is null", offset);
-    return item as In;
+    return parseJson("line", line, this.#maxDepth, offset) as In;
   }
-
-  /** Before parsing, so that a deep value costs a glance and no stack. */
-  #checkDepth(line: string, offset: number | null): void {
-    if (isDeeperThan(this.#maxDepth, line)) {
-      throw new FrameFormatError("line", `it is more than ${this.#maxDepth} deep`, offset);
-    }
-  }
-}
-
-function parse(line: string, offset: number): unknown {
-  try {
-    return JSON.parse(line);
-  } catch (cause) {
-    // The runtimes have different words for it, so they are only the cause.
-    const reason = line.includes("\0") ? "it holds a NUL byte" : "it is no JSON";
-    throw new FrameFormatError("line", reason, offset, cause);
-  }
-}
-
-function stringify(item: unknown): string {
-  let line: string | undefined;
-  let cause: unknown;
-  try {
-    line = JSON.stringify(item);
-  } catch (error) {
-    cause = error;
-  }
-  if (line === undefined) throw new FrameFormatError("line", "the value has no JSON", null, cause);
-  return line;
 }
 
 /** Whether the line holds nothing but JSON's white space. */
@@ -117,13 +80,4 @@ function isBlank(line: string): boolean {
     if (code !== 0x20 && code !== 0x09 && code !== 0x0d) return false;
   }
   return true;
-}
-
-function isJson(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -3,7 +3,7 @@ import { FrameFormatError, FrameTooLongError } from "./codec.ts";
 import { decodeUtf8 } from "./utf8_text.ts";
 
 /** The newline. */
-export const LF = 0x0a;
+const LF = 0x0a;
 const CR = 0x0d;
 
 /**

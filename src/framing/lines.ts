@@ -1,13 +1,10 @@
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
-import { checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
-import { LF, LineReader, type TooLongPolicy } from "./line_reader.ts";
-import { encodeUtf8, encodeUtf8Into } from "./utf8_text.ts";
+import { appendText } from "./append.ts";
+import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
+import { LineReader, type TooLongPolicy } from "./line_reader.ts";
 
 /** The longest line that is taken when nobody says otherwise, bytes. */
 export const DEFAULT_MAX_LINE = 65536;
-
-/** Code units of a line for which room is reserved, three bytes for each. */
-const SHORT_LINE = 2048;
 
 /** Options of a {@linkcode LinesCodec}. */
 export interface LinesOptions {
@@ -69,25 +66,6 @@ export class LinesCodec implements Codec<string> {
     if (item.includes("\n") || item.endsWith("\r")) {
       throw new FrameFormatError("line", "it holds a newline", null);
     }
-    appendLine(item, dst, this.#maxLength);
+    appendText("line", item, "\n", dst, this.#maxLength);
   }
-}
-
-/** Appends a line and its LF. */
-export function appendLine(line: string, dst: ByteBuffer, maxLength: number): void {
-  // No text has fewer bytes than code units: a huge one need not be encoded to be refused.
-  if (line.length > maxLength) throw new FrameTooLongError("line", maxLength, null);
-  if (line.length <= SHORT_LINE) return appendShort(line, dst, maxLength);
-  const bytes = encodeUtf8(line + "\n");
-  if (bytes.length - 1 > maxLength) throw new FrameTooLongError("line", maxLength, null);
-  dst.append(bytes);
-}
-
-/** Encodes in place, which saves an array that would cost more than the encoding. */
-function appendShort(line: string, dst: ByteBuffer, maxLength: number): void {
-  const room = dst.reserve(3 * line.length + 1);
-  const length = encodeUtf8Into(line, room);
-  if (length > maxLength) throw new FrameTooLongError("line", maxLength, null);
-  room[length] = LF;
-  dst.commit(length + 1);
 }

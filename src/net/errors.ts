@@ -112,6 +112,19 @@ export class TlsError extends NetError {
 export class UnexpectedEofError extends Error {
   /** Always `"UnexpectedEofError"`. */
   override readonly name = "UnexpectedEofError";
+  /** Bytes that would have completed it; `null` when nobody can know. */
+  readonly missing: number | null;
+
+  /**
+   * Makes one.
+   *
+   * @param message what was read, and how far it came
+   * @param missing bytes that would have completed it, where that is known
+   */
+  constructor(message: string, missing: number | null = null) {
+    super(message);
+    this.missing = missing;
+  }
 }
 
 const DESCRIPTIONS: ReadonlyMap<string, string> = new Map([

@@ -47,7 +47,8 @@ export async function readFull(reader: Reader, p: Uint8Array, options?: WaitOpti
   for (let filled = 0; filled < p.length;) {
     const count = await readPart(reader, p.subarray(filled), options);
     if (count === null) {
-      throw new UnexpectedEofError(`Cannot read: the stream ended after ${filled} of ${p.length} bytes`);
+      const message = `Cannot read: the stream ended after ${filled} of ${p.length} bytes`;
+      throw new UnexpectedEofError(message, p.length - filled);
     }
     filled += count;
   }
