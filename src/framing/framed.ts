@@ -1,33 +1,53 @@
 import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
-import { ClosedError, UnexpectedEofError } from "../net/errors.ts";
+import { ClosedError } from "../net/errors.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import type { Codec } from "./codec.ts";
+import { FramedReceived } from "./framed_received.ts";
+
+/** What a {@linkcode Framed} needs of a connection. */
+export type FramedConn = Pick<
+  Conn,
+  | "remoteAddr"
+  | "readChunk"
+  | "write"
+  | "close"
+  | "closeNow"
+  | "setDeadline"
+  | "setReadDeadline"
+  | "setWriteDeadline"
+>;
 
 /**
  * A connection that carries items instead of bytes. tokio: `Framed`.
  *
+ * ```ts ignore
+ * const lines = new Framed(await dial("tcp", "127.0.0.1:7"), new LinesCodec());
+ * await lines.write("hello");
+ * console.log(await lines.read());
+ * ```
+ *
  * The connection belongs to it: it is closed with it, and nobody else reads from it. Calls may be made at the same time
  * from anywhere; reads are served in order of calling, items leave in order of calling.
  */
-export class Framed<In, Out = In> implements AsyncIterable<In>, AsyncDisposable {
+export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncIterable<In>, AsyncDisposable {
   /** The connection below, for its addresses, its options and `closeWrite`. */
-  readonly conn: Conn;
+  readonly conn: C;
   /** What turns bytes into items and back. */
   readonly codec: Codec<In, Out>;
-  readonly #received = new ByteBuffer();
+  readonly #received: FramedReceived<In>;
   /** Reads that wait for the one that reads from the connection. */
   readonly #turns = new WaitQueue<void>();
   /** Some read is at the connection. */
   #reading = false;
-  #ended = false;
   #closed = false;
 
   /** A codec knows how far it is in its stream, so each connection has one of its own. */
-  constructor(conn: Conn, codec: Codec<In, Out>) {
+  constructor(conn: C, codec: Codec<In, Out>) {
     this.conn = conn;
     this.codec = codec;
+    this.#received = new FramedReceived(codec);
   }
 
   // ── Reading ──
@@ -36,9 +56,10 @@ export class Framed<In, Out = In> implements AsyncIterable<In>, AsyncDisposable 
    * Resolves to the next item, or to `null` at the end of the stream. A read that expires or is aborted loses nothing.
    * An item that has come already is read whatever the deadline says: deadlines are for waiting.
    *
-   * @throws {FrameError} when the codec refuses what comes. If it is about one item (`FrameFormatError`), the next read
-   * goes on behind that; if not, later reads fail the same way
-   * @throws {UnexpectedEofError} when the stream ends within an item
+   * @throws {FrameError} when the codec refuses what comes; its `offset` is where in the stream. If it is about one item
+   * (`FrameFormatError`), the next read goes on behind that; if not, later reads fail the same way
+   * @throws {UnexpectedEofError} when the stream ends within an item; its `missing` says how many bytes of it did not
+   * come, where that is known
    * @throws {DeadlineExceededError} when the read deadline passes first
    * @throws {ClosedError} after `close`
    */
@@ -86,9 +107,7 @@ export class Framed<In, Out = In> implements AsyncIterable<In>, AsyncDisposable 
         const ready = this.#takeReady(options);
         if (ready !== undefined) return ready;
         this.#received.compact();
-        const chunk = await this.conn.readChunk(options);
-        if (chunk === null) this.#ended = true;
-        else this.#received.append(chunk);
+        this.#received.add(await this.conn.readChunk(options));
       }
     } finally {
       // Who comes next has its turn from here on, so nobody gets in between.
@@ -101,19 +120,7 @@ export class Framed<In, Out = In> implements AsyncIterable<In>, AsyncDisposable 
   #takeReady(options?: WaitOptions): In | null | undefined {
     if (this.#closed) throw new ClosedError("read", this.conn.remoteAddr.network, this.conn.remoteAddr);
     options?.signal?.throwIfAborted();
-    const item = this.codec.decode(this.#received);
-    if (item !== undefined || !this.#ended) return item;
-    return this.#takeLast();
-  }
-
-  #takeLast(): In | null {
-    const received = this.#received;
-    const item = received.length > 0 ? this.codec.decodeEof?.(received) : undefined;
-    if (item !== undefined) return item;
-    if (received.length === 0) return null;
-    throw new UnexpectedEofError(
-      `Cannot read an item: the stream ended within it, after ${received.length} bytes`,
-    );
+    return this.#received.take();
   }
 
   // ── Writing ──
@@ -169,7 +176,7 @@ export class Framed<In, Out = In> implements AsyncIterable<In>, AsyncDisposable 
 
   #drop(): void {
     this.#closed = true;
-    this.#received.skip(this.#received.length);
+    this.#received.drop();
   }
 
   /** Closes as {@linkcode Framed.close} does. */

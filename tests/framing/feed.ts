@@ -66,7 +66,6 @@ export class Feeder<T> {
 
   #drain(next: () => T | undefined): void {
     for (;;) {
-      const position = this.src.position;
       try {
         const item = next();
         if (item === undefined) return;
@@ -74,7 +73,8 @@ export class Feeder<T> {
       } catch (error) {
         if (!(error instanceof FrameError)) throw error;
         this.outcomes.push(error);
-        if (this.src.position === position) {
+        // The bad item is still there.
+        if (this.src.position === error.offset) {
           this.stuck = true;
           return;
         }

@@ -4,6 +4,7 @@ import { dial, listen, pipe } from "../../mod.ts";
 import type { ByteBuffer } from "../../src/bytes/byte_buffer.ts";
 import type { Codec } from "../../src/framing/codec.ts";
 import { Framed } from "../../src/framing/framed.ts";
+import { LengthDelimitedCodec } from "../../src/framing/length_delimited.ts";
 import { JsonLinesCodec } from "../../src/framing/json_lines.ts";
 import { LinesCodec } from "../../src/framing/lines.ts";
 import type { Conn } from "../../src/net/conn.ts";
@@ -185,13 +186,31 @@ for (const [name, makePair] of [["pipe", pipePair], ["tcp", tcpPair]] as const) 
         for (let i = 0; i < 2; i++) {
           await assert.rejects(values.read(), (error) => {
             assert.ok(error instanceof UnexpectedEofError);
-            assert.equal(error.message, "Cannot read an item: the stream ended within it, after 5 bytes");
+            assert.equal(
+              error.message,
+              "Cannot read the item at byte 8: the stream ended after 5 bytes of it",
+            );
+            assert.equal(error.missing, null);
             return true;
           });
         }
         await stop();
       },
     );
+
+    it("the error for a truncated item says how many bytes are missing, where that is known", limit, async () => {
+      const { a, b, stop } = await makePair();
+      const frames = new Framed(a, new LengthDelimitedCodec({ lengthFieldLength: 2 }));
+      await b.write(Uint8Array.of(0, 1, 7, 0, 5, 1, 2));
+      await b.closeWrite();
+      assert.deepEqual(await frames.read(), Uint8Array.of(7));
+      await assert.rejects(frames.read(), {
+        name: "UnexpectedEofError",
+        message: "Cannot read the item at byte 3: the stream ended after 4 bytes of it, 3 are missing",
+        missing: 3,
+      });
+      await stop();
+    });
 
     it("a bad item fails its read, and the next read goes on", limit, async () => {
       const { a, b, stop } = await makePair();

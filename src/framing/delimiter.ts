@@ -1,0 +1,137 @@
+import type { ByteBuffer } from "../bytes/byte_buffer.ts";
+import { appendBytes } from "./append.ts";
+import { checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
+import { DelimiterSearch } from "./delimiter_search.ts";
+import { encodeUtf8 } from "./utf8_text.ts";
+
+/** The longest item that is taken when nobody says otherwise, bytes. */
+const DEFAULT_MAX_LENGTH = 65536;
+
+/** Bytes, or a text for its UTF-8. */
+export type Delimiter = Uint8Array | string;
+
+/** Options of a {@linkcode DelimiterCodec}. */
+export interface DelimiterOptions {
+  /** The longest item, in bytes without its delimiter. Default: 64 KiB. */
+  maxLength?: number;
+  /**
+   * What bytes are that the stream ends in without a delimiter: `"truncated"` (default), which fails, or `"item"`, the
+   * last one, as in tokio.
+   */
+  atEnd?: "truncated" | "item";
+}
+
+/**
+ * Bytes with a delimiter behind each item. tokio: `AnyDelimiterCodec`.
+ *
+ * Of several delimiters the one counts that starts first, of those that start together the longest: with `"\r"` and
+ * `"\r\n"`, a CR LF is one delimiter, and after a CR the next byte is waited for. Items are read as views of what came.
+ *
+ * ```ts ignore
+ * const nulTerminated = new Framed(conn, new DelimiterCodec("\0"));
+ * ```
+ */
+export class DelimiterCodec implements Codec<Uint8Array> {
+  readonly #maxLength: number;
+  readonly #lastIsItem: boolean;
+  readonly #written: Uint8Array;
+  readonly #reading: DelimiterSearch;
+  readonly #writing: DelimiterSearch;
+  /** The stream that is searched, and where in it the search started. */
+  #src: ByteBuffer | null = null;
+  #start = 0;
+
+  /**
+   * Makes one.
+   *
+   * @param delimiters one or several, 4096 bytes together at the most. The first is written, if it is not how another
+   *   one starts
+   * @param options limits; see {@linkcode DelimiterOptions}
+   * @throws {TypeError} when there is no delimiter, or an empty one
+   */
+  constructor(delimiters: Delimiter | readonly Delimiter[], options: DelimiterOptions = {}) {
+    const all = listOf(delimiters);
+    const { atEnd = "truncated" } = options;
+    if (atEnd !== "truncated" && atEnd !== "item") {
+      throw new TypeError(`Cannot make the codec: atEnd is ${atEnd}, not "truncated" or "item"`);
+    }
+    this.#maxLength = checkLimit("maxLength", options.maxLength ?? DEFAULT_MAX_LENGTH);
+    this.#lastIsItem = atEnd === "item";
+    this.#written = all.find((one) => !all.some((other) => isProperStart(one, other)))!;
+    this.#reading = new DelimiterSearch(all);
+    this.#writing = new DelimiterSearch(all);
+  }
+
+  /**
+   * Removes the next item and its delimiter from `src`; `undefined` when the delimiter has not come.
+   *
+   * @throws {FrameTooLongError} when an item is longer than `maxLength`, as soon as so many bytes have come; for good
+   */
+  decode(src: ByteBuffer): Uint8Array | undefined {
+    if (src !== this.#src || src.position !== this.#start) this.#restart(src);
+    const found = this.#reading.search(src);
+    this.#check(this.#reading.length, src.position);
+    return found ? this.#take(src, this.#reading.start, this.#reading.end) : undefined;
+  }
+
+  /** The last item: one whose delimiter might have gone on, or one without a delimiter if `atEnd` says so. */
+  decodeEof(src: ByteBuffer): Uint8Array | undefined {
+    const item = this.decode(src);
+    if (item !== undefined || src.length === 0) return item;
+    const { start, end } = this.#reading;
+    if (start < 0 && !this.#lastIsItem) return undefined;
+    const [length, size] = start < 0 ? [src.length, src.length] : [start, end];
+    this.#check(length, src.position);
+    return this.#take(src, length, size);
+  }
+
+  /**
+   * Appends the item and a delimiter.
+   *
+   * @throws {FrameTooLongError} when it is longer than `maxLength`
+   * @throws {FrameFormatError} when it could not be read as one item, because it holds a delimiter, or ends with the start
+   *   of one that what follows completes
+   */
+  encode(item: Uint8Array, dst: ByteBuffer): void {
+    if (item.length > this.#maxLength) throw new FrameTooLongError("item", this.#maxLength, null);
+    const search = this.#writing;
+    search.reset();
+    const ends = search.searchBytes(item) || search.searchBytes(this.#written);
+    if (!ends || search.start !== item.length) {
+      throw new FrameFormatError("item", "it holds a delimiter, or a part of one at its end", null);
+    }
+    appendBytes(item, dst);
+    appendBytes(this.#written, dst);
+  }
+
+  #take(src: ByteBuffer, length: number, size: number): Uint8Array {
+    const item = src.view(length);
+    src.skip(size);
+    this.#restart(src);
+    return item;
+  }
+
+  #check(length: number, offset: number): void {
+    if (length > this.#maxLength) throw new FrameTooLongError("item", this.#maxLength, offset);
+  }
+
+  #restart(src: ByteBuffer): void {
+    this.#src = src;
+    this.#start = src.position;
+    this.#reading.reset();
+  }
+}
+
+function listOf(delimiters: Delimiter | readonly Delimiter[]): Uint8Array[] {
+  const list = typeof delimiters === "string" || delimiters instanceof Uint8Array ? [delimiters] : delimiters;
+  const all = list.map((one) => typeof one === "string" ? encodeUtf8(one) : one.slice());
+  if (all.length === 0 || all.some((one) => one.length === 0)) {
+    throw new TypeError("Cannot make the codec: there is no delimiter, or an empty one");
+  }
+  return all;
+}
+
+/** Whether `other` starts with `one` and goes on. */
+function isProperStart(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length < other.length && one.every((byte, i) => byte === other[i]);
+}
