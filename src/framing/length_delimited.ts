@@ -87,7 +87,7 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
   /** How much of a truncated frame is missing; nobody knows before its length is there. */
   missing(src: ByteBuffer): number | undefined {
     const extent = this.#extent(src, src.position);
-    return extent === undefined ? undefined : extent.header + extent.payload - src.length;
+    return extent === undefined ? undefined : extent.payload - (src.length - extent.header);
   }
 
   /**

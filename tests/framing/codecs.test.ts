@@ -66,7 +66,9 @@ const kinds: Kind[] = [
   {
     name: "DelimiterCodec of several",
     make: () => new DelimiterCodec(["--", "-->", "\r\n"], { maxLength: MAX, atEnd: "item" }),
-    item: bytes({ maxLength: MAX }).map((item) => item.map((byte) => byte === 0x2d || byte === 13 ? 1 : byte)),
+    item: bytes({ maxLength: MAX }).map((item) =>
+      item.map((byte) => byte === 0x2d || byte === 13 ? 1 : byte)
+    ),
     noise: ["-", "--", ">", "\r", "\n", "ab"],
     held: MAX + 3,
   },
@@ -316,7 +318,10 @@ describe("what an attacker sends", { timeout: 60_000 }, () => {
 
   it("a megabyte byte by byte takes linear time", () => {
     const limit = { maxLength: 1 << 21 };
-    const text = JSON.stringify({ text: "x\\".repeat(1 << 18), list: Array.from({ length: 1e5 }, (_, i) => i) });
+    const text = JSON.stringify({
+      text: "x\\".repeat(1 << 18),
+      list: Array.from({ length: 1e5 }, (_, i) => i),
+    });
     const bytes = bytesOf(text);
     const frame = encodeAll(new LengthDelimitedCodec(limit), [bytes]);
     const cases: [Codec<unknown>, Uint8Array, unknown][] = [

@@ -198,19 +198,23 @@ for (const [name, makePair] of [["pipe", pipePair], ["tcp", tcpPair]] as const) 
       },
     );
 
-    it("the error for a truncated item says how many bytes are missing, where that is known", limit, async () => {
-      const { a, b, stop } = await makePair();
-      const frames = new Framed(a, new LengthDelimitedCodec({ lengthFieldLength: 2 }));
-      await b.write(Uint8Array.of(0, 1, 7, 0, 5, 1, 2));
-      await b.closeWrite();
-      assert.deepEqual(await frames.read(), Uint8Array.of(7));
-      await assert.rejects(frames.read(), {
-        name: "UnexpectedEofError",
-        message: "Cannot read the item at byte 3: the stream ended after 4 bytes of it, 3 are missing",
-        missing: 3,
-      });
-      await stop();
-    });
+    it(
+      "the error for a truncated item says how many bytes are missing, where that is known",
+      limit,
+      async () => {
+        const { a, b, stop } = await makePair();
+        const frames = new Framed(a, new LengthDelimitedCodec({ lengthFieldLength: 2 }));
+        await b.write(Uint8Array.of(0, 1, 7, 0, 5, 1, 2));
+        await b.closeWrite();
+        assert.deepEqual(await frames.read(), Uint8Array.of(7));
+        await assert.rejects(frames.read(), {
+          name: "UnexpectedEofError",
+          message: "Cannot read the item at byte 3: the stream ended after 4 bytes of it, 3 are missing",
+          missing: 3,
+        });
+        await stop();
+      },
+    );
 
     it("a bad item fails its read, and the next read goes on", limit, async () => {
       const { a, b, stop } = await makePair();
