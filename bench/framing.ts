@@ -68,14 +68,19 @@ const framed = (make: () => Codec<unknown>): Contestant => async (chunks) => {
   return count;
 };
 
+const nodeStreamIterated = (make: () => Transform): Contestant => async (chunks) => {
+  let count = 0;
+  for await (const _ of nodeStreamOf(chunks).pipe(make())) count++;
+  return count;
+};
+
 const decoderStream = (make: () => Codec<unknown>): Contestant => (chunks) =>
   countOf(streamOf(chunks).pipeThrough(new DecoderStream(make())));
 
 const nodeStream = (make: () => Transform): Contestant => (chunks) =>
   new Promise((resolve, reject) => {
     let count = 0;
-    Readable.from(chunks.map((chunk) => Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)))
-      .pipe(make())
+    nodeStreamOf(chunks).pipe(make())
       .on("data", () => count++)
       .on("end", () => resolve(count))
       .on("error", reject);
@@ -83,7 +88,9 @@ const nodeStream = (make: () => Transform): Contestant => (chunks) =>
 
 const textStream = (make: () => TransformStream<string, string>): Contestant => (chunks) =>
   countOf(
-    streamOf(chunks).pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).pipeThrough(make()),
+    streamOf(chunks).pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).pipeThrough(
+      make(),
+    ),
   );
 
 /** A connection that has it all already. */
@@ -92,6 +99,10 @@ function connOf(chunks: readonly Uint8Array[]): FramedConn {
   return {
     readChunk: () => Promise.resolve(chunks[next++] ?? null),
   } as Partial<FramedConn> as FramedConn;
+}
+
+function nodeStreamOf(chunks: readonly Uint8Array[]): Readable {
+  return Readable.from(chunks.map((chunk) => Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length)));
 }
 
 function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
@@ -152,7 +163,9 @@ async function compare(
     }
   }
   console.log(title);
-  const medians = [...times].map(([name, all]) => [name, all.toSorted((a, b) => a - b)[ROUNDS >> 1]!] as const);
+  const medians = [...times].map(([name, all]) =>
+    [name, all.toSorted((a, b) => a - b)[ROUNDS >> 1]!] as const
+  );
   for (const [name, time] of medians) {
     const rate = (ITEMS / time / 1000).toFixed(2).padStart(8);
     console.log(`${rate} M/s  ${(medians[0]![1] / time).toFixed(2).padStart(5)}  ${name}`);
@@ -161,19 +174,27 @@ async function compare(
 
 const [stdName, stdStream] = await lineStream();
 
-await compare("lines", chunksOf(new LinesCodec(), lines), {
-  "Framed, LinesCodec": framed(() => new LinesCodec()),
-  "LinesCodec alone": codecAlone(() => new LinesCodec()),
-  "split2": nodeStream(split2),
+const wire = chunksOf(new LinesCodec(), lines);
+await compare("lines, as they are parsed", wire, {
+  "LinesCodec": codecAlone(() => new LinesCodec()),
+  "split2, data events": nodeStream(split2),
 });
-await compare("lines, web streams", chunksOf(new LinesCodec(), lines), {
+await compare("lines, for await", wire, {
+  "Framed, LinesCodec": framed(() => new LinesCodec()),
+  "split2": nodeStreamIterated(split2),
+});
+await compare("lines, web streams", wire, {
   "DecoderStream, LinesCodec": decoderStream(() => new LinesCodec()),
   [stdName]: textStream(stdStream),
 });
-await compare("JSON lines", chunksOf(new JsonLinesCodec(), values), {
+const jsonWire = chunksOf(new JsonLinesCodec(), values);
+await compare("JSON lines, as they are parsed", jsonWire, {
+  "JsonLinesCodec": codecAlone(() => new JsonLinesCodec()),
+  "ndjson, data events": nodeStream(() => ndjson.parse()),
+});
+await compare("JSON lines, for await", jsonWire, {
   "Framed, JsonLinesCodec": framed(() => new JsonLinesCodec()),
-  "JsonLinesCodec alone": codecAlone(() => new JsonLinesCodec()),
-  "ndjson": nodeStream(() => ndjson.parse()),
+  "ndjson": nodeStreamIterated(() => ndjson.parse()),
 });
 const bytes = lines.map((line) => new TextEncoder().encode(line));
 await compare("the others", chunksOf(new JsonTextsCodec(), values), {

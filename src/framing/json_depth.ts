@@ -1,7 +1,8 @@
 /** Whether arrays and objects lie more than `max` deep in each other in the JSON `text`. Needs no stack. */
 export function isDeeperThan(max: number, text: string): boolean {
-  // Nothing is deeper than it has brackets, and to find a few costs a tenth of looking at every character.
-  return text.length > max && hasMoreBrackets(max, text) && nestsDeeper(max, text);
+  // Nothing is deeper than it has brackets to open and to close, and to find a few costs a tenth of looking at every
+  // character. What is too short, and only opens them, is no JSON.
+  return text.length > 2 * max + 1 && hasMoreBrackets(max, text) && nestsDeeper(max, text);
 }
 
 function hasMoreBrackets(max: number, text: string): boolean {

@@ -2,7 +2,7 @@ import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { appendText } from "./append.ts";
 import { checkLimit, type Codec } from "./codec.ts";
 import { DEFAULT_MAX_DEPTH, isJson, parseJson, stringifyJson } from "./json_text.ts";
-import { LineReader } from "./line_reader.ts";
+import { LineReader, PASSING_RUN } from "./line_reader.ts";
 import { DEFAULT_MAX_LINE, type LinesOptions } from "./lines.ts";
 
 /** Options of a {@linkcode JsonLinesCodec}. */
@@ -31,7 +31,7 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
   constructor(options: JsonLinesOptions = {}) {
     this.#maxLength = checkLimit("maxLength", options.maxLength ?? DEFAULT_MAX_LINE);
     this.#maxDepth = checkLimit("maxDepth", options.maxDepth ?? DEFAULT_MAX_DEPTH);
-    this.#lines = new LineReader(this.#maxLength, options.onTooLong ?? "error");
+    this.#lines = new LineReader(this.#maxLength, options.onTooLong ?? "error", PASSING_RUN);
   }
 
   /**

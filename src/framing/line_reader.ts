@@ -10,7 +10,10 @@ const CR = 0x0d;
  * Bytes that are decoded at once when they hold several lines, which is three to ten times as fast as line by line. Not
  * more, because a line that the application keeps may keep its whole run alive.
  */
-const RUN = 4096;
+export const KEPT_RUN = 4096;
+
+/** The same where nobody keeps the lines: most of what a connection reads at once. */
+export const PASSING_RUN = 65536;
 
 /** What happens when a line is too long; see `LinesOptions`. */
 export type TooLongPolicy = "error" | "skip";
@@ -19,6 +22,7 @@ export type TooLongPolicy = "error" | "skip";
 export class LineReader {
   readonly #maxLength: number;
   readonly #onTooLong: TooLongPolicy;
+  readonly #runSize: number;
   /** The stream that what follows is about; positions are the stream's. */
   #src: ByteBuffer | null = null;
   #lineStart = 0;
@@ -37,12 +41,13 @@ export class LineReader {
   /** Up to here no run is tried again, because some line is not UTF-8. */
   #noRunBefore = 0;
 
-  constructor(maxLength: number, onTooLong: TooLongPolicy) {
+  constructor(maxLength: number, onTooLong: TooLongPolicy, runSize: number) {
     if (onTooLong !== "error" && onTooLong !== "skip") {
       throw new TypeError(`Cannot make the codec: onTooLong is ${onTooLong}, not "error" or "skip"`);
     }
     this.#maxLength = maxLength;
     this.#onTooLong = onTooLong;
+    this.#runSize = runSize;
   }
 
   /** Where in the stream the line starts that `next` returned last. */
@@ -120,8 +125,10 @@ export class LineReader {
 
   /** Decodes several lines at once, if there are several in one piece; the first ends at `newline`. */
   #startRun(src: ByteBuffer, newline: number): boolean {
-    if (newline >= RUN || newline + 1 === src.length || src.position < this.#noRunBefore) return false;
-    const bytes = src.head(RUN);
+    if (newline >= this.#runSize || newline + 1 === src.length || src.position < this.#noRunBefore) {
+      return false;
+    }
+    const bytes = src.head(this.#runSize);
     const size = bytes.lastIndexOf(LF) + 1;
     if (size <= newline + 1) return false;
     const text = decodeUtf8(bytes.subarray(0, size));

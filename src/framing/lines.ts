@@ -1,7 +1,7 @@
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { appendText } from "./append.ts";
 import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
-import { LineReader, type TooLongPolicy } from "./line_reader.ts";
+import { KEPT_RUN, LineReader, type TooLongPolicy } from "./line_reader.ts";
 
 /** The longest line that is taken when nobody says otherwise, bytes. */
 export const DEFAULT_MAX_LINE = 65536;
@@ -35,7 +35,7 @@ export class LinesCodec implements Codec<string> {
    */
   constructor(options: LinesOptions = {}) {
     this.#maxLength = checkLimit("maxLength", options.maxLength ?? DEFAULT_MAX_LINE);
-    this.#lines = new LineReader(this.#maxLength, options.onTooLong ?? "error");
+    this.#lines = new LineReader(this.#maxLength, options.onTooLong ?? "error", KEPT_RUN);
   }
 
   /**
