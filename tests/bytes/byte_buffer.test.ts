@@ -282,3 +282,43 @@ describe("any sequence of calls", () => {
     );
   });
 });
+
+describe("pieceAt", () => {
+  it("gives all bytes from any offset on, piece after piece, as views", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 12 }),
+        fc.nat(200),
+        fc.nat(),
+        (sizes, skipped, start) => {
+          const whole = Uint8Array.from(
+            { length: sizes.reduce((sum, size) => sum + size, 0) },
+            (_, i) => i % 251,
+          );
+          const buffer = new ByteBuffer();
+          let at = 0;
+          for (const size of sizes) buffer.append(whole.slice(at, at += size));
+          skipped = Math.min(skipped, whole.length);
+          buffer.skip(skipped);
+          const seen: number[] = [];
+          const from = start % (buffer.length + 1);
+          for (let offset = from; offset < buffer.length;) {
+            const piece = buffer.pieceAt(offset);
+            assert.ok(piece.length > 0);
+            seen.push(...piece);
+            offset += piece.length;
+          }
+          assert.deepEqual(Uint8Array.from(seen), whole.slice(skipped + from));
+        },
+      ),
+      bounded,
+    );
+  });
+
+  it("is empty at the end, and knows no bytes beyond", () => {
+    const buffer = filled("ab");
+    assert.equal(buffer.pieceAt(2).length, 0);
+    assert.equal(new ByteBuffer().pieceAt(0).length, 0);
+    for (const offset of [-1, 3, NaN]) assert.throws(() => buffer.pieceAt(offset), RangeError);
+  });
+});

@@ -53,7 +53,11 @@ describe("readFull", () => {
     assertBytes(p, pattern(0, 20));
     await readFull(reader, p);
     assertBytes(p, pattern(20, 40));
-    await assert.rejects(readFull(reader, p), UnexpectedEofError);
+    await assert.rejects(readFull(reader, p), (error) => {
+      assert.ok(error instanceof UnexpectedEofError);
+      assert.ok(error.missing !== null && error.missing > 0);
+      return true;
+    });
     await readFull(reader, new Uint8Array(0));
   });
 });
