@@ -57,7 +57,7 @@ export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {
    */
   decode(src: ByteBuffer): In | undefined {
     if (src !== this.#src || src.position !== this.#start) this.#restart(src);
-    if (this.#scanned === 0) this.#skipWhiteSpace(src);
+    this.#skipWhiteSpace(src);
     this.#scan(src);
     const { ended, fault } = this.#scanner;
     if (this.#scanned > this.#maxLength) throw new FrameTooLongError("text", this.#maxLength, src.position);
@@ -84,7 +84,7 @@ export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {
     appendText("text", text, endsItself ? "" : "\n", dst, this.#maxLength);
   }
 
-  /** White space goes at once, however much there is. */
+  /** White space in front of a text goes at once, however much there is. */
   #skipWhiteSpace(src: ByteBuffer): void {
     while (src.length > 0) {
       const piece = src.pieceAt(0);

@@ -19,7 +19,7 @@ function decodes(
   wire: string,
   expected: string[],
   left: number | null = 0,
-  options?: DelimiterOptions,
+  options: DelimiterOptions = {},
 ): void {
   decodeEachWay(() => new DelimiterCodec(delimiters, options), bytesOf(wire), (decoded, name) => {
     assert.deepEqual(shown(decoded.items), expected, name);
@@ -85,6 +85,8 @@ describe("maxLength", () => {
     decodes("||", "1234||12345||1||", ["1234", tooLong(4, 6)], null, { maxLength: 4 });
     decodes("||", "1234|", [], 5, { maxLength: 4 });
     decodes("||", "1234|5||", [tooLong(4, 0)], null, { maxLength: 4 });
+    // An earlier delimiter may come yet.
+    decodes(["c", "abcd"], "abcdx", [""], 1, { maxLength: 1 });
   });
 
   it("holds for the last item too", () => {

@@ -54,11 +54,11 @@ describe("DecoderStream", () => {
   it("gives what is in front of a bad item, then fails on both sides", limit, async () => {
     const { readable, writable } = new DecoderStream(new JsonLinesCodec());
     const writer = writable.getWriter();
-    const writing = Promise.allSettled([writer.write(bytesOf("1\n2\nno\n3\n")), writer.closed]);
+    const writing = Promise.allSettled([writer.write(bytesOf("1\n2\n3\n4\n5\n6\nno\n7\n")), writer.closed]);
     const { items, error } = await readAll(readable);
-    assert.deepEqual(items, [1, 2]);
+    assert.deepEqual(items, [1, 2, 3, 4, 5, 6]);
     assert.ok(error instanceof Error);
-    assert.equal(error.message, "Cannot decode the line at byte 4: it is no JSON");
+    assert.equal(error.message, "Cannot decode the line at byte 12: it is no JSON");
     assert.equal((await writing)[1].status, "rejected");
     await assert.rejects(writer.write(bytesOf("4\n")));
   });

@@ -20,7 +20,7 @@ function decodes(
   wire: string | Uint8Array,
   expected: unknown[],
   left: number | null = 0,
-  options?: JsonTextsOptions,
+  options: JsonTextsOptions = {},
 ): void {
   const bytes = typeof wire === "string" ? bytesOf(wire) : wire;
   decodeEachWay(() => new JsonTextsCodec(options), bytes, (decoded, name) => {
@@ -117,12 +117,16 @@ describe("decode", () => {
     const codec = new JsonTextsCodec();
     const [one, two] = [new ByteBuffer(), new ByteBuffer()];
     one.append(bytesOf('[{"a'));
-    two.append(bytesOf("{}"));
     assert.equal(codec.decode(one), undefined);
+    one.skip(1);
+    one.append(bytesOf('":1}[{"b'));
+    assert.deepEqual(codec.decode(one), { a: 1 });
+    assert.equal(codec.decode(one), undefined);
+    two.append(bytesOf("{}"));
     assert.deepEqual(codec.decode(two), {});
     one.skip(1);
     one.append(bytesOf('":1}'));
-    assert.deepEqual(codec.decode(one), { a: 1 });
+    assert.deepEqual(codec.decode(one), { b: 1 });
   });
 });
 

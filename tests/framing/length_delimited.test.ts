@@ -58,6 +58,10 @@ describe("the header", () => {
     const options: LengthDelimitedOptions = { lengthFieldLength: 2, lengthFieldOffset: 2 };
     decodes([9, 9, 0, 1, 5, 8, 8, 0, 0], [[5], []], options);
     encodes([[5], []], [0, 0, 0, 1, 5, 0, 0, 0, 0], options);
+    const dst = new ByteBuffer();
+    dst.reserve(8).fill(9);
+    new LengthDelimitedCodec(options).encode(Uint8Array.of(5), dst);
+    assert.deepEqual([...dst.take(dst.length)], [0, 0, 0, 1, 5]);
   });
 
   it("counts more or less than the payload", () => {

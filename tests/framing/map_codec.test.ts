@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ByteBuffer } from "../../src/bytes/byte_buffer.ts";
-import { FrameError, FrameFormatError } from "../../src/framing/codec.ts";
+import { FrameError, type FrameFormatError } from "../../src/framing/codec.ts";
 import { FixedLengthCodec } from "../../src/framing/fixed_length.ts";
 import { LinesCodec } from "../../src/framing/lines.ts";
 import { mapCodec } from "../../src/framing/map_codec.ts";
