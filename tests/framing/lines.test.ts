@@ -111,6 +111,10 @@ describe("what is not UTF-8", () => {
     });
   }
 
+  it("is not a U+FFFD that the peer sent", () => {
+    decodes(Uint8Array.of(0xef, 0xbf, 0xbd, 10, 0xef, 0xbf, 10, 0x61, 10), ["\ufffd", notUtf8(4), "a"]);
+  });
+
   it("fails once for each line", () => {
     decodes(Uint8Array.of(0xff, 10, 0xfe, 10, 0x61, 10), [notUtf8(0), notUtf8(2), "a"]);
   });
