@@ -5,14 +5,25 @@ export function isDeeperThan(max: number, text: string): boolean {
   return text.length > 2 * max + 1 && hasMoreBrackets(max, text) && nestsDeeper(max, text);
 }
 
+/** Whether more than `max` brackets open, not counting those so near the end that as many cannot be closed behind them. */
 function hasMoreBrackets(max: number, text: string): boolean {
+  const end = text.length - max - 1;
+  // Most texts start with a bracket; to see it here saves a search.
+  const first = text.charCodeAt(0);
+  const start = first === 0x7b || first === 0x5b ? 1 : 0;
+  const braces = countUpTo(max - start, text, "{", start, end);
+  return start + braces + countUpTo(max - start - braces, text, "[", start, end) > max;
+}
+
+/** How often `char` is found from `start` to `end`; counting stops above `max`. */
+function countUpTo(max: number, text: string, char: string, start: number, end: number): number {
   let count = 0;
-  for (const bracket of ["{", "["]) {
-    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
-      if (++count > max) return true;
-    }
-  }
-  return false;
+  for (
+    let at = text.indexOf(char, start);
+    at >= 0 && at < end && count <= max;
+    at = text.indexOf(char, at + 1)
+  ) count++;
+  return count;
 }
 
 /** What is no JSON may be misread from the place on where a parser stops; up to there it is not. */

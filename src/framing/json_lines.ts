@@ -17,6 +17,10 @@ export interface JsonLinesOptions extends LinesOptions {
  * A line that is no JSON, or too deep, fails with a {@linkcode FrameFormatError}, and reading can go on with the next one.
  * What is read is what the peer sent, whatever `In` says: check it. A key `__proto__` becomes a property like any other.
  * A line `null` is refused both ways, since `null` is how the end of a stream is read.
+ *
+ * ```ts ignore
+ * await new Framed(conn, new JsonLinesCodec()).write({ level: "info", text: "ready" });
+ * ```
  */
 export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
   readonly #maxLength: number;

@@ -23,6 +23,10 @@ export interface LinesOptions {
  *
  * A line ends with LF or CR LF, neither of which is part of it; the last one may end with the stream. A line that is not
  * UTF-8 fails with a {@linkcode FrameFormatError}, and reading can go on with the next one. Lines are written with LF.
+ *
+ * ```ts ignore
+ * for await (const line of new Framed(conn, new LinesCodec({ onTooLong: "skip" }))) console.log(line);
+ * ```
  */
 export class LinesCodec implements Codec<string> {
   readonly #maxLength: number;
