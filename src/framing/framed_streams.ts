@@ -67,20 +67,22 @@ class ItemSource<T> {
   /** Gives what can be had without waiting, or closes; whether there was anything. */
   #give(controller: ReadableStreamDefaultController<T>): boolean {
     if (this.#error !== null) throw this.#error.reason;
-    for (let given = false;; given = true) {
-      try {
+    let given = false;
+    try {
+      for (;;) {
         const item = this.#received.take();
         if (item === undefined) return given;
+        given = true;
         if (item === null) {
           controller.close();
           return true;
         }
         controller.enqueue(item);
-      } catch (reason) {
-        if (!given) throw reason;
-        this.#error = { reason };
-        return true;
       }
+    } catch (reason) {
+      if (!given) throw reason;
+      this.#error = { reason };
+      return true;
     }
   }
 }
