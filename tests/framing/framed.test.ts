@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { dial, listen, pipe } from "../../mod.ts";
 import type { ByteBuffer } from "../../src/bytes/byte_buffer.ts";
 import type { Codec } from "../../src/framing/codec.ts";
-import { Framed } from "../../src/framing/framed.ts";
+import { Framed, type FramedConn } from "../../src/framing/framed.ts";
 import { LengthDelimitedCodec } from "../../src/framing/length_delimited.ts";
 import { JsonLinesCodec } from "../../src/framing/json_lines.ts";
 import { LinesCodec } from "../../src/framing/lines.ts";
@@ -313,6 +313,25 @@ describe("Framed", () => {
       { ...bounded, numRuns: 50 },
     );
   });
+
+  it(
+    "needs little of a connection, and writes many items in one write, with the caller's signal",
+    limit,
+    async () => {
+      const { signal } = new AbortController();
+      const writes: [string, AbortSignal | undefined][] = [];
+      const conn: Pick<FramedConn, "write"> = {
+        write: (p, options) => {
+          writes.push([new TextDecoder().decode(p), options?.signal]);
+          return Promise.resolve(p.length);
+        },
+      };
+      const lines = new Framed(conn as FramedConn, new LinesCodec());
+      await lines.writeMany(["a", "b", "c"], { signal });
+      await lines.write("d");
+      assert.deepEqual(writes, [["a\nb\nc\n", signal], ["d\n", undefined]]);
+    },
+  );
 
   it("makes one promise for an item that has come", limit, async () => {
     const [a, b] = pipe();
