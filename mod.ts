@@ -5,7 +5,7 @@
  */
 
 import { currentAdapter } from "./adapters/runtime.ts";
-import type { TcpAddr } from "./src/net/addr.ts";
+import type { TcpAddr, UdpAddr } from "./src/net/addr.ts";
 import type { Conn, Listener, TcpConn } from "./src/net/conn.ts";
 import {
   dialOn,
@@ -22,8 +22,22 @@ import {
   upgradeTlsOn,
   type UpgradeTlsOptions,
 } from "./src/net/dial_tls.ts";
+import {
+  dialUdpOn,
+  type DialUdpOptions,
+  listenPacketOn,
+  type ListenPacketOptions,
+} from "./src/net/dial_udp.ts";
+import type { PacketConn, UdpConn } from "./src/net/packet_conn.ts";
 import { pipeOn } from "./src/net/pipe.ts";
-import { type ResolveOptions, resolveTcpAddrOn, type TcpNetwork } from "./src/net/resolve.ts";
+import {
+  isPacketNetwork,
+  type PacketNetwork,
+  type ResolveOptions,
+  resolveTcpAddrOn,
+  resolveUdpAddrOn,
+  type TcpNetwork,
+} from "./src/net/resolve.ts";
 import { Runtime } from "./src/net/runtime.ts";
 import type { TlsConfig, TlsConn } from "./src/net/tls.ts";
 import { Hub as HubOn, type HubOptions } from "./src/hub/hub.ts";
@@ -38,15 +52,24 @@ const runtime = new Runtime(currentAdapter());
  * Connects to an address. Go: `net.Dial`. A name is looked up, and where it has several addresses whichever answers first
  * is taken, IPv6 and IPv4 in turns, a quarter of a second apart (RFC 8305).
  *
- * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, or `"unix"`
+ * By UDP nobody needs to be there: there is only an end to send from, which hears its one peer, over IPv4 if there is any.
+ *
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, `"unix"`, `"udp"`, `"udp4"` or `"udp6"`
  * @param address `host:port`; an empty host is this machine. For `"unix"` a path, or on Linux an abstract name `@name`
  * @throws {NetError} `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …; `EADDRNOTAVAIL` for a host of the other family. When
  *   several addresses fail, the code is the first one's, and the cause is an `AggregateError` of them all
  */
 export function dial(network: TcpNetwork, address: string, options?: DialOptions): Promise<TcpConn>;
-/** The same for any network. */
+/** By UDP: a socket with one peer. */
+export function dial(network: PacketNetwork, address: string, options?: DialUdpOptions): Promise<UdpConn>;
+/** The same for any network of streams. */
 export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn>;
-export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn> {
+export function dial(
+  network: StreamNetwork | PacketNetwork,
+  address: string,
+  options?: DialOptions & DialUdpOptions,
+): Promise<Conn | UdpConn> {
+  if (isPacketNetwork(network)) return dialUdpOn(runtime, network, address, options);
   return dialOn(runtime, network, address, options);
 }
 
@@ -69,6 +92,21 @@ export function listen(
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener>;
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener> {
   return listenOn(runtime, network, address, options);
+}
+
+/**
+ * Listens for datagrams. Go: `net.ListenPacket`.
+ *
+ * @param network `"udp"`, or `"udp4"` or `"udp6"` for one family of IP addresses
+ * @param address `host:port`; an empty host is every address of this machine, port 0 a free one
+ * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …; `ENOTSUP` for an option that the runtime does not have
+ */
+export function listenPacket(
+  network: PacketNetwork,
+  address: string,
+  options?: ListenPacketOptions,
+): Promise<PacketConn> {
+  return listenPacketOn(runtime, network, address, options);
 }
 
 /**
@@ -129,6 +167,21 @@ export function resolveTcpAddr(
   options?: ResolveOptions,
 ): Promise<TcpAddr> {
   return resolveTcpAddrOn(runtime, network, address, options);
+}
+
+/**
+ * Looks up the address of a UDP end, an IPv4 one if there is any. Go: `net.ResolveUDPAddr`.
+ *
+ * @param network `"udp"`, or `"udp4"` or `"udp6"` for one family of IP addresses
+ * @param address `host:port`; an empty host is every address of this machine
+ * @throws {NetError} `ENOTFOUND`; `EADDRNOTAVAIL` for a host of the other family
+ */
+export function resolveUdpAddr(
+  network: PacketNetwork,
+  address: string,
+  options?: ResolveOptions,
+): Promise<UdpAddr> {
+  return resolveUdpAddrOn(runtime, network, address, options);
 }
 
 /** Two ends of a connection in memory. Go: `net.Pipe`. */
@@ -254,7 +307,7 @@ export { ByteBuffer } from "./src/bytes/byte_buffer.ts";
 
 // ── Sockets ──
 
-export type { Addr, PipeAddr, TcpAddr, UnixAddr } from "./src/net/addr.ts";
+export type { Addr, PipeAddr, TcpAddr, UdpAddr, UnixAddr } from "./src/net/addr.ts";
 export { joinHostPort, splitHostPort } from "./src/net/addr.ts";
 export type { Conn, Listener, Reader, TcpConn, WaitOptions, Writer } from "./src/net/conn.ts";
 export type { Deadline } from "./src/net/deadline.ts";
@@ -267,7 +320,10 @@ export type {
   UpgradeTlsOptions,
 } from "./src/net/dial_tls.ts";
 export type { TlsCertificate, TlsConfig, TlsConn, TlsConnectionState, TlsRole } from "./src/net/tls.ts";
-export type { ResolveOptions, TcpNetwork } from "./src/net/resolve.ts";
+export type { DialUdpOptions, ListenPacketOptions } from "./src/net/dial_udp.ts";
+export type { Datagram, GroupOptions, Packet, PacketConn, UdpConn } from "./src/net/packet_conn.ts";
+export type { UdpOptions } from "./src/net/udp_options.ts";
+export type { PacketNetwork, ResolveOptions, TcpNetwork } from "./src/net/resolve.ts";
 export {
   ClosedError,
   DeadlineExceededError,

@@ -33,6 +33,7 @@ import { connectCause, listenCause } from "./bun_causes.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
+import { bindBun } from "./bun_datagram.ts";
 import { netError } from "./net_errors.ts";
 import { connectNode, listenNode, NodeSocket, openNode, tcpEnds as nodeEnds } from "./node_socket.ts";
 import { nodeTlsContext } from "./tls.ts";
@@ -92,6 +93,7 @@ export const bunAdapter: RuntimeAdapter = {
   lookup: lookUpHost,
   connect: connectSocket,
   listen: listenSocket,
+  bind: bindBun,
   tlsContext: nodeTlsContext,
   unixFiles,
   clock: systemClock,

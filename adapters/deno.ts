@@ -33,6 +33,7 @@ import type {
 } from "../src/net/stream_socket.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
+import { bindDeno } from "./deno_datagram.ts";
 import { netError } from "./net_errors.ts";
 import { connectNode, listenNode } from "./node_socket.ts";
 import { denoTls } from "./deno_tls.ts";
@@ -87,6 +88,7 @@ export const denoAdapter: RuntimeAdapter = {
   lookup: lookUpHost,
   connect: connectSocket,
   listen: listenSocket,
+  bind: bindDeno,
   tlsContext: (role, config) => nodeTlsContext(role, config, denoTls),
   unixFiles,
   clock: systemClock,

@@ -12,6 +12,7 @@ const CODES: ReadonlyMap<string, string> = new Map([
   ["EBADF", "EPIPE"],
   ["ECANCELED", "EPIPE"],
   ["ENOTCONN", "EPIPE"],
+  ["UNKNOWN", "EIO"],
 ]);
 
 /** Deno gives some errors a class and no code. */
@@ -22,6 +23,7 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ["ConnectionAborted", "ECONNABORTED"],
   ["ConnectionRefused", "ECONNREFUSED"],
   ["ConnectionReset", "ECONNRESET"],
+  ["NetworkUnreachable", "ENETUNREACH"],
   ["NotCapable", "EACCES"],
   ["NotFound", "ENOENT"],
   ["PermissionDenied", "EACCES"],
@@ -45,4 +47,26 @@ function codeOf(error: unknown): string {
   if (Array.isArray(errors) && errors.length > 0) return codeOf(errors[0]);
   if (message?.includes("failed to lookup address")) return "ENOTFOUND";
   return NAMES.get(name ?? "") ?? "EIO";
+}
+
+/** What a runtime cannot do with a UDP socket, and what to do instead. */
+export function notSupported(reason: string, addr: Addr): NetError {
+  return new NetError({ op: "set", network: "udp", addr, code: "ENOTSUP" }, `not supported: ${reason}`);
+}
+
+/** What the network tells of a datagram that was sent before. */
+const TOLD_LATER: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENONET",
+  "ENOPROTOOPT",
+  "EPROTO",
+]);
+
+/** Whether the error may be another datagram's than the one that was being sent. */
+export function isToldLater(error: unknown): boolean {
+  return TOLD_LATER.has(codeOf(error));
 }

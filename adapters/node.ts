@@ -2,6 +2,7 @@ import type { RuntimeAdapter } from "../src/net/runtime.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
+import { bindNode } from "./node_datagram.ts";
 import { connectNode, listenNode } from "./node_socket.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { unixFiles } from "./unix_files.ts";
@@ -13,6 +14,7 @@ export const nodeAdapter: RuntimeAdapter = {
   lookup: lookUpHost,
   connect: connectNode,
   listen: listenNode,
+  bind: (target, request) => bindNode(target, request),
   tlsContext: (role, config) => nodeTlsContext(role, config, { serverMissesEnd: true }),
   unixFiles,
   clock: systemClock,

@@ -12,6 +12,18 @@ export interface TcpAddr {
   toString(): string;
 }
 
+/** The end of a UDP socket. */
+export interface UdpAddr {
+  /** Always `"udp"`. */
+  readonly network: "udp";
+  /** An IP address. */
+  readonly hostname: string;
+  /** 1 to 65535. */
+  readonly port: number;
+  /** As `dial`, `listenPacket` and `writeTo` read it. */
+  toString(): string;
+}
+
 /** The end of a Unix domain socket. An unnamed one has an empty path, and an abstract name begins with `@`. */
 export interface UnixAddr {
   /** Always `"unix"`. */
@@ -31,14 +43,28 @@ export interface PipeAddr {
 }
 
 /** Where a connection or listener stands. `String(addr)` is what {@linkcode splitHostPort} reads. */
-export type Addr = TcpAddr | UnixAddr | PipeAddr;
+export type Addr = TcpAddr | UdpAddr | UnixAddr | PipeAddr;
 
 /** An IPv4 address as an IPv6 socket shows it. */
 const MAPPED_IPV4 = /^::ffff:\d+\.\d+\.\d+\.\d+$/i;
 
 /** Makes a {@linkcode TcpAddr}. IPv4 addresses that came mapped into IPv6 are shown as IPv4. */
 export function tcpAddr(hostname: string, port: number): TcpAddr {
-  return new SocketTcpAddr(MAPPED_IPV4.test(hostname) ? hostname.slice(7) : hostname, port);
+  return new SocketTcpAddr(unmapped(hostname), port);
+}
+
+/** Makes a {@linkcode UdpAddr}, in the same way. */
+export function udpAddr(hostname: string, port: number): UdpAddr {
+  return new SocketUdpAddr(unmapped(hostname), port);
+}
+
+/** Whether an address was made here, so that what is in it is known to be one. */
+export function isMadeUdpAddr(addr: UdpAddr): boolean {
+  return addr instanceof SocketUdpAddr;
+}
+
+function unmapped(hostname: string): string {
+  return hostname.startsWith("::") && MAPPED_IPV4.test(hostname) ? hostname.slice(7) : hostname;
 }
 
 /** Makes a {@linkcode UnixAddr}. */
@@ -91,6 +117,23 @@ function parsePort(address: string, digits: string): number {
 /** One class for all, so that an address costs an object and no closure. */
 class SocketTcpAddr implements TcpAddr {
   readonly network = "tcp";
+  /** An IP address. */
+  readonly hostname: string;
+  /** 1 to 65535. */
+  readonly port: number;
+
+  constructor(hostname: string, port: number) {
+    this.hostname = hostname;
+    this.port = port;
+  }
+
+  toString(): string {
+    return joinHostPort(this.hostname, this.port);
+  }
+}
+
+class SocketUdpAddr implements UdpAddr {
+  readonly network = "udp";
   /** An IP address. */
   readonly hostname: string;
   /** 1 to 65535. */

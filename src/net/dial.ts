@@ -66,7 +66,7 @@ export async function dialOn(
   options: DialOptions = {},
 ): Promise<TcpConn> {
   if (network === "unix") return await dialUnix(runtime, address, options);
-  checkTcpNetwork(network, "unix");
+  checkTcpNetwork(network, "unix", "udp", "udp4", "udp6");
   return new SocketConn(await dialTcp(runtime, network, address, options, {}), runtime.timers, options);
 }
 

@@ -14,7 +14,16 @@
 import type { Addr } from "./addr.ts";
 
 /** What was being done when a socket failed. */
-export type NetOp = "lookup" | "dial" | "listen" | "accept" | "read" | "write" | "close" | "handshake";
+export type NetOp =
+  | "lookup"
+  | "dial"
+  | "listen"
+  | "accept"
+  | "read"
+  | "write"
+  | "close"
+  | "handshake"
+  | "set";
 
 /** What is known of a failure; see {@linkcode NetError}. */
 export interface NetErrorInit {
@@ -131,6 +140,7 @@ const DESCRIPTIONS: ReadonlyMap<string, string> = new Map([
   ["EACCES", "permission denied"],
   ["EADDRINUSE", "address already in use"],
   ["EADDRNOTAVAIL", "address not available"],
+  ["EAFNOSUPPORT", "address of another family"],
   ["ECERTEXPIRED", "certificate has expired or is not yet valid"],
   ["ECERTNAME", "certificate is for another name"],
   ["ECERTREQUIRED", "client showed no certificate"],
@@ -139,11 +149,14 @@ const DESCRIPTIONS: ReadonlyMap<string, string> = new Map([
   ["ECONNRESET", "connection reset by peer"],
   ["EINVAL", "invalid argument"],
   ["EHOSTUNREACH", "no route to host"],
+  ["EISCONN", "already connected"],
   ["EMFILE", "too many open files"],
+  ["EMSGSIZE", "message too long"],
   ["ENETUNREACH", "network is unreachable"],
   ["ENOENT", "no such file or directory"],
   ["ENOTDIR", "not a directory"],
   ["ENOTFOUND", "no such host"],
+  ["ENOTSUP", "not supported by this runtime"],
   ["ENOTTLS", "peer does not speak TLS"],
   ["EPIPE", "broken pipe"],
   ["EPROTO", "not the expected protocol"],

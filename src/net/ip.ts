@@ -32,3 +32,16 @@ function countGroups(text: string, last: boolean): number {
   if (endsInIpv4) groups.pop();
   return groups.every((group) => GROUP.test(group)) ? groups.length + (endsInIpv4 ? 2 : 0) : NaN;
 }
+
+/** Whether two IP addresses are one, however they are written; a zone only tells them apart when both have one. */
+export function sameAddress(a: string, b: string): boolean {
+  if (a === b) return true;
+  if (!a.includes(":") || !b.includes(":")) return false;
+  const [[hostA, zoneA], [hostB, zoneB]] = [a.split("%"), b.split("%")];
+  if (zoneA !== undefined && zoneB !== undefined && zoneA !== zoneB) return false;
+  return canonical(hostA!) === canonical(hostB!);
+}
+
+function canonical(ipv6: string): string {
+  return new URL(`http://[${ipv6}]`).hostname;
+}

@@ -1,4 +1,4 @@
-import { splitHostPort, type TcpAddr, tcpAddr } from "./addr.ts";
+import { splitHostPort, type TcpAddr, tcpAddr, type UdpAddr, udpAddr } from "./addr.ts";
 import { NetError, type NetOp } from "./errors.ts";
 import { interleave } from "./happy_eyeballs.ts";
 import { ipFamily } from "./ip.ts";
@@ -7,6 +7,9 @@ import type { Runtime } from "./runtime.ts";
 /** TCP over either family of IP, or over one alone. */
 export type TcpNetwork = "tcp" | "tcp4" | "tcp6";
 
+/** UDP over either family of IP, or over one alone. */
+export type PacketNetwork = "udp" | "udp4" | "udp6";
+
 /** How to look up. */
 export interface ResolveOptions {
   /** Gives up and rejects with the signal's reason. */
@@ -14,7 +17,17 @@ export interface ResolveOptions {
 }
 
 /** Which families a network means. */
-const FAMILIES: Readonly<Record<TcpNetwork, readonly number[]>> = { tcp: [4, 6], tcp4: [4], tcp6: [6] };
+const FAMILIES: Readonly<Record<TcpNetwork | PacketNetwork, readonly number[]>> = {
+  tcp: [4, 6],
+  tcp4: [4],
+  tcp6: [6],
+  udp: [4, 6],
+  udp4: [4],
+  udp6: [6],
+};
+
+const TCP_NETWORKS: readonly string[] = ["tcp", "tcp4", "tcp6"];
+const PACKET_NETWORKS: readonly string[] = ["udp", "udp4", "udp6"];
 
 /** What an empty host means to who dials, and to who listens. */
 const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
@@ -22,9 +35,21 @@ const EVERYWHERE: readonly string[] = ["::", "0.0.0.0"];
 
 /** @throws {TypeError} when it is none */
 export function checkTcpNetwork(network: string, ...others: string[]): asserts network is TcpNetwork {
-  if (Object.hasOwn(FAMILIES, network)) return;
-  const known = [...Object.keys(FAMILIES), ...others].join(", ");
-  throw new TypeError(`Cannot use network "${network}": the known ones are ${known}`);
+  if (!TCP_NETWORKS.includes(network)) throw unknownNetwork(network, [...TCP_NETWORKS, ...others]);
+}
+
+/** Whether it is one of UDP. */
+export function isPacketNetwork(network: string): network is PacketNetwork {
+  return PACKET_NETWORKS.includes(network);
+}
+
+/** @throws {TypeError} when it is none of UDP */
+export function checkPacketNetwork(network: string): asserts network is PacketNetwork {
+  if (!isPacketNetwork(network)) throw unknownNetwork(network, PACKET_NETWORKS);
+}
+
+function unknownNetwork(network: string, known: readonly string[]): TypeError {
+  return new TypeError(`Cannot use network "${network}": the known ones are ${known.join(", ")}`);
 }
 
 /** Finds the first address. See `resolveTcpAddr` in mod.ts. */
@@ -36,20 +61,40 @@ export async function resolveTcpAddrOn(
 ): Promise<TcpAddr> {
   checkTcpNetwork(network);
   const { hostname, port } = splitHostPort(address);
-  signal?.throwIfAborted();
-  if (hostname === "") return tcpAddr(inFamilies(EVERYWHERE, network)[0]!, port);
-  const hosts = await resolveHost(
-    runtime,
-    { op: "lookup", network, address, hostname, local: "" },
-    signal ?? null,
+  return tcpAddr(
+    await lookUpOne(runtime, { op: "lookup", network, address, hostname, local: "" }, signal),
+    port,
   );
-  return tcpAddr(preferIpv4(hosts), port);
+}
+
+/** Finds the first address. See `resolveUdpAddr` in mod.ts. */
+export async function resolveUdpAddrOn(
+  runtime: Runtime,
+  network: PacketNetwork,
+  address: string,
+  { signal }: ResolveOptions = {},
+): Promise<UdpAddr> {
+  checkPacketNetwork(network);
+  const { hostname, port } = splitHostPort(address);
+  return udpAddr(
+    await lookUpOne(runtime, { op: "lookup", network, address, hostname, local: "" }, signal),
+    port,
+  );
+}
+
+async function lookUpOne(
+  runtime: Runtime,
+  query: HostQuery,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  signal?.throwIfAborted();
+  return await listenHost(runtime, query, signal ?? null);
 }
 
 /** What is looked up, and for what. */
 export interface HostQuery {
   readonly op: NetOp;
-  readonly network: TcpNetwork;
+  readonly network: TcpNetwork | PacketNetwork;
   /** What errors name. */
   readonly address: string;
   readonly hostname: string;
@@ -120,7 +165,7 @@ function abortable<T>(result: Promise<T>, signal: AbortSignal | null): Promise<T
   });
 }
 
-function inFamilies(hosts: readonly string[], network: TcpNetwork): readonly string[] {
+function inFamilies(hosts: readonly string[], network: TcpNetwork | PacketNetwork): readonly string[] {
   return hosts.filter((host) => FAMILIES[network].includes(ipFamily(host)));
 }
 
@@ -128,6 +173,11 @@ function preferIpv4(hosts: readonly string[]): string {
   return hosts.find((host) => ipFamily(host) === 4) ?? hosts[0]!;
 }
 
-function failed({ op, address }: HostQuery, code: string, cause?: unknown, reason?: string): NetError {
-  return new NetError({ op, network: "tcp", addr: address, code, cause }, reason);
+function failed(
+  { op, network, address }: HostQuery,
+  code: string,
+  cause?: unknown,
+  reason?: string,
+): NetError {
+  return new NetError({ op, network: network.slice(0, 3), addr: address, code, cause }, reason);
 }

@@ -4,6 +4,8 @@ import type { TextCodec } from "../bytes/text.ts";
 import { RandomSource } from "./random_source.ts";
 import { BufferPool } from "../bytes/buffer_pool.ts";
 import type { RawDeflate } from "../bytes/raw_deflate.ts";
+import type { UdpAddr } from "./addr.ts";
+import type { BindRequest, DatagramSocket } from "./datagram_socket.ts";
 import type {
   AcceptHandler,
   ConnectRequest,
@@ -28,6 +30,8 @@ export interface RuntimeAdapter {
   connect(target: SocketTarget, request: ConnectRequest, signal: AbortSignal | null): Promise<StreamSocket>;
   /** Listens on an IP address, `::` for both families, or a path, whose file goes with the listener; rejects with a `NetError`. */
   listen(target: SocketTarget, request: ListenRequest, handler: AcceptHandler): Promise<SocketServer>;
+  /** Binds a datagram socket to an IP address, `::` for both families; rejects with a `NetError`. */
+  bind(target: UdpAddr, request: BindRequest): Promise<DatagramSocket>;
   /** Reads a configuration of TLS; throws a `TypeError` when a certificate or a key is none, or they do not belong together. */
   tlsContext(role: TlsRole, config: TlsConfig): TlsContext;
   readonly unixFiles: UnixFiles;

@@ -1,0 +1,409 @@
+import { isMadeUdpAddr, joinHostPort, splitHostPort, type UdpAddr, udpAddr } from "./addr.ts";
+import type { WaitOptions } from "./conn.ts";
+import { DatagramQueue, type QueuedDatagram } from "./datagram_queue.ts";
+import { DatagramSends } from "./datagram_sends.ts";
+import type { DatagramHandler, DatagramSocket, OutgoingDatagram } from "./datagram_socket.ts";
+import { type Deadline, DeadlineTimer } from "./deadline.ts";
+import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./errors.ts";
+import { ipFamily, sameAddress } from "./ip.ts";
+import { MulticastGroups } from "./multicast_groups.ts";
+import type { Datagram, GroupOptions, Packet, PacketConn, UdpConn } from "./packet_conn.ts";
+import type { Runtime } from "./runtime.ts";
+import { checkNumber, type UdpOptions } from "./udp_options.ts";
+import { WaitQueue } from "./wait_queue.ts";
+
+/** The most that a datagram carries: what an IP packet does, less the heads. IPv6 does not count its own. */
+const LONGEST_IPV4 = 65507;
+const LONGEST_IPV6 = 65527;
+
+const DEFAULT_DATAGRAMS = 4096;
+const DEFAULT_BYTES = 4 << 20;
+
+const EVERYBODY = "255.255.255.255";
+
+/** The {@linkcode PacketConn} over a runtime's datagram socket. */
+export class UdpPacketConn implements PacketConn, DatagramHandler {
+  readonly localAddr: UdpAddr;
+  readonly #socket: DatagramSocket;
+  /** The only one to hear. */
+  readonly #peer: UdpAddr | null;
+  readonly #family: 4 | 6 | 0;
+
+  readonly #queue: DatagramQueue;
+  readonly #reads = new WaitQueue<Datagram, Uint8Array | undefined>();
+  readonly #readDeadline: DeadlineTimer;
+  #dropped = 0;
+
+  readonly #sends: DatagramSends;
+  readonly #writeDeadline: DeadlineTimer;
+  #broadcast: boolean;
+  /** The last address that was given, and as what the socket knows it. */
+  #last: { given: UdpAddr | string; addr: UdpAddr } | null = null;
+
+  readonly #groups: MulticastGroups;
+  /** What the network told of an earlier datagram, for the next call. */
+  #refusal: NetError | null = null;
+  #open = true;
+  /** What broke the socket. */
+  #error: NetError | null = null;
+  readonly #closed = Promise.withResolvers<void>();
+  #signal: AbortSignal | null = null;
+  readonly #onAbort = (): void => void this.close();
+
+  constructor(socket: DatagramSocket, runtime: Runtime, options: UdpOptions, peer: UdpAddr | null = null) {
+    const { timers, turn } = runtime;
+    this.#socket = socket;
+    this.#peer = peer;
+    this.localAddr = socket.localAddr;
+    this.#family = ipFamily(socket.localAddr.hostname);
+    this.#broadcast = options.broadcast ?? false;
+    const { maxQueuedDatagrams = DEFAULT_DATAGRAMS, maxQueuedBytes = DEFAULT_BYTES } = options;
+    this.#queue = new DatagramQueue(maxQueuedDatagrams, maxQueuedBytes);
+    this.#readDeadline = new DeadlineTimer(timers, () => this.#reads.rejectAll(this.#expired("read")));
+    this.#sends = new DatagramSends(socket, turn, () => this.#writeDeadline.endWait());
+    this.#writeDeadline = new DeadlineTimer(timers, () => this.#sends.rejectAll(this.#expired("write")));
+    this.#groups = new MulticastGroups(socket);
+    socket.start(this);
+  }
+
+  /** Closes it when the signal is aborted. */
+  closeWith(signal: AbortSignal): void {
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  // ── Reading ──
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  async readFrom(into?: Uint8Array, options?: WaitOptions): Promise<Datagram> {
+    if (into !== undefined && !(into instanceof Uint8Array)) {
+      throw new TypeError("Cannot read: into is not a Uint8Array");
+    }
+    this.#checkOpen("read");
+    options?.signal?.throwIfAborted();
+    if (this.#readDeadline.expired) throw this.#expired("read");
+    this.#throwRefusal("read");
+    if (this.#reads.size === 0) {
+      const next = this.#queue.shift();
+      if (next !== undefined) return handOver(next, into);
+    }
+    const result = this.#reads.wait(into, options?.signal);
+    this.#readDeadline.startWait();
+    return result;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Datagram> {
+    while (this.#open) {
+      try {
+        yield await this.readFrom();
+      } catch (error) {
+        if (error instanceof ClosedError) return;
+        throw error;
+      }
+    }
+  }
+
+  onDatagram(data: Uint8Array, hostname: string, port: number): void {
+    if (!this.#open) return;
+    const addr = udpAddr(hostname, port);
+    if (this.#peer !== null && !this.#isPeer(addr)) return;
+    if (this.#reads.size === 0) {
+      if (!this.#queue.push({ data, addr })) this.#dropped++;
+      return;
+    }
+    this.#reads.resolveFirst(handOver({ data, addr }, this.#reads.first));
+    if (this.#reads.size === 0) this.#readDeadline.endWait();
+  }
+
+  /** Where the kernel keeps strangers out, it has done so. */
+  #isPeer({ hostname, port }: UdpAddr): boolean {
+    const peer = this.#peer!;
+    return this.#socket.connected || port === peer.port && sameAddress(hostname, peer.hostname);
+  }
+
+  // ── Writing ──
+
+  async writeTo(p: Uint8Array, addr: UdpAddr | string, options?: WaitOptions): Promise<number> {
+    checkBytes(p);
+    if (this.#peer !== null) throw this.#connectedError();
+    await this.#write([{ data: p, addr: this.#destination(addr) }], options);
+    return p.length;
+  }
+
+  async writeMany(packets: readonly Packet[], options?: WaitOptions): Promise<number> {
+    const datagrams: OutgoingDatagram[] = [];
+    for (const { data, addr } of packets) {
+      checkBytes(data);
+      if (this.#peer === null) {
+        if (addr === undefined) throw new TypeError("Cannot write: a packet has no address");
+        datagrams.push({ data, addr: this.#destination(addr) });
+      } else {
+        if (addr !== undefined) throw this.#connectedError();
+        datagrams.push(this.#toPeer(data));
+      }
+    }
+    return await this.#write(datagrams, options);
+  }
+
+  /** Sends one to the peer. */
+  protected async writeToPeer(p: Uint8Array, options?: WaitOptions): Promise<number> {
+    checkBytes(p);
+    await this.#write([this.#toPeer(p)], options);
+    return p.length;
+  }
+
+  #toPeer(data: Uint8Array): OutgoingDatagram {
+    return { data, addr: this.#socket.connected ? null : this.#asSent(this.#peer!) };
+  }
+
+  async #write(datagrams: readonly OutgoingDatagram[], options?: WaitOptions): Promise<number> {
+    this.#checkOpen("write");
+    options?.signal?.throwIfAborted();
+    if (this.#writeDeadline.expired) throw this.#expired("write");
+    this.#throwRefusal("write");
+    const sendable = datagrams.findIndex((datagram) => this.#faultOf(datagram) !== null);
+    if (sendable === 0) throw this.#faultOf(datagrams[0]!);
+    const sent = this.#sends.send(sendable < 0 ? datagrams : datagrams.slice(0, sendable), options?.signal);
+    if (typeof sent !== "number") this.#writeDeadline.startWait();
+    return sent;
+  }
+
+  /** What every kernel refuses, though not with the same code. */
+  #faultOf({ data, addr }: OutgoingDatagram): NetError | null {
+    const to = addr ?? this.#peer!;
+    const viaIpv6 = to.hostname.includes(":");
+    let code: string | null = null;
+    if (viaIpv6 !== (this.#family === 6)) code = "EAFNOSUPPORT";
+    else if (data.length > LONGEST_IPV4 && isTooLong(data, to)) code = "EMSGSIZE";
+    else if (to.port === 0) code = "EINVAL";
+    else if (to.hostname === EVERYBODY && !this.#broadcast) code = "EACCES";
+    return code === null ? null : new NetError({ op: "write", network: "udp", addr: to, code });
+  }
+
+  #destination(given: UdpAddr | string): UdpAddr {
+    const last = this.#last;
+    if (last !== null && given === last.given) return last.addr;
+    const addr = this.#asSent(typeof given === "string" ? parseDestination(given) : checkDestination(given));
+    this.#last = { given, addr };
+    return addr;
+  }
+
+  /** A socket of IPv6 knows IPv4 by an address of its own kind. */
+  #asSent(addr: UdpAddr): UdpAddr {
+    return this.#family === 6 && !addr.hostname.includes(":") ? mappedAddr(addr) : addr;
+  }
+
+  #connectedError(): NetError {
+    return new NetError({ op: "write", network: "udp", addr: this.#peer!, code: "EISCONN" });
+  }
+
+  onSent(error: NetError | null): void {
+    this.#sends.onSent(error);
+  }
+
+  // ── What the network tells ──
+
+  onError(error: NetError): void {
+    if (!this.#open) return;
+    if (this.#reads.size === 0) {
+      this.#refusal = error;
+      return;
+    }
+    this.#reads.rejectFirst(seenBy("read", error));
+    if (this.#reads.size === 0) this.#readDeadline.endWait();
+  }
+
+  #throwRefusal(op: NetOp): void {
+    const refusal = this.#refusal;
+    if (refusal === null) return;
+    this.#refusal = null;
+    throw seenBy(op, refusal);
+  }
+
+  // ── Settings ──
+
+  setBroadcast(on = true): void {
+    this.#set().setBroadcast(on);
+    this.#broadcast = on;
+  }
+
+  setTtl(hops: number): void {
+    checkNumber("set", "ttl", hops);
+    this.#set().setTtl(hops);
+  }
+
+  setMulticastTtl(hops: number): void {
+    checkNumber("set", "multicastTtl", hops);
+    this.#set().setMulticastTtl(hops);
+  }
+
+  setMulticastLoopback(on: boolean): void {
+    this.#set().setMulticastLoopback(on);
+  }
+
+  setMulticastInterface(name: string): void {
+    this.#set().setMulticastInterface(name);
+  }
+
+  setReadBuffer(bytes: number): void {
+    checkNumber("set", "readBuffer", bytes);
+    this.#set().setReadBuffer(bytes);
+  }
+
+  setWriteBuffer(bytes: number): void {
+    checkNumber("set", "writeBuffer", bytes);
+    this.#set().setWriteBuffer(bytes);
+  }
+
+  async joinGroup(group: string, options: GroupOptions = {}): Promise<void> {
+    this.#checkOpen("set");
+    await this.#groups.join(group, options);
+  }
+
+  async leaveGroup(group: string, options: GroupOptions = {}): Promise<void> {
+    this.#checkOpen("set");
+    await this.#groups.leave(group, options);
+  }
+
+  #set(): DatagramSocket {
+    this.#checkOpen("set");
+    return this.#socket;
+  }
+
+  // ── Deadlines ──
+
+  setDeadline(t: Deadline): void {
+    this.setReadDeadline(t);
+    this.setWriteDeadline(t);
+  }
+
+  setReadDeadline(t: Deadline): void {
+    this.#readDeadline.set(t);
+  }
+
+  setWriteDeadline(t: Deadline): void {
+    this.#writeDeadline.set(t);
+  }
+
+  #expired(op: NetOp): DeadlineExceededError {
+    return new DeadlineExceededError(op, "udp", this.#named);
+  }
+
+  // ── Closing ──
+
+  close(): Promise<void> {
+    if (this.#open) {
+      this.#end(null);
+      this.#socket.close();
+    }
+    return this.#closed.promise;
+  }
+
+  /** Nothing is waited for any more. */
+  #end(error: NetError | null): void {
+    this.#open = false;
+    this.#error = error;
+    this.#queue.clear();
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#readDeadline.stop();
+    this.#writeDeadline.stop();
+    this.#reads.rejectAll(this.#endError("read"));
+    this.#sends.rejectAll(this.#endError("write"));
+  }
+
+  onClose(error: NetError | null): void {
+    if (this.#open) this.#end(error);
+    this.#closed.resolve();
+  }
+
+  #checkOpen(op: NetOp): void {
+    if (!this.#open) throw this.#endError(op);
+  }
+
+  #endError(op: NetOp): NetError {
+    return this.#error === null ? new ClosedError(op, "udp", this.#named) : seenBy(op, this.#error);
+  }
+
+  /** What errors name. */
+  get #named(): UdpAddr {
+    return this.#peer ?? this.localAddr;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  ref(): void {
+    if (this.#open) this.#socket.ref();
+  }
+
+  unref(): void {
+    if (this.#open) this.#socket.unref();
+  }
+}
+
+/** The {@linkcode UdpConn} over a runtime's datagram socket. */
+export class UdpPeerConn extends UdpPacketConn implements UdpConn {
+  readonly remoteAddr: UdpAddr;
+
+  constructor(socket: DatagramSocket, runtime: Runtime, options: UdpOptions, peer: UdpAddr) {
+    super(socket, runtime, options, peer);
+    this.remoteAddr = peer;
+  }
+
+  async read(p: Uint8Array, options?: WaitOptions): Promise<number> {
+    if (!(p instanceof Uint8Array)) throw new TypeError("Cannot read: p is not a Uint8Array");
+    return (await this.readFrom(p, options)).data.length;
+  }
+
+  write(p: Uint8Array, options?: WaitOptions): Promise<number> {
+    return this.writeToPeer(p, options);
+  }
+}
+
+function handOver({ data, addr }: QueuedDatagram, into: Uint8Array | undefined): Datagram {
+  if (into === undefined) return { data, addr, truncated: false };
+  const part = data.length <= into.length ? data : data.subarray(0, into.length);
+  into.set(part);
+  return { data: into.subarray(0, part.length), addr, truncated: part.length < data.length };
+}
+
+function checkBytes(p: unknown): void {
+  if (!(p instanceof Uint8Array)) throw new TypeError("Cannot write: p is not a Uint8Array");
+}
+
+function parseDestination(address: string): UdpAddr {
+  const { hostname, port } = splitHostPort(address);
+  if (ipFamily(hostname) !== 0) return udpAddr(hostname, port);
+  throw new TypeError(`Cannot write: "${address}" has no IP address; resolveUdpAddr finds the one of a name`);
+}
+
+/** Anybody can write an address down: one that was not made here is read like a text. */
+function checkDestination(addr: UdpAddr): UdpAddr {
+  if (isMadeUdpAddr(addr)) return addr;
+  const { hostname, port } = Object(addr);
+  return parseDestination(joinHostPort(String(hostname), port));
+}
+
+function isTooLong({ length }: Uint8Array, { hostname }: UdpAddr): boolean {
+  return length > (hostname.includes(".") || !hostname.includes(":") ? LONGEST_IPV4 : LONGEST_IPV6);
+}
+
+/** An address that an IPv6 socket can send to. Errors name the one that was given. */
+function mappedAddr(addr: UdpAddr): UdpAddr {
+  return {
+    network: "udp",
+    hostname: `::ffff:${addr.hostname}`,
+    port: addr.port,
+    toString: () => String(addr),
+  };
+}
+
+function seenBy(op: NetOp, error: NetError): NetError {
+  if (error.op === op) return error;
+  const { network, addr, code, cause } = error;
+  return new NetError({ op, network, addr, code, cause });
+}
