@@ -62,7 +62,7 @@ interface BunUdpOptions {
 }
 declare const Bun: { udpSocket(options: BunUdpOptions): Promise<BunUdpSocket> };
 
-const BUN: DatagramTraits = { connects: true, tellsTwice: true, reusesPort: true };
+const BUN: DatagramTraits = { connects: true, tellsTwice: true, reusesPort: true, choosesIpv6: true };
 
 /** Binds a socket, by whatever can do what is asked for. */
 export async function bindBun(target: UdpAddr, request: BindRequest): Promise<DatagramSocket> {

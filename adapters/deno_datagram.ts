@@ -57,7 +57,7 @@ interface DenoDatagrams {
 }
 declare const Deno: DenoDatagrams;
 
-const DENO: DatagramTraits = { connects: false, tellsTwice: false, reusesPort: false };
+const DENO: DatagramTraits = { connects: false, tellsTwice: false, reusesPort: false, choosesIpv6: false };
 
 /** No datagram is longer. */
 const LONGEST = 65535;
@@ -176,12 +176,19 @@ class DenoDatagramSocket implements DatagramSocket {
     }
     try {
       const joined = group.includes(":")
-        ? await this.#conn.joinMulticastV6(group, on === null ? 0 : findInterface(6, on).index)
+        ? await this.#conn.joinMulticastV6(group, this.#interfaceNumber(on))
         : await this.#conn.joinMulticastV4(group, on === null ? "0.0.0.0" : findInterface(4, on).ipv4);
       this.#memberships.set(`${group} ${on}`, joined);
     } catch (error) {
       throw netError(error, "set", "udp", this.localAddr);
     }
+  }
+
+  #interfaceNumber(name: string | null): number {
+    if (name === null) return 0;
+    const { index } = findInterface(6, name);
+    if (index > 0) return index;
+    throw notSupported(`Deno.listenDatagram wants the number of ${name}, which nobody tells`, this.localAddr);
   }
 
   async leaveGroup({ group, interface: on }: GroupMembership): Promise<void> {

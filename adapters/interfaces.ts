@@ -7,7 +7,7 @@ import { netError } from "./net_errors.ts";
 export interface InterfaceNames {
   /** One of its IPv4 addresses. */
   readonly ipv4: string;
-  /** Its number. */
+  /** Its number; 0 where it is not known, because no address has it for a zone. */
   readonly index: number;
   /** Its name as the zone of no address. */
   readonly ipv6: string;
@@ -25,7 +25,10 @@ export function findInterface(family: 4 | 6, given: string): InterfaceNames {
     if (name !== given && !addresses.some(({ address }) => address === given)) continue;
     const found = addresses.find((address) => ipFamily(address.address) === family);
     if (found === undefined) break;
-    const index = Number("scopeid" in found ? found.scopeid : 0);
+    const index = Math.max(
+      0,
+      ...addresses.map((address) => Number("scopeid" in address ? address.scopeid : 0)),
+    );
     return { ipv4: found.address, index, ipv6: `::%${name}` };
   }
   const reason = `there is no interface ${given} of IPv${family}`;

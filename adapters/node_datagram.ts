@@ -11,6 +11,7 @@
  * | Deno's `connect` keeps no strangers out, and hears of no refusal | it is not called: the core looks at who sent what |
  * | Deno hands over a small part of a large buffer | a copy |
  * | Deno's `reusePort` is not passed on | ENOTSUP |
+ * | Deno's IPv6 cannot choose a source | ENOTSUP |
  * | Deno's codes are EINVAL and UNKNOWN for much that is not | the core looks first at what it can know; the rest is EIO |
  * | interfaces are named by an address, or for IPv6 by a zone | `interfaces.ts` |
  */
@@ -35,10 +36,12 @@ export interface DatagramTraits {
   readonly tellsTwice: boolean;
   /** Whether `reusePort` does something. */
   readonly reusesPort: boolean;
+  /** Whether a source can be chosen by IPv6 too. */
+  readonly choosesIpv6: boolean;
 }
 
 /** Those of Node itself. */
-const NODE: DatagramTraits = { connects: true, tellsTwice: false, reusesPort: true };
+const NODE: DatagramTraits = { connects: true, tellsTwice: false, reusesPort: true, choosesIpv6: true };
 
 /** IP addresses stay what they are. */
 function lookup(
@@ -189,6 +192,9 @@ class NodeDatagramSocket implements DatagramSocket {
   }
 
   async joinGroup({ group, interface: on, source }: GroupMembership): Promise<void> {
+    if (source?.includes(":") && !this.#traits.choosesIpv6) {
+      throw notSupported("node:dgram of this runtime cannot choose a source by IPv6", this.localAddr);
+    }
     const name = this.#interface(on);
     this.#set(() => {
       if (source === null) this.#socket.addMembership(group, name);

@@ -65,7 +65,7 @@ export interface PacketConn extends AsyncIterable<Datagram>, AsyncDisposable {
   setBroadcast(on?: boolean): void;
   /** How many hops a datagram may take, 1 to 255. */
   setTtl(hops: number): void;
-  /** The same for multicasts, 0 to 255. 1 from the start. */
+  /** The same for multicasts. 1 from the start. */
   setMulticastTtl(hops: number): void;
   /** Whether what is sent to a group is heard on this machine too. On from the start. */
   setMulticastLoopback(on: boolean): void;

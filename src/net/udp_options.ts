@@ -9,7 +9,7 @@ export interface UdpOptions {
   broadcast?: boolean;
   /** How many hops a datagram may take, 1 to 255. Default: the system's, 64. */
   ttl?: number;
-  /** The same for multicasts, 0 to 255. Default: 1. */
+  /** The same for multicasts. Default: 1. */
   multicastTtl?: number;
   /** Whether what is sent to a group is heard on this machine too. Default: true. */
   multicastLoopback?: boolean;
@@ -28,7 +28,7 @@ export interface UdpOptions {
 /** Numbers that an option may have. */
 const RANGES: Readonly<Record<string, readonly [least: number, most: number]>> = {
   ttl: [1, 255],
-  multicastTtl: [0, 255],
+  multicastTtl: [1, 255],
   readBuffer: [1, 0x7fffffff],
   writeBuffer: [1, 0x7fffffff],
   maxQueuedDatagrams: [1, Number.MAX_SAFE_INTEGER],

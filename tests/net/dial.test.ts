@@ -75,7 +75,7 @@ describe("dial", () => {
   });
 
   it("refuses wrong arguments", limit, async () => {
-    await assert.rejects(dial("udp" as "tcp", "127.0.0.1:80"), TypeError);
+    await assert.rejects(dial("sctp" as "tcp", "127.0.0.1:80"), TypeError);
     await assert.rejects(dial("tcp", "127.0.0.1"), TypeError);
     await assert.rejects(dial("tcp", "::1:80"), TypeError);
     await assert.rejects(dial("tcp", 80 as unknown as string), TypeError);

@@ -124,6 +124,15 @@ export class Wire {
     ip("-n", near.namespace, "route", "add", "unreachable", SHUT_OFF);
   }
 
+  /** Whether both interfaces run: soon after `lay`. */
+  get running(): boolean {
+    return [this.near, this.far].every(({ namespace }) => {
+      return execFileSync("ip", ["-n", namespace, "link", "show", DEVICE], { encoding: "utf8" }).includes(
+        "state UP",
+      );
+    });
+  }
+
   /** Names for the near host. `ip netns exec` puts the file in the place of the system's own. */
   nameAddresses(names: Record<string, readonly string[]>): void {
     const lines = Object.entries(names).flatMap(([name, addresses]) => {

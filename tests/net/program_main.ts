@@ -10,6 +10,7 @@ import {
   dialWebSocket,
   listen,
   listenAndServe,
+  listenPacket,
   NetError,
   readFull,
   type TcpConn,
@@ -53,6 +54,39 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     const listener = await listen("tcp", address!);
     say(String(listener.addr));
     for await (const conn of listener) copy(conn, conn).then(() => conn.close()).catch(() => conn.closeNow());
+  },
+
+  /** Says which datagrams come, also those of the groups, up to `end`; leaves them when it is told `leave`. */
+  async hear(address, groups, on, source) {
+    const conn = await listenPacket(address!.startsWith("[") ? "udp6" : "udp4", address!, {
+      reuseAddress: true,
+    });
+    const options = { interface: on!, ...source === undefined ? {} : { source } };
+    const each = groups?.split(",") ?? [];
+    for (const group of each) await conn.joinGroup(group, options);
+    say(String(conn.localAddr));
+    for await (const { data, addr } of conn) {
+      const text = new TextDecoder().decode(data);
+      say(`${text} from ${addr.hostname}`);
+      if (text === "end") break;
+      if (text !== "leave") continue;
+      for (const group of each) await conn.leaveGroup(group, options);
+      say("left");
+    }
+    await conn.close();
+  },
+
+  /** Sends datagrams to where they are told to go, with these options. */
+  async send(options, ...datagrams) {
+    await using conn = await listenPacket(
+      datagrams[0]!.startsWith("[") ? "udp6" : "udp4",
+      ":0",
+      JSON.parse(options!),
+    );
+    for (let i = 0; i < datagrams.length; i += 2) {
+      await conn.writeTo(new TextEncoder().encode(datagrams[i + 1]!), datagrams[i]!);
+    }
+    say("sent");
   },
 
   /** Sends so many bytes to `echo` and wants the same back. */

@@ -184,8 +184,8 @@ describe("unix", () => {
     for (const mode of [-1, 0o1000, 1.5, "600"]) {
       await assert.rejects(listen("unix", freePath(), { mode: mode as number }), RangeError);
     }
-    await assert.rejects(dial("udp" as "unix", "x"), {
-      message: 'Cannot use network "udp": the known ones are tcp, tcp4, tcp6, unix',
+    await assert.rejects(dial("sctp" as "unix", "x"), {
+      message: 'Cannot use network "sctp": the known ones are tcp, tcp4, tcp6, unix, udp, udp4, udp6',
     });
   });
 });
