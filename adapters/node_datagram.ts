@@ -10,6 +10,7 @@
  * | Bun tells of a send that was too long as `error` too | it is not passed on |
  * | Deno's `connect` keeps no strangers out, and hears of no refusal | it is not called: the core looks at who sent what |
  * | Deno hands over a small part of a large buffer | a copy |
+ * | Deno's `unref` lets go of nothing before the next datagram has come | left so |
  * | Deno's `reusePort` is not passed on | ENOTSUP |
  * | Deno's IPv6 cannot choose a source | ENOTSUP |
  * | Deno's codes are EINVAL and UNKNOWN for much that is not | the core looks first at what it can know; the rest is EIO |

@@ -6,7 +6,7 @@
 import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import process from "node:process";
-import { dial, listen, NetError, resolveTcpAddr } from "../../mod.ts";
+import { dial, listen, listenPacket, NetError, resolveTcpAddr } from "../../mod.ts";
 
 async function show(what: string, call: Promise<unknown>): Promise<void> {
   try {
@@ -41,6 +41,8 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     await show("listen", listen("tcp", "127.0.0.1:0"));
     await show("listen with reusePort", listen("tcp", "127.0.0.1:0", { reusePort: true }));
     await show("listen unix", listen("unix", "/tmp/jackfield-none"));
+    await show("listen packet", listenPacket("udp", "127.0.0.1:0"));
+    await show("dial udp", dial("udp", "127.0.0.1:9"));
     await show("resolve", resolveTcpAddr("tcp", "localhost:9"));
   },
   /** Without the system's permission, which root always has. */

@@ -319,6 +319,8 @@ describe("errors of a process's limits", () => {
         row("listen", "listen", "tcp", "127.0.0.1:0"),
         row("listen with reusePort", "listen", "tcp", "127.0.0.1:0"),
         row("listen unix", "listen", "unix", "/tmp/jackfield-none"),
+        row("listen packet", "listen", "udp", "127.0.0.1:0"),
+        row("dial udp", "dial", "udp", "127.0.0.1:9"),
         row("resolve", "lookup", "tcp", "localhost:9"),
       ]);
     },

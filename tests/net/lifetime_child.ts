@@ -6,8 +6,17 @@
  */
 
 import process from "node:process";
-import { dial, dialWebSocket, listen, listenAndServe, pipe, serve, type WebSocketConn } from "../../mod.ts";
-import type { Conn, Listener } from "../../mod.ts";
+import {
+  dial,
+  dialWebSocket,
+  listen,
+  listenAndServe,
+  listenPacket,
+  pipe,
+  serve,
+  type WebSocketConn,
+} from "../../mod.ts";
+import type { Conn, Listener, PacketConn } from "../../mod.ts";
 
 const [what = "", calls = "", address = "", expected = ""] = process.argv.slice(2);
 
@@ -50,6 +59,15 @@ function viewOf(conn: WebSocketConn): Opened {
   };
 }
 
+function packetsOf(conn: PacketConn): Opened {
+  return {
+    readChunk: () => conn.readFrom(),
+    setDeadline: (t) => conn.setReadDeadline(t),
+    ref: () => conn.ref(),
+    unref: () => conn.unref(),
+  };
+}
+
 const keepalive = { pingInterval: 1_000_000, pongTimeout: 1_000_000 };
 
 const openers: Record<string, () => Promise<Opened>> = {
@@ -64,6 +82,10 @@ const openers: Record<string, () => Promise<Opened>> = {
   "accepted conn under maxConnections": () => accept({ maxConnections: 1 }),
   "conn that nobody reads": dialFlood,
   "pipe": async () => pipe()[0],
+  "UDP socket": async () => packetsOf(await listenPacket("udp", "127.0.0.1:0")),
+  "UDP socket with reuseAddress": async () =>
+    packetsOf(await listenPacket("udp", "127.0.0.1:0", { reuseAddress: true })),
+  "dialled UDP conn": async () => packetsOf(await dial("udp", "127.0.0.1:9")),
   "WebSocket": async () => viewOf(await dialWebSocket(`ws://${address}/`, { keepalive })),
 };
 
