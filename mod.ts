@@ -295,6 +295,7 @@ export type { Codec, Decoder, Encoder } from "./src/framing/codec.ts";
 export { FrameError, FrameFormatError, FrameTooLongError } from "./src/framing/codec.ts";
 export { type Delimiter, DelimiterCodec, type DelimiterOptions } from "./src/framing/delimiter.ts";
 export { FixedLengthCodec } from "./src/framing/fixed_length.ts";
+export { FramedPackets, type PacketItem } from "./src/framing/framed_packets.ts";
 export { Framed, type FramedConn } from "./src/framing/framed.ts";
 export { DecoderStream, EncoderStream } from "./src/framing/framed_streams.ts";
 export { JsonLinesCodec, type JsonLinesOptions } from "./src/framing/json_lines.ts";
