@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the certificates of the tests anew: two authorities, and what the first one signed. Their keys are in the open and
-# protect nothing.
+# Makes the certificates of the tests anew: two authorities, what they signed, and some that nobody should believe. Their
+# keys are in the open and protect nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d)
@@ -46,3 +46,21 @@ certificate expired DNS:localhost,IP:127.0.0.1,IP:::1 serverAuth $always 2020020
 certificate early DNS:localhost,IP:127.0.0.1,IP:::1 serverAuth 21190101000000Z $never authority
 certificate client "" clientAuth $always $never authority
 certificate impostor "" clientAuth $always $never stranger
+
+# One that signed for itself.
+key selfsigned
+openssl req -x509 -new -key selfsigned.key -subj "/CN=127.0.0.1" -days 36500 -out selfsigned.pem \
+  -addext subjectAltName=IP:127.0.0.1
+
+# Two that name the authority as their issuer, and were signed by somebody of that name who is not: of version 1 and 3.
+key "$work/namesake"
+openssl req -x509 -new -key "$work/namesake.key" -subj "/CN=Jackfield test authority" -days 36500 -out "$work/namesake.pem"
+printf 'subjectAltName=DNS:localhost\nbasicConstraints=CA:false\n' >"$work/extensions"
+for version in 1 3; do
+  key "forged$version"
+  openssl req -new -key "forged$version.key" -subj "/CN=localhost" -out "$work/forged.csr"
+  extensions=()
+  [ "$version" = 1 ] || extensions=(-extfile "$work/extensions")
+  openssl x509 -req -in "$work/forged.csr" -CA "$work/namesake.pem" -CAkey "$work/namesake.key" -set_serial 7 \
+    -days 36500 "${extensions[@]}" -out "forged$version.pem" 2>/dev/null
+done
