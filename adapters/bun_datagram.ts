@@ -28,8 +28,10 @@ import type {
   OutgoingDatagram,
 } from "../src/net/datagram_socket.ts";
 import type { NetError } from "../src/net/errors.ts";
+import { interfaceName } from "./interfaces.ts";
+import { joinGroup, leaveGroup } from "./memberships.ts";
 import { isToldLater, netError, notSupported } from "./net_errors.ts";
-import { bindNode, type DatagramTraits, interfaceName } from "./node_datagram.ts";
+import { bindNode, type DatagramTraits } from "./node_datagram.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
 interface BunUdpSocket {
@@ -193,7 +195,7 @@ class BunDatagramSocket implements DatagramSocket {
   }
 
   setMulticastInterface(name: string): void {
-    this.#set(() => this.#socket.setMulticastInterface(this.#interface(name)!));
+    this.#set(() => this.#socket.setMulticastInterface(interfaceName(this.localAddr, name)));
   }
 
   setReadBuffer(): void {
@@ -210,24 +212,12 @@ class BunDatagramSocket implements DatagramSocket {
     );
   }
 
-  async joinGroup({ group, interface: on, source }: GroupMembership): Promise<void> {
-    const name = this.#interface(on);
-    this.#set(() => {
-      if (source === null) this.#socket.addMembership(group, name);
-      else this.#socket.addSourceSpecificMembership(source, group, name);
-    });
+  async joinGroup(membership: GroupMembership): Promise<void> {
+    this.#set(() => joinGroup(this.#socket, membership, this.localAddr));
   }
 
-  async leaveGroup({ group, interface: on, source }: GroupMembership): Promise<void> {
-    const name = this.#interface(on);
-    this.#set(() => {
-      if (source === null) this.#socket.dropMembership(group, name);
-      else this.#socket.dropSourceSpecificMembership(source, group, name);
-    });
-  }
-
-  #interface(name: string | null): string | undefined {
-    return name === null ? undefined : interfaceName(this.localAddr, name);
+  async leaveGroup(membership: GroupMembership): Promise<void> {
+    this.#set(() => leaveGroup(this.#socket, membership, this.localAddr));
   }
 
   #set(action: () => unknown): void {

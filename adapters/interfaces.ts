@@ -1,4 +1,5 @@
 import { networkInterfaces } from "node:os";
+import type { UdpAddr } from "../src/net/addr.ts";
 import { NetError } from "../src/net/errors.ts";
 import { ipFamily } from "../src/net/ip.ts";
 import { netError } from "./net_errors.ts";
@@ -33,6 +34,11 @@ export function findInterface(family: 4 | 6, given: string): InterfaceNames {
   }
   const reason = `there is no interface ${given} of IPv${family}`;
   throw new NetError({ op: "set", network: "udp", addr: given, code: "EADDRNOTAVAIL" }, reason);
+}
+
+/** An interface as `node:dgram` and Bun name it to a socket of this address. */
+export function interfaceName({ hostname }: UdpAddr, name: string): string {
+  return hostname.includes(":") ? findInterface(6, name).ipv6 : findInterface(4, name).ipv4;
 }
 
 function interfaces(given: string): [string, ReturnType<typeof networkInterfaces>[string]][] {

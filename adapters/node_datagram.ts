@@ -26,7 +26,8 @@ import type {
   GroupMembership,
 } from "../src/net/datagram_socket.ts";
 import type { NetError } from "../src/net/errors.ts";
-import { findInterface } from "./interfaces.ts";
+import { interfaceName } from "./interfaces.ts";
+import { joinGroup, leaveGroup } from "./memberships.ts";
 import { isToldLater, netError, notSupported } from "./net_errors.ts";
 
 /** How a runtime's `node:dgram` differs. */
@@ -181,7 +182,7 @@ class NodeDatagramSocket implements DatagramSocket {
   }
 
   setMulticastInterface(name: string): void {
-    this.#set(() => this.#socket.setMulticastInterface(this.#interface(name)!));
+    this.#set(() => this.#socket.setMulticastInterface(interfaceName(this.localAddr, name)));
   }
 
   setReadBuffer(bytes: number): void {
@@ -192,27 +193,15 @@ class NodeDatagramSocket implements DatagramSocket {
     this.#set(() => this.#socket.setSendBufferSize(bytes));
   }
 
-  async joinGroup({ group, interface: on, source }: GroupMembership): Promise<void> {
-    if (source?.includes(":") && !this.#traits.choosesIpv6) {
+  async joinGroup(membership: GroupMembership): Promise<void> {
+    if (membership.source?.includes(":") && !this.#traits.choosesIpv6) {
       throw notSupported("node:dgram of this runtime cannot choose a source by IPv6", this.localAddr);
     }
-    const name = this.#interface(on);
-    this.#set(() => {
-      if (source === null) this.#socket.addMembership(group, name);
-      else this.#socket.addSourceSpecificMembership(source, group, name);
-    });
+    this.#set(() => joinGroup(this.#socket, membership, this.localAddr));
   }
 
-  async leaveGroup({ group, interface: on, source }: GroupMembership): Promise<void> {
-    const name = this.#interface(on);
-    this.#set(() => {
-      if (source === null) this.#socket.dropMembership(group, name);
-      else this.#socket.dropSourceSpecificMembership(source, group, name);
-    });
-  }
-
-  #interface(name: string | null): string | undefined {
-    return name === null ? undefined : interfaceName(this.localAddr, name);
+  async leaveGroup(membership: GroupMembership): Promise<void> {
+    this.#set(() => leaveGroup(this.#socket, membership, this.localAddr));
   }
 
   #set(action: () => unknown): void {
@@ -235,11 +224,6 @@ class NodeDatagramSocket implements DatagramSocket {
   unref(): void {
     this.#socket.unref();
   }
-}
-
-/** An interface as `node:dgram` and Bun name it to a socket of this address. */
-export function interfaceName({ hostname }: UdpAddr, name: string): string {
-  return hostname.includes(":") ? findInterface(6, name).ipv6 : findInterface(4, name).ipv4;
 }
 
 /** A plain array, that holds on to no more than its own bytes. */

@@ -251,7 +251,6 @@ export class NodeSocket implements StreamSocket {
    */
   release(): Socket | null {
     if (this.#handler !== null || this.#closed) return null;
-    // What breaks it is its new owner's to hear; nobody is told here, who was told of no one.
     return this.#socket;
   }
 

@@ -1,0 +1,31 @@
+import type { UdpAddr } from "../src/net/addr.ts";
+import type { GroupMembership } from "../src/net/datagram_socket.ts";
+import { interfaceName } from "./interfaces.ts";
+
+/** What `node:dgram` and Bun's own sockets call alike. */
+interface MembershipSocket {
+  addMembership(group: string, interfaceName?: string): unknown;
+  dropMembership(group: string, interfaceName?: string): unknown;
+  addSourceSpecificMembership(source: string, group: string, interfaceName?: string): unknown;
+  dropSourceSpecificMembership(source: string, group: string, interfaceName?: string): unknown;
+}
+
+/** Hears a multicast group; throws what the runtime throws. */
+export function joinGroup(socket: MembershipSocket, membership: GroupMembership, localAddr: UdpAddr): void {
+  const { group, source } = membership;
+  const name = nameOf(membership, localAddr);
+  if (source === null) socket.addMembership(group, name);
+  else socket.addSourceSpecificMembership(source, group, name);
+}
+
+/** Hears it no more. */
+export function leaveGroup(socket: MembershipSocket, membership: GroupMembership, localAddr: UdpAddr): void {
+  const { group, source } = membership;
+  const name = nameOf(membership, localAddr);
+  if (source === null) socket.dropMembership(group, name);
+  else socket.dropSourceSpecificMembership(source, group, name);
+}
+
+function nameOf({ interface: given }: GroupMembership, localAddr: UdpAddr): string | undefined {
+  return given === null ? undefined : interfaceName(localAddr, given);
+}
