@@ -237,11 +237,6 @@ export class Protocol implements FrameHandler {
     this.output.writeBytes(data, (last ? FIN : 0) | (first ? opcode : Opcode.Continuation));
   }
 
-  /** Whether messages may be compressed. */
-  get compresses(): boolean {
-    return this.#deflater !== null;
-  }
-
   /** Sends a whole message compressed, RFC 7692, 6.1. */
   sendCompressed(opcode: typeof Opcode.Text | typeof Opcode.Binary, data: Uint8Array): void {
     this.#checkWritable();

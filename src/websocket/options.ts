@@ -21,7 +21,7 @@ export interface WebSocketOptions {
   /** Bytes that may wait for the network before writes wait for them. Default: 64 KiB. */
   writeBufferSize?: number;
   /**
-   * Compresses messages where the peer agrees (permessage-deflate, RFC 7692). It takes time, and up to some 300 KiB a
+   * Compresses messages where the peer agrees (permessage-deflate, RFC 7692). It takes time, and up to some 250 KiB a
    * connection, so it is off by default; nor should secrets and what an attacker can choose be compressed together.
    */
   compression?: boolean | CompressionOptions;

@@ -19,7 +19,10 @@ export type { ConnInfo, UpgradeResult } from "./request_handler.ts";
 
 /** What a server does. */
 export interface ServeOptions extends RequestHandlerOptions {
-  /** Called for each WebSocket that is accepted; the connection is closed when it settles. */
+  /**
+   * Called for each WebSocket that is accepted; the connection is closed when it settles. The request is made when it is
+   * looked at: `fetch` and `new Request` take `request.clone()`.
+   */
   websocket: (conn: WebSocketConn, request: Request) => void | Promise<void>;
   /** Told when a callback throws. What a peer does wrong is not told. Default: prints it. */
   onError?: (error: unknown, info: ConnInfo) => void;
