@@ -326,7 +326,7 @@ class BunSocket implements StreamSocket {
 
   onData(chunk: Uint8Array): void {
     if (this.#leaving) return;
-    if (this.#handler !== null && !this.#catchingUp) this.#handler.onData(chunk);
+    if (this.#handler !== null && !this.#catchingUp) this.#handler.onData(chunk, false);
     else (this.#early ??= []).push(chunk);
   }
 

@@ -288,7 +288,7 @@ class DenoSocket implements StreamSocket {
   #handler: StreamHandler | null = null;
   #reading = false;
   #paused = false;
-  /** What is read into: chunks are cut from its front, so that many small ones share one allocation. */
+  /** What is read into, again and again. */
   #buffer: Uint8Array | null = null;
   #bufferSize = IDLE_BUFFER;
   /** Reads in a row that took little of it. */
@@ -334,7 +334,7 @@ class DenoSocket implements StreamSocket {
           this.#handler!.onEnd();
         } else {
           this.#resize(buffer, count);
-          this.#handler!.onData(buffer.subarray(0, count));
+          this.#handler!.onData(buffer.subarray(0, count), true);
         }
       }
     } catch (error) {
@@ -345,19 +345,17 @@ class DenoSocket implements StreamSocket {
   }
 
   /**
-   * Keeps what is left of the buffer for the next read. A read that filled it asks for a larger one; some in a row that
-   * took little ask for the idle one again, because a read that waits long should not hold much.
+   * A read that filled the buffer asks for a larger one; some in a row that took little ask for the idle one again,
+   * because a read that waits long should not hold much.
    */
   #resize(buffer: Uint8Array, count: number): void {
     this.#little = count < this.#bufferSize / 16 ? this.#little + 1 : 0;
-    if (count === buffer.length) {
+    if (count === buffer.length && count < LARGEST_BUFFER) {
       this.#bufferSize = Math.min(this.#bufferSize * 4, LARGEST_BUFFER);
       this.#buffer = null;
     } else if (this.#little >= LITTLE_READS && this.#bufferSize > IDLE_BUFFER) {
       this.#bufferSize = IDLE_BUFFER;
       this.#buffer = null;
-    } else {
-      this.#buffer = buffer.length - count < IDLE_BUFFER / 2 ? null : buffer.subarray(count);
     }
   }
 

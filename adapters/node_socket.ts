@@ -5,6 +5,7 @@
  * | --- | --- |
  * | names have an order of their own, and `connect` a race of its own | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
+ * | each read allocates 64 KiB, and passes through a stream | all sockets read into one buffer, `node_reads.ts` |
  * | a server's socket reads at once | `pauseOnConnect`, until `start` |
  * | `write` queues without end, and `drain` comes only above a mark | `writableLength` tells whether the kernel took all; if not, an empty write's callback tells when it has |
  * | `close` comes by itself once both sides have ended | `allowHalfOpen`; passed on as `onClose` |
@@ -29,6 +30,7 @@ import type {
   StreamSocket,
 } from "../src/net/stream_socket.ts";
 import { netError } from "./net_errors.ts";
+import { readIntoShared } from "./node_reads.ts";
 import { kernelPath, UNNAMED } from "./unix_files.ts";
 
 /** The addresses of a socket. */
@@ -194,7 +196,12 @@ export class NodeSocket implements StreamSocket {
 
   static #hearData(this: Socket, { buffer, byteOffset, length }: Uint8Array): void {
     // A plain view: a `Buffer` has a `slice` of its own, which does not copy.
-    (this as OwnedSocket)[owner].#onData(new Uint8Array(buffer, byteOffset, length));
+    (this as OwnedSocket)[owner].#onData(new Uint8Array(buffer, byteOffset, length), false);
+  }
+
+  static #hearRead(this: Socket, count: number, { buffer }: Uint8Array): boolean {
+    (this as OwnedSocket)[owner].#onData(new Uint8Array(buffer, 0, count), true);
+    return true;
   }
 
   static #hearEnd(this: Socket): void {
@@ -206,15 +213,15 @@ export class NodeSocket implements StreamSocket {
     this.#handler = handler;
     if (this.#closed) return void queueMicrotask(() => this.#reportClose());
     if (!first) return;
-    this.#socket.on("data", NodeSocket.#hearData);
+    if (!readIntoShared(this.#socket, NodeSocket.#hearRead)) this.#socket.on("data", NodeSocket.#hearData);
     this.#socket.on("end", NodeSocket.#hearEnd);
     this.#socket.resume();
   }
 
-  #onData(chunk: Uint8Array): void {
+  #onData(chunk: Uint8Array, lent: boolean): void {
     if (this.#leaving) return;
     try {
-      this.#handler!.onData(chunk);
+      this.#handler!.onData(chunk, lent);
     } catch (error) {
       this.#fail(error);
     }

@@ -55,10 +55,11 @@ export class SocketStream extends Duplex implements StreamHandler {
     const held = this.#held ?? [];
     this.#held = null;
     this.socket.resume();
-    for (const chunk of held) chunk === null ? this.onEnd() : this.onData(chunk);
+    for (const chunk of held) chunk === null ? this.onEnd() : this.onData(chunk, false);
   }
 
-  onData(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array, lent: boolean): void {
+    if (lent) chunk = chunk.slice();
     if (this.#held !== null) return void this.#held.push(chunk);
     if (this.destroyed) return;
     if (chunk[0] === ALERT) this.alerted = true;

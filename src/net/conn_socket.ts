@@ -56,7 +56,7 @@ class ConnSocket implements StreamSocket {
         if (this.#leaving) return;
         this.#ended = chunk === null;
         if (chunk === null) this.#handler.onEnd();
-        else this.#handler.onData(chunk);
+        else this.#handler.onData(chunk, false);
       }
     } catch (error) {
       this.#break("read", error);

@@ -17,7 +17,7 @@ export class CountedSocket implements StreamSocket {
 
   start(handler: StreamHandler): void {
     this.#socket.start({
-      onData: (chunk) => handler.onData(chunk),
+      onData: (chunk, lent) => handler.onData(chunk, lent),
       onEnd: () => handler.onEnd(),
       onDrain: () => handler.onDrain(),
       onClose: (error) => {

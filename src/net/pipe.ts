@@ -117,7 +117,7 @@ class PipeSocket implements StreamSocket {
       this.#taken += piece.length;
       const drained = this.#taken === this.#outgoing.length;
       if (drained) this.#outgoing = null;
-      peer.#tell(() => peer.#handler!.onData(piece));
+      peer.#tell(() => peer.#handler!.onData(piece, false));
       if (drained && !this.#closed) this.#tell(() => this.#handler?.onDrain());
       if (!drained || this.#writeEnded) this.#schedule();
     } else if (this.#writeEnded && !this.#endDelivered) {

@@ -158,9 +158,10 @@ export class SocketConn implements TcpConn, StreamHandler {
     return this.#chunks.bytes >= READ_AHEAD || this.#chunks.count >= READ_AHEAD_CHUNKS;
   }
 
-  onData(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array, lent: boolean): void {
     if (this.#state === "closing") return;
-    this.#chunks.push(chunk);
+    // A plain `slice`, which copies: chunks are no `Buffer`s.
+    this.#chunks.push(lent ? chunk.slice() : chunk);
     this.#serveReads();
     if (!this.#paused && this.#isFull()) {
       this.#paused = true;

@@ -8,8 +8,11 @@ import type { NetError } from "./errors.ts";
  * only `onClose` is. A throw breaks this socket alone: it is reset, and `onClose` gets the error.
  */
 export interface StreamHandler {
-  /** Bytes came. The array is the handler's to keep and to change. One may still come after `pause`. */
-  onData(chunk: Uint8Array): void;
+  /**
+   * Bytes came. The array is the handler's to change, and to keep unless it is `lent`: then the runtime reads into it again
+   * after the call, which saves an allocation for each read. One may still come after `pause`.
+   */
+  onData(chunk: Uint8Array, lent: boolean): void;
   /** The peer sends no more. Comes after the last `onData`. */
   onEnd(): void;
   /** The runtime took everything that the last `write` gave it. */

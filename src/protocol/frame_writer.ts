@@ -98,7 +98,7 @@ export class FrameWriter {
     // UTF-8 takes three bytes a code unit at the most.
     const most = text.length * 3;
     if (this.#used + most + MAX_HEADER_SIZE > POOL_BUFFER_SIZE) return this.#writeMeasured(text, first);
-    const buffer = this.#buffer ??= this.#buffers.take();
+    const buffer = this.#reserve(most + MAX_HEADER_SIZE);
     const key = this.#nextKey === null ? null : this.#nextKey();
     // The head's size depends on the length, which is known after encoding. Most text is ASCII: guess that it is.
     const guess = this.#used + headerSize(text.length, key !== null);
@@ -155,8 +155,7 @@ export class FrameWriter {
    */
   writeEncoded(frames: Uint8Array): void {
     if (frames.length < COPY_BELOW && (this.#used > 0 || this.#segments.length > 0)) {
-      this.#reserve(frames.length);
-      this.#buffer!.set(frames, this.#used);
+      this.#reserve(frames.length).set(frames, this.#used);
       return this.#advance(this.#used + frames.length);
     }
     this.#seal(true);
@@ -260,7 +259,8 @@ export class FrameWriter {
   /** The head goes with the frames before it. Without any, a buffer of the pool would be too much for it. */
   #writeLargeHead(first: number, payloadLength: number, key: number | null): void {
     if (this.#used > 0 && this.#used + MAX_HEADER_SIZE <= POOL_BUFFER_SIZE) {
-      this.#advance(writeHeader(this.#buffer!, this.#used, first, payloadLength, key));
+      const buffer = this.#reserve(MAX_HEADER_SIZE);
+      this.#advance(writeHeader(buffer, this.#used, first, payloadLength, key));
       return this.#seal(false);
     }
     this.#seal(true);
@@ -271,8 +271,7 @@ export class FrameWriter {
 
   #writeSmall(payload: Uint8Array, first: number): void {
     const length = payload.length;
-    this.#reserve(length + MAX_HEADER_SIZE);
-    const buffer = this.#buffer!;
+    const buffer = this.#reserve(length + MAX_HEADER_SIZE);
     const key = this.#nextKey === null ? null : this.#nextKey();
     const start = writeHeader(buffer, this.#used, first, length, key);
     copyInto(buffer, start, payload);
@@ -280,10 +279,22 @@ export class FrameWriter {
     this.#advance(start + length);
   }
 
-  /** Makes sure that the buffer has room for `count` bytes, which one buffer always has. */
-  #reserve(count: number): void {
-    if (this.#buffer !== null && this.#used + count > POOL_BUFFER_SIZE) this.#seal(true);
-    this.#buffer ??= this.#buffers.take();
+  /** The buffer, with room for `count` bytes, which one large buffer always has. */
+  #reserve(count: number): Uint8Array {
+    const buffer = this.#buffer;
+    if (buffer !== null && this.#used + count <= buffer.length) return buffer;
+    return this.#makeRoom(count);
+  }
+
+  #makeRoom(count: number): Uint8Array {
+    if (this.#used + count > POOL_BUFFER_SIZE) this.#seal(true);
+    const small = this.#buffer;
+    const buffer = this.#buffers.take(this.#used + count);
+    if (small !== null) {
+      buffer.set(small.subarray(0, this.#used));
+      this.#buffers.give(small);
+    }
+    return this.#buffer = buffer;
   }
 
   #advance(used: number): void {

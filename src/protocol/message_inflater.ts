@@ -105,7 +105,7 @@ export class MessageInflater {
     this.#total += length;
     if (this.#total > this.#limit) return false;
     for (let at = 0; at < length && !this.#closed;) {
-      const held = this.#held ??= this.#settings.buffers.take();
+      const held = this.#held ??= this.#settings.buffers.take(POOL_BUFFER_SIZE);
       const count = Math.min(length - at, POOL_BUFFER_SIZE - this.#heldLength);
       held.set(bytes.subarray(at, at + count), this.#heldLength);
       this.#heldLength += count;

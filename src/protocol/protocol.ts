@@ -14,8 +14,8 @@ import { MessageTooBigError, ProtocolError } from "./protocol_error.ts";
 export interface ProtocolHandler {
   /**
    * A piece of a message is `chunk[start, end)`. `first` and `last` say whether it begins and ends the message. Text in
-   * pieces was checked; text in one piece (`first` and `last`) was not: decoding finds out, and `fail` tells the peer. It
-   * is valid during the call, the rest may be kept where it lies.
+   * pieces was checked; text in one piece (`first` and `last`) was not: decoding finds out, and `fail` tells the peer.
+   * What is `lent` is valid during the call; the rest may be kept where it lies.
    */
   onMessageData(
     text: boolean,
@@ -24,6 +24,7 @@ export interface ProtocolHandler {
     end: number,
     first: boolean,
     last: boolean,
+    lent: boolean,
   ): void;
   /** A ping came and was answered. */
   onPing(payload: Uint8Array): void;
@@ -74,6 +75,8 @@ export class Protocol implements FrameHandler {
   /** Whether the message that is being decompressed is text. */
   #inflatedText = false;
   #readLimit: number;
+  /** Whether the chunk that is being read is. */
+  #lent = false;
   #closeSent = false;
   #closeReceived = false;
   #failed = false;
@@ -135,8 +138,13 @@ export class Protocol implements FrameHandler {
 
   // ── Receiving ──
 
-  /** The next bytes from the peer. The chunk is changed: frames are unmasked in place. */
-  receiveData(chunk: Uint8Array): void {
+  /**
+   * The next bytes from the peer. The chunk is changed: frames are unmasked in place.
+   *
+   * @param lent whether it is somebody else's again after the call
+   */
+  receiveData(chunk: Uint8Array, lent = false): void {
+    this.#lent = lent;
     this.#reader.receive(chunk);
   }
 
@@ -153,7 +161,7 @@ export class Protocol implements FrameHandler {
     if (rsv1) return this.#receiveCompressed(text, chunk, start, end, first, last);
     // 8.1: text is UTF-8. In one piece it is checked by decoding it, in several as they come.
     if (text && !(first && last) && !this.#checkText(chunk, start, end, first, last)) return;
-    this.#handler.onMessageData(text, chunk, start, end, first, last);
+    this.#handler.onMessageData(text, chunk, start, end, first, last, this.#lent);
   }
 
   /** RFC 7692, 6.2: RSV1 on its first frame says that a message is compressed. */
@@ -178,9 +186,8 @@ export class Protocol implements FrameHandler {
     if (this.#failed) return;
     const text = this.#inflatedText;
     if (text && !(first && last) && !this.#checkText(bytes, 0, length, first, last)) return;
-    // Whatever is not decoded at once may be kept, and this buffer is somebody else's next.
-    const decoded = text && first && last;
-    this.#handler.onMessageData(text, decoded ? bytes : bytes.slice(0, length), 0, length, first, last);
+    // This buffer is somebody else's next.
+    this.#handler.onMessageData(text, bytes, 0, length, first, last, true);
   }
 
   #checkText(chunk: Uint8Array, start: number, end: number, first: boolean, last: boolean): boolean {

@@ -107,8 +107,8 @@ export class Engine
   start({ rest, detached }: WebSocketInit): void {
     const { chunks, ended, error } = detached;
     if (this.#protocol.output.pending) this.outgoing.flushSoon();
-    if (rest.length > 0) this.onData(rest);
-    for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) this.onData(chunk);
+    if (rest.length > 0) this.onData(rest, false);
+    for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) this.onData(chunk, false);
     if (error !== null) return this.onClose(error);
     this.#socket.start(this);
     if (ended) this.onEnd();
@@ -159,9 +159,9 @@ export class Engine
 
   // ── From the socket ──
 
-  onData(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array, lent: boolean): void {
     this.#keepalive?.heard();
-    this.#protocol.receiveData(chunk);
+    this.#protocol.receiveData(chunk, lent);
     // Pongs and close frames are written while reading, with nobody else to send them.
     if (this.#protocol.output.pending) this.outgoing.flushSoon();
     this.#account();
@@ -199,12 +199,13 @@ export class Engine
     end: number,
     first: boolean,
     last: boolean,
+    lent: boolean,
   ): void {
     if (this.#leaving) return;
     const protocol = this.#protocol;
     const valid = first && last
-      ? this.incoming.addWhole(text, chunk, start, end)
-      : this.incoming.addPiece(text, chunk, start, end, last, protocol.messageLength, protocol.readLimit);
+      ? this.incoming.addWhole(text, chunk, start, end, lent)
+      : this.incoming.addPiece(text, chunk, start, end, last, lent, protocol.messageLength, protocol.readLimit);
     if (!valid) protocol.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
   }
 

@@ -13,6 +13,9 @@ const COPY_BELOW = 4096;
 /** And so is one of a chunk that is more than so many times as long. */
 const MAX_KEPT_RATIO = 8;
 
+/** Bytes that are copied one by one. */
+const LOOP_COPY = 64;
+
 /** A reading call wants the message, an iterator's result around it, or a reader of it. */
 export type Wanted = "message" | "result" | "reader";
 
@@ -115,13 +118,13 @@ export class Incoming implements IncomingMessageOwner {
   }
 
   /** A whole message is `chunk[start, end)`; `false` when it is text that is not UTF-8. */
-  addWhole(text: boolean, chunk: Uint8Array, start: number, end: number): boolean {
+  addWhole(text: boolean, chunk: Uint8Array, start: number, end: number, lent: boolean): boolean {
     if (text) {
       const data = this.#text.decode(chunk, start, end);
       if (data === null) return false;
       this.#add({ type: "text", data });
     } else {
-      this.#add({ type: "binary", data: owned(chunk, start, end) });
+      this.#add({ type: "binary", data: owned(chunk, start, end, lent) });
     }
     return true;
   }
@@ -138,6 +141,7 @@ export class Incoming implements IncomingMessageOwner {
     start: number,
     end: number,
     last: boolean,
+    lent: boolean,
     announced: number,
     limit: number,
   ): boolean {
@@ -146,7 +150,7 @@ export class Incoming implements IncomingMessageOwner {
       this.onServed();
     }
     if (this.#arriving !== null) {
-      this.#addToReader(this.#arriving, chunk, start, end, last);
+      this.#addToReader(this.#arriving, chunk, start, end, last, lent);
       return true;
     }
     const partial = this.#partial ??= new Gather();
@@ -155,7 +159,7 @@ export class Incoming implements IncomingMessageOwner {
     if (!last) return true;
     this.#partial = null;
     const data = partial.bytes();
-    if (text) return this.addWhole(true, data, 0, data.length);
+    if (text) return this.addWhole(true, data, 0, data.length, false);
     this.#add({ type: "binary", data });
     return true;
   }
@@ -227,7 +231,7 @@ export class Incoming implements IncomingMessageOwner {
     const reader = this.#newReader(type);
     const bytes = typeof data === "string" ? this.#text.encode(data) : data;
     // A codec may have encoded into a buffer that it shares.
-    reader.push(typeof data === "string" ? owned(bytes, 0, bytes.length) : bytes);
+    reader.push(typeof data === "string" ? owned(bytes, 0, bytes.length, true) : bytes);
     reader.end();
     return reader;
   }
@@ -245,8 +249,9 @@ export class Incoming implements IncomingMessageOwner {
     start: number,
     end: number,
     last: boolean,
+    lent: boolean,
   ): void {
-    if (start < end && !reader.discarded) reader.push(owned(chunk, start, end));
+    if (start < end && !reader.discarded) reader.push(owned(chunk, start, end, lent));
     if (!last) return;
     this.#arriving = null;
     reader.end();
@@ -289,11 +294,17 @@ export class Incoming implements IncomingMessageOwner {
 }
 
 /** `chunk[start, end)` to be kept. */
-function owned(chunk: Uint8Array, start: number, end: number): Uint8Array {
+function owned(chunk: Uint8Array, start: number, end: number, lent: boolean): Uint8Array {
   const size = end - start;
-  // A view would keep all of the chunk for a few bytes.
-  const copied = size < COPY_BELOW || size * MAX_KEPT_RATIO < chunk.buffer.byteLength;
+  if (size <= LOOP_COPY) {
+    // The engine holds so short an array in its own heap, and a loop beats the call that `set` makes for it.
+    const copy = new Uint8Array(size);
+    for (let i = 0; i < size; i++) copy[i] = chunk[start + i]!;
+    return copy;
+  }
   // A plain view: the chunk may be of a subclass, whose `slice` need not copy.
   const view = new Uint8Array(chunk.buffer, chunk.byteOffset + start, size);
-  return copied ? view.slice() : view;
+  // A view to keep would keep all of the chunk, for a few bytes.
+  const kept = !lent && size >= COPY_BELOW && size * MAX_KEPT_RATIO >= chunk.buffer.byteLength;
+  return kept ? view : view.slice();
 }

@@ -24,13 +24,13 @@ export class Recorder implements StreamHandler {
   readonly #waiting = new Set<() => void>();
   keepChunks = false;
 
-  onData(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array, lent: boolean): void {
     this.#hear("data", () => {
       assert.equal(this.ended, false, "data after the end");
       assert.ok(chunk.length > 0, "an empty chunk");
       assertBytes(chunk, pattern(this.bytes, this.bytes + chunk.length), this.bytes);
       this.bytes += chunk.length;
-      if (this.keepChunks) this.chunks.push(chunk);
+      if (this.keepChunks) this.chunks.push(lent ? chunk.slice() : chunk);
     });
   }
 

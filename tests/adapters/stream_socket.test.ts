@@ -221,8 +221,8 @@ function testData(test: (title: string, body: Body) => void): void {
   test("may be written from inside of a handler", async ({ a, b, onA, onB }) => {
     let sent = 0;
     const echo: StreamHandler = {
-      onData(chunk) {
-        onA.onData(chunk);
+      onData(chunk, lent) {
+        onA.onData(chunk, lent);
         if (sent < 500) a.write(pattern(sent, ++sent));
       },
       onEnd: () => onA.onEnd(),
@@ -525,8 +525,8 @@ function testHandlers(test: (title: string, body: Body) => void, { resets }: Tra
   test("are replaced from inside of one", async ({ a, b, onA, onB }) => {
     a.start(onA);
     b.start({
-      onData(chunk) {
-        onB.onData(chunk);
+      onData(chunk, lent) {
+        onB.onData(chunk, lent);
         b.start(onB);
       },
       onEnd: () => assert.fail("the old handler heard of the end"),

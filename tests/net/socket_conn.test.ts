@@ -113,9 +113,9 @@ describe("SocketConn", () => {
 
   it("reads ahead 64 KiB, then leaves the rest to the kernel", limit, async () => {
     const { socket, conn, calls } = bench();
-    for (let i = 0; i < 16; i++) socket.handler.onData(new Uint8Array(4096));
+    for (let i = 0; i < 16; i++) socket.handler.onData(new Uint8Array(4096), false);
     assert.deepEqual(calls(), ["pause"]);
-    socket.handler.onData(new Uint8Array(4096));
+    socket.handler.onData(new Uint8Array(4096), false);
     assert.deepEqual(calls(), []);
     await conn.readChunk();
     assert.deepEqual(calls(), []);
@@ -125,12 +125,12 @@ describe("SocketConn", () => {
 
   it("reads ahead 256 chunks, however short they are", limit, async () => {
     const { socket, conn, calls } = bench();
-    for (let i = 0; i < 255; i++) socket.handler.onData(Uint8Array.of(i));
+    for (let i = 0; i < 255; i++) socket.handler.onData(Uint8Array.of(i), false);
     assert.deepEqual(calls(), []);
-    socket.handler.onData(Uint8Array.of(255));
+    socket.handler.onData(Uint8Array.of(255), false);
     assert.deepEqual(calls(), ["pause"]);
     // What still comes is kept.
-    socket.handler.onData(Uint8Array.of(0));
+    socket.handler.onData(Uint8Array.of(0), false);
     assert.deepEqual([...(await conn.readChunk())!], [0]);
     assert.deepEqual(calls(), []);
     const rest = new Uint8Array(100);
@@ -143,7 +143,7 @@ describe("SocketConn", () => {
     const { socket, conn, calls } = bench();
     for (let i = 0; i < 10; i++) {
       const read = conn.readChunk();
-      socket.handler.onData(new Uint8Array(500_000));
+      socket.handler.onData(new Uint8Array(500_000), false);
       assert.equal((await read)!.length, 500_000);
     }
     assert.deepEqual(calls(), []);
@@ -166,12 +166,12 @@ describe("SocketConn", () => {
 
   it("closes after what is queued, and lets in what comes until then", limit, async () => {
     const { socket, conn, calls, clock } = bench();
-    socket.handler.onData(new Uint8Array(100_000));
+    socket.handler.onData(new Uint8Array(100_000), false);
     socket.takes = false;
     const writes = Promise.all([conn.write(new Uint8Array(20)), conn.write(new Uint8Array(30))]);
     const closed = conn.close();
     assert.deepEqual(calls(), ["pause", "write 20", "resume"]);
-    socket.handler.onData(new Uint8Array(1_000_000));
+    socket.handler.onData(new Uint8Array(1_000_000), false);
     socket.handler.onEnd();
     assert.deepEqual(calls(), []);
     socket.handler.onDrain();
@@ -252,7 +252,7 @@ describe("SocketConn", () => {
 
   it("gives what came before the break, then the break, for ever", limit, async () => {
     const { socket, conn } = bench();
-    socket.handler.onData(pattern(0, 10));
+    socket.handler.onData(pattern(0, 10), false);
     socket.handler.onClose(RESET);
     assert.equal((await conn.readChunk())!.length, 10);
     await assert.rejects(conn.readChunk(), (error) => error === RESET);
@@ -265,7 +265,7 @@ describe("SocketConn", () => {
 
   it("gives the end for ever though the socket went after it", limit, async () => {
     const { socket, conn } = bench();
-    socket.handler.onData(pattern(0, 10));
+    socket.handler.onData(pattern(0, 10), false);
     socket.handler.onEnd();
     socket.handler.onClose(null);
     assert.equal((await conn.readChunk())!.length, 10);
@@ -304,7 +304,7 @@ describe("SocketConn", () => {
 describe("SocketConn.detach", () => {
   it("hands over the socket and what came on it", limit, async () => {
     const { socket, conn, calls } = bench();
-    socket.handler.onData(pattern(0, 10));
+    socket.handler.onData(pattern(0, 10), false);
     socket.handler.onEnd();
     const detached = SocketConn.detach(conn);
     assert.equal(detached.socket, socket);
@@ -342,10 +342,10 @@ describe("SocketConn.detach", () => {
 
   it("lets a paused socket go on", limit, () => {
     const { socket, conn, calls } = bench();
-    socket.handler.onData(new Uint8Array(70_000));
+    socket.handler.onData(new Uint8Array(70_000), false);
     const { chunks } = SocketConn.detach(conn);
     assert.deepEqual(calls(), ["pause", "resume"]);
-    socket.handler.onData(new Uint8Array(5));
+    socket.handler.onData(new Uint8Array(5), false);
     assert.equal(chunks.bytes, 70_005);
   });
 
@@ -366,7 +366,7 @@ describe("SocketConn.detach", () => {
     const { socket, conn } = bench();
     const read = conn.readChunk();
     assert.throws(() => SocketConn.detach(conn), TypeError);
-    socket.handler.onData(new Uint8Array(1));
+    socket.handler.onData(new Uint8Array(1), false);
     await read;
     socket.takes = false;
     const abort = new AbortController();

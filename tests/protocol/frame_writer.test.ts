@@ -20,8 +20,8 @@ class CheckedPool extends BufferPool {
     return this.#inUse.size;
   }
 
-  override take(): Uint8Array {
-    const buffer = super.take();
+  override take(bytes: number): Uint8Array {
+    const buffer = super.take(bytes);
     assert.ok(!this.#inUse.has(buffer), "a buffer was handed out twice");
     this.#inUse.add(buffer);
     this.taken++;

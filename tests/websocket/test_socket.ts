@@ -92,7 +92,10 @@ export class TestSocket implements StreamSocket {
   // ── From the peer ──
 
   receive(...parts: Uint8Array[]): void {
-    this.handler.onData(concat(...parts));
+    const chunk = concat(...parts);
+    this.handler.onData(chunk, true);
+    // It was lent: what is kept of it must be a copy.
+    chunk.fill(0xee);
   }
 
   end(): void {
