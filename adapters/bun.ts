@@ -98,6 +98,7 @@ export const bunAdapter: RuntimeAdapter = {
   unixFiles,
   clock: systemClock,
   text: bufferText,
+  cheapArray: 64,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,
 };

@@ -93,6 +93,7 @@ export const denoAdapter: RuntimeAdapter = {
   unixFiles,
   clock: systemClock,
   text: webText,
+  cheapArray: 0,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,
 };

@@ -19,6 +19,7 @@ export const nodeAdapter: RuntimeAdapter = {
   unixFiles,
   clock: systemClock,
   text: bufferText,
+  cheapArray: 64,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,
 };

@@ -24,6 +24,8 @@ interface ReadSymbols {
 }
 
 interface Readable extends Socket {
+  /** Of TLS, which reads into a buffer of its own. */
+  readonly encrypted?: boolean;
   _handle?: { useUserBuffer?(buffer: Uint8Array): void };
   [field: symbol]: unknown;
 }
@@ -38,7 +40,7 @@ const symbols = findSymbols();
 export function readIntoShared(socket: Socket, onRead: OnRead): boolean {
   const readable = socket as Readable;
   const handle = readable._handle;
-  if (symbols === null || typeof handle?.useUserBuffer !== "function") return false;
+  if (symbols === null || readable.encrypted || typeof handle?.useUserBuffer !== "function") return false;
   readable[symbols.buffer] = shared;
   readable[symbols.callback] = onRead;
   readable[symbols.next] = null;

@@ -20,7 +20,7 @@ Deno.serve({ hostname: "127.0.0.1", port: Number(port) }, (request) => {
   socket.onclose = () => all.delete(socket);
   socket.onmessage = ({ data }) => {
     if (work === "echo") send(socket, data);
-    else { for (const other of all) send(other, data); }
+    else for (const other of all) send(other, data);
   };
   return response;
 });

@@ -1,5 +1,5 @@
-/** Bytes in one large buffer of the pool: the most that is gathered for one write. */
-export const POOL_BUFFER_SIZE = 65536;
+/** Bytes in one large buffer of the pool: the most that is gathered for one write. A message of 64 KiB fits with its head. */
+export const POOL_BUFFER_SIZE = 66560;
 
 /** Bytes in one small buffer: what most connections send in a turn. */
 export const SMALL_BUFFER_SIZE = 4096;

@@ -2,6 +2,7 @@
 
 import type { TextCodec } from "../bytes/text.ts";
 import { RandomSource } from "./random_source.ts";
+import { ChunkCopies } from "../bytes/chunk_copies.ts";
 import { BufferPool } from "../bytes/buffer_pool.ts";
 import type { RawDeflate } from "../bytes/raw_deflate.ts";
 import type { UdpAddr } from "./addr.ts";
@@ -37,6 +38,8 @@ export interface RuntimeAdapter {
   readonly unixFiles: UnixFiles;
   readonly clock: Clock;
   readonly text: TextCodec;
+  /** An array of so many bytes is made faster than a view of a buffer. */
+  readonly cheapArray: number;
   /** Fills with bytes that nobody can guess. */
   fillRandom(into: Uint8Array): void;
   /** Compression; `null` where there is none. */
@@ -59,10 +62,12 @@ export class Runtime {
   readonly timers: TimerQueue;
   readonly turn: Turn;
   readonly buffers: BufferPool = new BufferPool();
+  readonly copies: ChunkCopies;
   readonly random: RandomSource;
 
   constructor(adapter: RuntimeAdapter) {
     this.adapter = adapter;
+    this.copies = new ChunkCopies(adapter.cheapArray);
     this.timers = new TimerQueue(adapter.clock);
     this.turn = new Turn(adapter.clock);
     this.random = new RandomSource((into) => adapter.fillRandom(into));

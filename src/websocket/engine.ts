@@ -84,7 +84,7 @@ export class Engine
       deflate: compression,
     });
     this.#protocol = protocol;
-    this.incoming = new Incoming(this, text, timers, readBufferSize);
+    this.incoming = new Incoming(this, text, timers, runtime.copies, readBufferSize);
     this.outgoing = new Outgoing(this, protocol.output, socket, turn, timers, writeBufferSize);
     this.sender = new Sender(this, {
       protocol,
@@ -161,6 +161,7 @@ export class Engine
 
   onData(chunk: Uint8Array, lent: boolean): void {
     this.#keepalive?.heard();
+    this.#runtime.copies.begin();
     this.#protocol.receiveData(chunk, lent);
     // Pongs and close frames are written while reading, with nobody else to send them.
     if (this.#protocol.output.pending) this.outgoing.flushSoon();
@@ -205,7 +206,16 @@ export class Engine
     const protocol = this.#protocol;
     const valid = first && last
       ? this.incoming.addWhole(text, chunk, start, end, lent)
-      : this.incoming.addPiece(text, chunk, start, end, last, lent, protocol.messageLength, protocol.readLimit);
+      : this.incoming.addPiece(
+        text,
+        chunk,
+        start,
+        end,
+        last,
+        lent,
+        protocol.messageLength,
+        protocol.readLimit,
+      );
     if (!valid) protocol.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
   }
 

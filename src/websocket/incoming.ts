@@ -1,3 +1,4 @@
+import type { ChunkCopies } from "../bytes/chunk_copies.ts";
 import { Gather } from "../bytes/gather.ts";
 import type { TextCodec } from "../bytes/text.ts";
 import { type Deadline, deadlineTime, DeadlineTimer } from "../net/deadline.ts";
@@ -6,15 +7,6 @@ import { WaitQueue } from "../net/wait_queue.ts";
 import type { Message } from "./message.ts";
 import { MessageQueue } from "./message_queue.ts";
 import { IncomingMessage, type IncomingMessageOwner } from "./message_reader.ts";
-
-/** A piece of a chunk below this is copied, so that keeping a short message does not keep a long chunk. */
-const COPY_BELOW = 4096;
-
-/** And so is one of a chunk that is more than so many times as long. */
-const MAX_KEPT_RATIO = 8;
-
-/** Bytes that are copied one by one. */
-const LOOP_COPY = 64;
 
 /** A reading call wants the message, an iterator's result around it, or a reader of it. */
 export type Wanted = "message" | "result" | "reader";
@@ -47,6 +39,7 @@ export class Incoming implements IncomingMessageOwner {
   #deadline: DeadlineTimer | null = null;
   readonly #readers = new WaitQueue<Reading, Wanted>();
   readonly #queue = new MessageQueue();
+  readonly #copies: ChunkCopies;
   #full = false;
   /** The message that comes in pieces. */
   #partial: Gather | null = null;
@@ -61,11 +54,18 @@ export class Incoming implements IncomingMessageOwner {
   #end: Error | null = null;
   #quiet = false;
 
-  constructor(owner: IncomingOwner, text: TextCodec, timers: TimerQueue, capacity: number) {
+  constructor(
+    owner: IncomingOwner,
+    text: TextCodec,
+    timers: TimerQueue,
+    copies: ChunkCopies,
+    capacity: number,
+  ) {
     this.#owner = owner;
     this.#text = text;
     this.#capacity = capacity;
     this.#timers = timers;
+    this.#copies = copies;
   }
 
   /** Whether reading from the network has to stop. */
@@ -124,7 +124,9 @@ export class Incoming implements IncomingMessageOwner {
       if (data === null) return false;
       this.#add({ type: "text", data });
     } else {
-      this.#add({ type: "binary", data: owned(chunk, start, end, lent) });
+      // The frame's head, of which this many bytes at least lie before the payload, or in the chunk before.
+      const room = Math.min(start, end - start < 65536 ? 4 : 10);
+      this.#add({ type: "binary", data: this.#copies.keep(chunk, start, end, lent, room) });
     }
     return true;
   }
@@ -231,7 +233,7 @@ export class Incoming implements IncomingMessageOwner {
     const reader = this.#newReader(type);
     const bytes = typeof data === "string" ? this.#text.encode(data) : data;
     // A codec may have encoded into a buffer that it shares.
-    reader.push(typeof data === "string" ? owned(bytes, 0, bytes.length, true) : bytes);
+    reader.push(typeof data === "string" ? this.#copies.keep(bytes, 0, bytes.length, true) : bytes);
     reader.end();
     return reader;
   }
@@ -251,7 +253,7 @@ export class Incoming implements IncomingMessageOwner {
     last: boolean,
     lent: boolean,
   ): void {
-    if (start < end && !reader.discarded) reader.push(owned(chunk, start, end, lent));
+    if (start < end && !reader.discarded) reader.push(this.#copies.keep(chunk, start, end, lent));
     if (!last) return;
     this.#arriving = null;
     reader.end();
@@ -291,20 +293,4 @@ export class Incoming implements IncomingMessageOwner {
   onRead(reader: IncomingMessage): void {
     this.#open?.delete(reader);
   }
-}
-
-/** `chunk[start, end)` to be kept. */
-function owned(chunk: Uint8Array, start: number, end: number, lent: boolean): Uint8Array {
-  const size = end - start;
-  if (size <= LOOP_COPY) {
-    // The engine holds so short an array in its own heap, and a loop beats the call that `set` makes for it.
-    const copy = new Uint8Array(size);
-    for (let i = 0; i < size; i++) copy[i] = chunk[start + i]!;
-    return copy;
-  }
-  // A plain view: the chunk may be of a subclass, whose `slice` need not copy.
-  const view = new Uint8Array(chunk.buffer, chunk.byteOffset + start, size);
-  // A view to keep would keep all of the chunk, for a few bytes.
-  const kept = !lent && size >= COPY_BELOW && size * MAX_KEPT_RATIO >= chunk.buffer.byteLength;
-  return kept ? view : view.slice();
 }

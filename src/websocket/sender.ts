@@ -78,13 +78,13 @@ export class Sender implements OutgoingMessageOwner {
 
   write(data: MessageData, options?: WriteOptions): Promise<void> {
     try {
+      if (options === undefined && this.#open === null && this.#compression === null) {
+        const sent = this.#writePlain(data);
+        if (sent !== null) return sent;
+      }
       const signal = options?.signal;
       this.check(signal);
       const text = typeof data === "string" ? options?.type !== "binary" : options?.type === "text";
-      if (text && typeof data === "string" && this.#open === null && this.#compression === null) {
-        this.#protocol.sendText(data);
-        return this.#outgoing.written(false, signal);
-      }
       const bytes = this.bytesOf(data);
       if (text && typeof data !== "string") this.#checkUtf8(bytes);
       const type = text ? "text" : "binary";
@@ -96,6 +96,18 @@ export class Sender implements OutgoingMessageOwner {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** The usual case, on the shortest way: a text, or a few bytes, with nothing to heed. `null` when it is none. */
+  #writePlain(data: MessageData): Promise<void> | null {
+    if (typeof data === "string") {
+      this.check();
+      this.#protocol.sendText(data);
+    } else if (data instanceof Uint8Array && data.length > 0 && data.length < COPY_BELOW) {
+      this.check();
+      this.#protocol.sendBytes(Opcode.Binary, data);
+    } else return null;
+    return this.#outgoing.written(false);
   }
 
   #isCompressed(bytes: Uint8Array, compress: boolean | undefined): boolean {

