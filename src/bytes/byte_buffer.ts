@@ -141,6 +141,21 @@ export class ByteBuffer {
     return first.bytes.subarray(first.start, Math.min(first.end, first.start + max));
   }
 
+  /**
+   * A view of the first bytes up to the last `byte` among them, as `head` would give them; `null` when it is not there.
+   * They stay in the buffer.
+   */
+  headUpToLast(byte: number, max: number): Uint8Array | null {
+    const first = this.#segments[0];
+    if (first === undefined) return null;
+    const { bytes, start } = first;
+    // A loop, because it is not far as a rule, and a view to search costs more.
+    for (let end = Math.min(first.end, start + max); end > start; end--) {
+      if (bytes[end - 1] === byte) return bytes.subarray(start, end);
+    }
+    return null;
+  }
+
   /** The first `n` bytes, which stay in the buffer: a view where they lie in one piece, else a copy. */
   view(n: number): Uint8Array {
     if (!(n >= 0 && n <= this.#length)) throw this.#outOfRange("take", n);
@@ -160,6 +175,12 @@ export class ByteBuffer {
     if (!(n >= 0 && n <= this.#length)) throw this.#outOfRange("skip", n);
     this.#position += n;
     this.#length -= n;
+    const first = this.#segments[0];
+    if (first !== undefined && n < sizeOf(first)) first.start += n;
+    else this.#skipSegments(n);
+  }
+
+  #skipSegments(n: number): void {
     const segments = this.#segments;
     if (this.#length === 0) {
       segments.length = 0;
