@@ -91,8 +91,9 @@ export class LineReader {
   // ── Line by line ──
 
   #nextOfBytes(src: ByteBuffer): string | undefined {
-    if (this.#startRun(src)) return this.#nextOfRun(src);
-    const newline = src.indexOf(LF, Math.max(0, this.#searchedTo - src.position));
+    const searched = Math.max(0, this.#searchedTo - src.position);
+    if (this.#startRun(src, searched)) return this.#nextOfRun(src);
+    const newline = src.indexOf(LF, searched);
     if (newline < 0) return this.#needMore(src);
     this.#searchedTo = src.position + newline;
     const length = lengthOfLine(src, newline);
@@ -136,12 +137,11 @@ export class LineReader {
 
   // ── In runs ──
 
-  /** Decodes the lines at once that lie whole in one piece, if there are any. */
-  #startRun(src: ByteBuffer): boolean {
+  /** Decodes the lines at once that are there already, as many as a run holds; there is no newline in the first `searched`. */
+  #startRun(src: ByteBuffer, searched: number): boolean {
     const { position } = src;
-    // A line that was searched is longer than what came first.
-    if (position < this.#searchedTo || position < this.#noRunBefore) return false;
-    const bytes = src.headUpToLast(LF, this.#runSize);
+    if (position < this.#noRunBefore) return false;
+    const bytes = src.headUpToLast(LF, this.#runSize, searched);
     if (bytes === null) return false;
     const text = decodeUtf8(bytes);
     if (text === null) {
