@@ -1,8 +1,8 @@
 /**
- * Items a second out of a stream that is there already: `framing.ts [--chunk BYTES] [--rounds N] [--only ROW]`. Lines against split2 and
- * the line stream of Deno's std, JSON lines against ndjson and stream-json, in chunks of 64 KiB and of one Ethernet packet.
- * `JACKFIELD_STD` is the path of a checkout of std, or else JSR has it; where there is neither, a plain splitter of the
- * same shape stands in for it, and the name says so. On every runtime: `node`, `bun`, `deno run -A`.
+ * Items a second out of a stream that is there already: `framing.ts [--chunk BYTES] [--rounds N] [--only ROW]`. Lines
+ * against split2 and the line stream of Deno's std, JSON lines against ndjson and stream-json, in chunks of 64 KiB and of
+ * one Ethernet packet. `JACKFIELD_STD` is the path of a checkout of std, or else JSR has it; where there is neither, a
+ * plain splitter of the same shape stands in for it, and the name says so. On every runtime: `node`, `bun`, `deno run -A`.
  *
  * Each consumer adds up the length of the lines, or a number of each value, and the sums must agree.
  */
