@@ -1,13 +1,19 @@
 /**
- * Items a second out of a stream that is there already, in chunks of 64 KiB: `framing.ts [--std SPECIFIER]`. Lines against
- * split2 and the line stream of Deno's std, JSON lines against ndjson. Where std cannot be loaded (its default is
- * `jsr:@std/streams@1/text-line-stream`), a plain splitter of the same shape stands in for it, and the name says so. On
- * every runtime: `node`, `bun`, `deno run -A`.
+ * Items a second out of a stream that is there already: `framing.ts [--chunk BYTES] [--rounds N] [--only ROW]`. Lines
+ * against split2 and the line stream of Deno's std, JSON lines against ndjson and stream-json, in chunks of 64 KiB and of
+ * one Ethernet packet. `JACKFIELD_STD` is the path of a checkout of std, or else JSR has it; where there is neither, a
+ * plain splitter of the same shape stands in for it, and the name says so. On every runtime: `node`, `bun`, `deno run -A`.
+ *
+ * Each consumer adds up the length of the lines, or a number of each value, and the sums must agree.
  */
 
 import { Readable, type Transform } from "node:stream";
 import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { parser as jsonlParser } from "stream-json/jsonl/parser.js";
 import {
   DecoderStream,
   DelimiterCodec,
@@ -22,76 +28,93 @@ import { ByteBuffer } from "../src/bytes/byte_buffer.ts";
 import type { Codec } from "../src/framing/codec.ts";
 import { randomNumbers } from "../tests/net/support.ts";
 
-const { values: options } = parseArgs({ options: { std: { type: "string" } } });
+const { values: options } = parseArgs({
+  options: {
+    chunk: { type: "string" },
+    rounds: { type: "string", default: "11" },
+    only: { type: "string", default: "" },
+  },
+});
 
 const ITEMS = 200_000;
-const CHUNK = 65536;
-const ROUNDS = 7;
+const CHUNKS = options.chunk === undefined ? [65536, 1448] : [Number(options.chunk)];
+const ROUNDS = Number(options.rounds);
+/** Rounds that are for the compilers. */
+const WARM_UP = 2;
 
 // They have no types of their own.
 const require = createRequire(import.meta.url);
 const split2 = require("split2") as () => Transform;
 const ndjson = require("ndjson") as { parse(): Transform };
 
-/** Resolves to how many items came out of the chunks. */
-type Contestant = (chunks: readonly Uint8Array[]) => Promise<number>;
+/** Resolves to the sum of what the items weigh. */
+type Contestant<T> = (chunks: readonly Uint8Array[], weigh: (item: T) => number) => Promise<number>;
+
+interface Value {
+  readonly id: number;
+}
 
 const random = randomNumbers(1);
 const word = (): string => "abcdefghijklmnopqrstuvwxyz".slice(random(26)) || "a";
 const lines = Array.from({ length: ITEMS }, () => Array.from({ length: 1 + random(9) }, word).join(" "));
 const values = lines.map((text, id) => ({ id, text, tags: [word(), word()], ok: id % 3 === 0 }));
+const bytes = lines.map((line) => new TextEncoder().encode(line));
+const lengthOf = (item: string | Uint8Array): number => item.length;
+const idOf = (item: Value): number => item.id;
 
-function chunksOf<T>(codec: Codec<unknown, T>, items: readonly T[]): Uint8Array[] {
+function chunksOf<T>(size: number, codec: Codec<unknown, T>, items: readonly T[]): Uint8Array[] {
   const buffer = new ByteBuffer();
   for (const item of items) codec.encode(item, buffer);
   const chunks: Uint8Array[] = [];
-  while (buffer.length > 0) chunks.push(buffer.take(Math.min(CHUNK, buffer.length)).slice());
+  while (buffer.length > 0) chunks.push(buffer.take(Math.min(size, buffer.length)).slice());
   return chunks;
 }
 
 // ── Contestants ──
 
-const codecAlone = (make: () => Codec<unknown>): Contestant => async (chunks) => {
+const codecAlone = <T>(make: () => Codec<T>): Contestant<T> => async (chunks, weigh) => {
   const codec = make();
   const buffer = new ByteBuffer();
-  let count = 0;
+  let sum = 0;
   for (const chunk of chunks) {
     buffer.append(chunk);
-    while (codec.decode(buffer) !== undefined) count++;
+    for (let item = codec.decode(buffer); item !== undefined; item = codec.decode(buffer)) sum += weigh(item);
   }
-  return count;
+  return sum;
 };
 
-const framed = (make: () => Codec<unknown>): Contestant => async (chunks) => {
-  let count = 0;
-  for await (const _ of new Framed(connOf(chunks), make())) count++;
-  return count;
+const framed = <T>(make: () => Codec<T>): Contestant<T> => async (chunks, weigh) => {
+  let sum = 0;
+  for await (const item of new Framed(connOf(chunks), make())) sum += weigh(item);
+  return sum;
 };
 
-const nodeStreamIterated = (make: () => Transform): Contestant => async (chunks) => {
-  let count = 0;
-  for await (const _ of nodeStreamOf(chunks).pipe(make())) count++;
-  return count;
-};
+const decoderStream = <T>(make: () => Codec<T>): Contestant<T> => (chunks, weigh) =>
+  sumOf(streamOf(chunks).pipeThrough(new DecoderStream(make())), weigh);
 
-const decoderStream = (make: () => Codec<unknown>): Contestant => (chunks) =>
-  countOf(streamOf(chunks).pipeThrough(new DecoderStream(make())));
-
-const nodeStream = (make: () => Transform): Contestant => (chunks) =>
+const nodeStream = <T>(make: () => Transform): Contestant<T> => (chunks, weigh) =>
   new Promise((resolve, reject) => {
-    let count = 0;
+    let sum = 0;
     nodeStreamOf(chunks).pipe(make())
-      .on("data", () => count++)
-      .on("end", () => resolve(count))
+      .on("data", (item: T) => sum += weigh(item))
+      .on("end", () => resolve(sum))
       .on("error", reject);
   });
 
-const textStream = (make: () => TransformStream<string, string>): Contestant => (chunks) =>
-  countOf(
-    streamOf(chunks).pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).pipeThrough(
-      make(),
-    ),
-  );
+const nodeStreamIterated = <T>(make: () => Transform): Contestant<T> => async (chunks, weigh) => {
+  let sum = 0;
+  for await (const item of nodeStreamOf(chunks).pipe(make())) sum += weigh(item);
+  return sum;
+};
+
+const textStream = (make: () => TransformStream<string, string>): Contestant<string> => (chunks, weigh) => {
+  const text = streamOf(chunks).pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>);
+  return sumOf(text.pipeThrough(make()), weigh);
+};
+
+/** stream-json's items are its values with their numbers. */
+const valueOf = (contestant: Contestant<{ value: Value }>): Contestant<Value> => (chunks, weigh) =>
+  contestant(chunks, (item) => weigh(item.value));
 
 /** A connection that has it all already. */
 function connOf(chunks: readonly Uint8Array[]): FramedConn {
@@ -116,18 +139,25 @@ function streamOf(chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   });
 }
 
-async function countOf(stream: ReadableStream<unknown>): Promise<number> {
+async function sumOf<T>(stream: ReadableStream<T>, weigh: (item: T) => number): Promise<number> {
   const reader = stream.getReader();
-  let count = 0;
-  while (!(await reader.read()).done) count++;
-  return count;
+  for (let sum = 0;;) {
+    const { done, value } = await reader.read();
+    if (done) return sum;
+    sum += weigh(value);
+  }
 }
 
 async function lineStream(): Promise<[name: string, make: () => TransformStream<string, string>]> {
+  const std = process.env["JACKFIELD_STD"];
+  const specifier = std === undefined
+    ? "jsr:@std/streams@1/text-line-stream"
+    : pathToFileURL(join(resolve(std), "streams/text_line_stream.ts")).href;
   try {
-    const { TextLineStream } = await import(options.std ?? "jsr:@std/streams@1/text-line-stream");
+    const { TextLineStream } = await import(specifier);
     return ["std TextLineStream", () => new TextLineStream()];
-  } catch {
+  } catch (error) {
+    if (std !== undefined) throw error;
     return ["a plain splitter, for std's", plainSplitter];
   }
 }
@@ -146,63 +176,83 @@ function plainSplitter(): TransformStream<string, string> {
 
 // ── Measuring ──
 
-/** Prints items a second of each, the median of some rounds in turns, and how that compares to the first. */
-async function compare(
+/**
+ * Prints items a second of each, the median of some rounds in turns, and how many times as fast the first one is: the
+ * median of what it is in each round.
+ */
+async function compare<T>(
   title: string,
   chunks: readonly Uint8Array[],
-  contestants: Record<string, Contestant>,
+  weigh: (item: T) => number,
+  contestants: Record<string, Contestant<T>>,
 ): Promise<void> {
-  const times = new Map(Object.keys(contestants).map((name) => [name, [] as number[]]));
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const [name, run] of Object.entries(contestants)) {
+  if (!title.includes(options.only)) return;
+  const names = Object.keys(contestants);
+  const times = new Map(names.map((name) => [name, [] as number[]]));
+  let expected: number | undefined;
+  for (let round = -WARM_UP; round < ROUNDS; round++) {
+    // Whoever comes second may pay for the garbage of the first.
+    const order = round % 2 === 0 ? names : names.toReversed();
+    for (const name of order) {
       const start = performance.now();
-      const count = await run(chunks);
-      if (count !== ITEMS) throw new Error(`${name} gave ${count} items, not ${ITEMS}`);
-      // The first round is for the compilers.
-      if (round > 0) times.get(name)!.push(performance.now() - start);
+      const sum = await contestants[name]!(chunks, weigh);
+      if (round >= 0) times.get(name)!.push(performance.now() - start);
+      expected ??= sum;
+      if (sum !== expected) throw new Error(`${name} gave other items: ${sum}, not ${expected}`);
     }
   }
   console.log(title);
-  const medians = [...times].map(([name, all]) =>
-    [name, all.toSorted((a, b) => a - b)[ROUNDS >> 1]!] as const
-  );
-  for (const [name, time] of medians) {
-    const rate = (ITEMS / time / 1000).toFixed(2).padStart(8);
-    console.log(`${rate} M/s  ${(medians[0]![1] / time).toFixed(2).padStart(5)}  ${name}`);
+  const first = times.get(names[0]!)!;
+  for (const [name, all] of times) {
+    const rate = (ITEMS / median(all) / 1000).toFixed(2).padStart(8);
+    const ratio = median(all.map((time, round) => time / first[round]!)).toFixed(2).padStart(5);
+    console.log(`${rate} M/s  ${name === names[0] ? "     " : ratio}  ${name}`);
   }
 }
 
-const [stdName, stdStream] = await lineStream();
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
+}
 
-const wire = chunksOf(new LinesCodec(), lines);
-await compare("lines, as they are parsed", wire, {
-  "LinesCodec": codecAlone(() => new LinesCodec()),
-  "split2, data events": nodeStream(split2),
-});
-await compare("lines, for await", wire, {
-  "Framed, LinesCodec": framed(() => new LinesCodec()),
-  "split2": nodeStreamIterated(split2),
-});
-await compare("lines, web streams", wire, {
-  "DecoderStream, LinesCodec": decoderStream(() => new LinesCodec()),
-  [stdName]: textStream(stdStream),
-});
-const jsonWire = chunksOf(new JsonLinesCodec(), values);
-await compare("JSON lines, as they are parsed", jsonWire, {
-  "JsonLinesCodec": codecAlone(() => new JsonLinesCodec()),
-  "ndjson, data events": nodeStream(() => ndjson.parse()),
-});
-await compare("JSON lines, for await", jsonWire, {
-  "Framed, JsonLinesCodec": framed(() => new JsonLinesCodec()),
-  "ndjson": nodeStreamIterated(() => ndjson.parse()),
-});
-const bytes = lines.map((line) => new TextEncoder().encode(line));
-await compare("the others", chunksOf(new JsonTextsCodec(), values), {
-  "Framed, JsonTextsCodec": framed(() => new JsonTextsCodec()),
-});
-await compare("", chunksOf(new LengthDelimitedCodec(), bytes), {
-  "Framed, LengthDelimitedCodec": framed(() => new LengthDelimitedCodec()),
-});
-await compare("", chunksOf(new DelimiterCodec("\r\n"), bytes), {
-  "Framed, DelimiterCodec": framed(() => new DelimiterCodec("\r\n")),
-});
+const [stdName, stdStream] = await lineStream();
+const linesCodec = (): LinesCodec => new LinesCodec();
+const jsonLines = (): JsonLinesCodec<Value> => new JsonLinesCodec<Value>();
+const parseNdjson = (): Transform => ndjson.parse();
+const parseJsonl = (): Transform => jsonlParser.asStream() as Transform;
+
+for (const size of CHUNKS) {
+  console.log(`── chunks of ${size} bytes ──`);
+  const wire = chunksOf(size, new LinesCodec(), lines);
+  await compare("lines, as they are parsed", wire, lengthOf, {
+    "LinesCodec": codecAlone(linesCodec),
+    "split2, data events": nodeStream(split2),
+  });
+  await compare("lines, for await", wire, lengthOf, {
+    "Framed, LinesCodec": framed(linesCodec),
+    "split2": nodeStreamIterated(split2),
+  });
+  await compare("lines, web streams", wire, lengthOf, {
+    "DecoderStream, LinesCodec": decoderStream(linesCodec),
+    [stdName]: textStream(stdStream),
+  });
+  const jsonWire = chunksOf(size, new JsonLinesCodec(), values);
+  await compare("JSON lines, as they are parsed", jsonWire, idOf, {
+    "JsonLinesCodec": codecAlone(jsonLines),
+    "ndjson, data events": nodeStream(parseNdjson),
+    "stream-json, data events": valueOf(nodeStream(parseJsonl)),
+  });
+  await compare("JSON lines, for await", jsonWire, idOf, {
+    "Framed, JsonLinesCodec": framed(jsonLines),
+    "ndjson": nodeStreamIterated(parseNdjson),
+    "stream-json": valueOf(nodeStreamIterated(parseJsonl)),
+  });
+  await compare("the others", chunksOf(size, new JsonTextsCodec(), values), idOf, {
+    "Framed, JsonTextsCodec": framed(() => new JsonTextsCodec<Value>()),
+  });
+  await compare("", chunksOf(size, new LengthDelimitedCodec(), bytes), lengthOf, {
+    "Framed, LengthDelimitedCodec": framed(() => new LengthDelimitedCodec()),
+  });
+  await compare("", chunksOf(size, new DelimiterCodec("\r\n"), bytes), lengthOf, {
+    "Framed, DelimiterCodec": framed(() => new DelimiterCodec("\r\n")),
+  });
+}

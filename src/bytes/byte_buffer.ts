@@ -16,6 +16,13 @@ const SLAB = 32768;
 let slab = new Uint8Array(0);
 let slabUsed = 0;
 
+/** Where bytes are put together that are looked at only once. */
+const SCRATCH = 4096;
+let scratch: Uint8Array | null = null;
+
+/** Bytes that are copied one by one sooner than all together. */
+const SHORT = 128;
+
 /** A stretch of the buffer: `bytes[start, end)`. */
 interface Segment {
   readonly bytes: Uint8Array;
@@ -141,6 +148,20 @@ export class ByteBuffer {
     return first.bytes.subarray(first.start, Math.min(first.end, first.start + max));
   }
 
+  /**
+   * The first bytes up to the last `byte` among the first `max`, of which the first `from` hold none; `null` when there is
+   * none. They stay in the buffer. It is a view that holds until the next call of anybody, for what lies in several pieces
+   * is copied to where all buffers copy it: then it is 4 KiB at the most.
+   */
+  headUpToLast(byte: number, max: number, from: number): Uint8Array | null {
+    const first = this.#segments[0];
+    if (first === undefined) return null;
+    const { bytes, start } = first;
+    const found = lastIndexIn(first, byte, from, max);
+    if (found >= 0) return bytes.subarray(start, found + 1);
+    return this.#segments.length === 1 ? null : this.#gatherUpToLast(byte, Math.min(max, SCRATCH), from);
+  }
+
   /** The first `n` bytes, which stay in the buffer: a view where they lie in one piece, else a copy. */
   view(n: number): Uint8Array {
     if (!(n >= 0 && n <= this.#length)) throw this.#outOfRange("take", n);
@@ -160,6 +181,12 @@ export class ByteBuffer {
     if (!(n >= 0 && n <= this.#length)) throw this.#outOfRange("skip", n);
     this.#position += n;
     this.#length -= n;
+    const first = this.#segments[0];
+    if (first !== undefined && n < sizeOf(first)) first.start += n;
+    else this.#skipSegments(n);
+  }
+
+  #skipSegments(n: number): void {
     const segments = this.#segments;
     if (this.#length === 0) {
       segments.length = 0;
@@ -168,7 +195,8 @@ export class ByteBuffer {
     let gone = 0;
     while (n >= sizeOf(segments[gone]!)) n -= sizeOf(segments[gone++]!);
     segments[gone]!.start += n;
-    if (gone > 0) segments.splice(0, gone);
+    if (gone === 1) segments.shift();
+    else if (gone > 1) segments.splice(0, gone);
   }
 
   /** Lets go of a large chunk of which little is left, by copying that. For before a wait that may be long. */
@@ -192,6 +220,37 @@ export class ByteBuffer {
     const bytes = new Uint8Array(size);
     bytes.set(chunk);
     this.#segments.push({ bytes, start: 0, end: chunk.length, own: true });
+  }
+
+  /** The same when `byte` is not in the first segment. */
+  #gatherUpToLast(byte: number, max: number, from: number): Uint8Array | null {
+    const segments = this.#segments;
+    // How many segments start below `max`, and what lies in front of the last of them.
+    let count = 0;
+    let base = 0;
+    while (count < segments.length && base < max) base += sizeOf(segments[count++]!);
+    while (--count > 0 && base > from) {
+      const segment = segments[count]!;
+      base -= sizeOf(segment);
+      const found = lastIndexIn(segment, byte, from - base, max - base);
+      if (found >= 0) return this.#copyToScratch(base + found + 1 - segment.start);
+    }
+    return null;
+  }
+
+  #copyToScratch(n: number): Uint8Array {
+    scratch ??= new Uint8Array(SCRATCH);
+    let filled = 0;
+    for (const { bytes, start, end } of this.#segments) {
+      const stop = Math.min(end, start + n - filled);
+      // A short one is copied before a view of it would be made.
+      if (stop - start > SHORT) {
+        scratch.set(start === 0 && stop === bytes.length ? bytes : bytes.subarray(start, stop), filled);
+        filled += stop - start;
+      } else for (let at = start; at < stop; at++) scratch[filled++] = bytes[at]!;
+      if (filled === n) break;
+    }
+    return scratch.subarray(0, n);
   }
 
   #gather(n: number): Uint8Array {
@@ -234,4 +293,15 @@ function indexIn(segment: Segment, byte: number, from: number): number {
   // What lies behind the end may be much, and is none of ours.
   const found = bytes.subarray(from, end).indexOf(byte);
   return found < 0 ? -1 : from + found;
+}
+
+/** Where `byte` is last in the segment's array, among its first `max` bytes but not its first `from`; -1 when it is not there. */
+function lastIndexIn(segment: Segment, byte: number, from: number, max: number): number {
+  const { bytes, start } = segment;
+  const low = start + Math.max(0, from);
+  // A loop, because it is not far as a rule, and a view to search costs more.
+  for (let at = Math.min(segment.end, start + max) - 1; at >= low; at--) {
+    if (bytes[at] === byte) return at;
+  }
+  return -1;
 }

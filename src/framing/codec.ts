@@ -22,6 +22,11 @@ export interface Decoder<T> {
    */
   decode(src: ByteBuffer): T | undefined;
   /**
+   * Removes all items that have come, and calls `give`, which never throws, with each: for decoders that do that faster
+   * than one by one. Web streams ask for it. What it throws, at an item behind those it gave, is as with `decode`.
+   */
+  decodeEach?(src: ByteBuffer, give: (item: T) => void): void;
+  /**
    * The same at the end of the stream, when `decode` finds no more: for items whose end the end of the stream is.
    * What it leaves in `src` is a truncated item.
    */

@@ -67,7 +67,7 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
     if (this.#reading) return this.#readInTurn(options);
     try {
       const ready = this.#takeReady(options);
-      return ready === undefined ? this.#readMore(options) : Promise.resolve(ready);
+      return ready === undefined ? this.#readMore(options, false) : Promise.resolve(ready);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -80,35 +80,34 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
 
   #readIterated(): Promise<IteratorResult<In, undefined>> {
     if (this.#closed) return Promise.resolve(resultOf<In>(null));
-    if (!this.#reading) {
-      try {
-        const ready = this.#takeReady();
-        if (ready !== undefined) return Promise.resolve(resultOf(ready));
-      } catch (error) {
-        return Promise.reject(error);
-      }
+    if (this.#reading) return resultUnlessClosed(this.#readInTurn());
+    try {
+      const ready = this.#takeReady();
+      return ready === undefined
+        ? resultUnlessClosed(this.#readMore(undefined, false))
+        : Promise.resolve(resultOf(ready));
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.read().then(resultOf, (error) => {
-      if (error instanceof ClosedError) return resultOf<In>(null);
-      throw error;
-    });
   }
 
   async #readInTurn(options?: WaitOptions): Promise<In | null> {
     options?.signal?.throwIfAborted();
     await this.#turns.wait(undefined, options?.signal);
-    return this.#readMore(options);
+    return this.#readMore(options, true);
   }
 
-  async #readMore(options?: WaitOptions): Promise<In | null> {
+  /** Reads from the connection until there is an item. To look for one in vain before that is a twentieth of the time. */
+  async #readMore(options: WaitOptions | undefined, mayBeReady: boolean): Promise<In | null> {
     this.#reading = true;
     try {
-      for (;;) {
-        const ready = this.#takeReady(options);
-        if (ready !== undefined) return ready;
+      let ready = mayBeReady ? this.#takeReady(options) : undefined;
+      while (ready === undefined) {
         this.#received.compact();
         this.#received.add(await this.conn.readChunk(options));
+        ready = this.#takeReady(options);
       }
+      return ready;
     } finally {
       // Who comes next has its turn from here on, so nobody gets in between.
       if (this.#turns.size > 0) this.#turns.resolveFirst();
@@ -187,4 +186,12 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
 
 function resultOf<T>(item: T | null): IteratorResult<T, undefined> {
   return item === null ? { done: true, value: undefined } : { done: false, value: item };
+}
+
+/** The end, where the read fails because this side closes. */
+function resultUnlessClosed<T>(read: Promise<T | null>): Promise<IteratorResult<T, undefined>> {
+  return read.then(resultOf, (error) => {
+    if (error instanceof ClosedError) return resultOf<T>(null);
+    throw error;
+  });
 }

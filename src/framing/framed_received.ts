@@ -30,6 +30,20 @@ export class FramedReceived<T> {
     return this.#takeLast();
   }
 
+  /** Takes all items that can be had now, as `take` does, and gives them one by one; whether that was the end. */
+  takeEach(give: (item: T) => void): boolean {
+    const decoder = this.#decoder;
+    if (decoder.decodeEach !== undefined && !this.#ended) {
+      decoder.decodeEach(this.#bytes, give);
+      return false;
+    }
+    for (let item = this.take(); item !== undefined; item = this.take()) {
+      if (item === null) return true;
+      give(item);
+    }
+    return false;
+  }
+
   /** Lets go of memory that is not needed. For before a wait. */
   compact(): void {
     this.#bytes.compact();

@@ -26,65 +26,90 @@ export class DecoderStream<T> implements TransformStream<Uint8Array, T> {
    * @param decoder a codec; each stream has one of its own
    */
   constructor(decoder: Decoder<T>) {
-    const chunks = new TransformStream<Uint8Array, Uint8Array>();
-    this.writable = chunks.writable;
-    const reader = chunks.readable.getReader();
-    const items = new ItemSource(reader, new FramedReceived(decoder));
+    const items = new ItemQueue(decoder);
     // With no room ahead it is asked only when somebody waits and all that was given has been read.
-    this.readable = new ReadableStream<T>({
-      pull: (controller) => items.pull(controller),
-      cancel: (reason) => reader.cancel(reason),
-    }, { highWaterMark: 0 });
+    this.readable = new ReadableStream<T>(items.source, { highWaterMark: 0 });
+    this.writable = new WritableStream<Uint8Array>(items.sink);
   }
 }
 
-/** Gives the items of one chunk at a time, which is several times as fast as one item. */
-class ItemSource<T> {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+/**
+ * Joins the two sides itself: a `TransformStream` between them costs two promises a chunk, and a check an item. The items
+ * of a chunk are given at once, which is several times as fast as one by one.
+ */
+class ItemQueue<T> {
   readonly #received: FramedReceived<T>;
+  #readable: ReadableStreamDefaultController<T> | null = null;
+  #writable: WritableStreamDefaultController | null = null;
+  /** Somebody waits for an item. */
+  #wanted = false;
+  /** Nobody will want another one. */
+  #cancelled = false;
+  /** Of the chunk that waits until somebody wants an item. */
+  #waiting: PromiseWithResolvers<void> | null = null;
   /** What comes behind the items that were given. To fail at once would take them away. */
   #error: { readonly reason: unknown } | null = null;
 
-  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, received: FramedReceived<T>) {
-    this.#reader = reader;
-    this.#received = received;
+  constructor(decoder: Decoder<T>) {
+    this.#received = new FramedReceived(decoder);
   }
 
-  async pull(controller: ReadableStreamDefaultController<T>): Promise<void> {
-    try {
-      while (!this.#give(controller)) {
-        this.#received.compact();
-        const { done, value } = await this.#reader.read();
-        this.#received.add(done ? null : value);
-      }
-    } catch (error) {
-      // What is written from now on fails the same way. If the error came from there, there is nothing to do.
-      this.#reader.cancel(error).catch(() => {});
-      throw error;
-    }
-  }
+  readonly source: UnderlyingDefaultSource<T> = {
+    start: (controller) => void (this.#readable = controller),
+    pull: () => {
+      if (this.#error !== null) throw this.#error.reason;
+      this.#wanted = true;
+      this.#waiting?.resolve();
+      this.#waiting = null;
+    },
+    cancel: (reason) => {
+      this.#cancelled = true;
+      this.#writable!.error(reason);
+      this.#waiting?.reject(reason);
+    },
+  };
 
-  /** Gives what can be had without waiting, or closes; whether there was anything. */
-  #give(controller: ReadableStreamDefaultController<T>): boolean {
-    if (this.#error !== null) throw this.#error.reason;
-    let given = false;
+  readonly sink: UnderlyingSink<Uint8Array> = {
+    start: (controller) => {
+      this.#writable = controller;
+      // A stream that is aborted waits for the chunk that is being written, which may wait for a reader.
+      controller.signal.addEventListener("abort", () => this.#waiting?.reject(controller.signal.reason));
+    },
+    write: (chunk) => {
+      if (this.#wanted) return this.#give(chunk);
+      this.#waiting = Promise.withResolvers();
+      return this.#waiting.promise.then(() => this.#give(chunk));
+    },
+    close: () => this.#give(null),
+    abort: (reason) => this.#fail(reason),
+  };
+
+  /** Gives the items that are complete with this chunk, or with the end. */
+  #give(chunk: Uint8Array | null): void {
+    if (this.#cancelled) return;
+    const readable = this.#readable!;
     try {
-      for (;;) {
-        const item = this.#received.take();
-        if (item === undefined) return given;
-        given = true;
-        if (item === null) {
-          controller.close();
-          return true;
-        }
-        controller.enqueue(item);
-      }
+      this.#received.add(chunk);
+      if (this.#received.takeEach(this.#enqueue)) return readable.close();
+      this.#received.compact();
     } catch (reason) {
-      if (!given) throw reason;
-      this.#error = { reason };
-      return true;
+      this.#fail(reason);
+      throw reason;
     }
+    if (hasItems(readable)) this.#wanted = false;
   }
+
+  readonly #enqueue = (item: T): void => this.#readable!.enqueue(item);
+
+  #fail(reason: unknown): void {
+    if (hasItems(this.#readable!)) this.#error = { reason };
+    else this.#readable!.error(reason);
+  }
+}
+
+/** Whether items wait in a stream that has no room ahead. */
+function hasItems(readable: ReadableStreamDefaultController): boolean {
+  return readable.desiredSize !== null && readable.desiredSize < 0;
 }
 
 /**

@@ -1,28 +1,24 @@
 /** Whether arrays and objects lie more than `max` deep in each other in the JSON `text`. Needs no stack. */
 export function isDeeperThan(max: number, text: string): boolean {
+  const length = text.length;
   // Nothing is deeper than it has brackets to open and to close, and to find a few costs a tenth of looking at every
-  // character. What is too short, and only opens them, is no JSON.
-  return text.length > 2 * max + 1 && hasMoreBrackets(max, text) && nestsDeeper(max, text);
+  // character. Those so near the end that as many cannot be closed behind them count for nothing: what only opens them
+  // is no JSON.
+  if (length <= 2 * max + 1) return false;
+  const end = length - max - 1;
+  const arrays = countUpTo(max, text, "[", end);
+  // An array takes two characters; an object `{"":` and `}`, but for the innermost, which can be empty. So in most texts
+  // below some 300 characters nobody needs to look for braces, which saves a third of the searches.
+  if (length < 5 * max + 2 - 3 * arrays) return false;
+  return arrays + countUpTo(max - arrays, text, "{", end) > max && nestsDeeper(max, text);
 }
 
-/** Whether more than `max` brackets open, not counting those so near the end that as many cannot be closed behind them. */
-function hasMoreBrackets(max: number, text: string): boolean {
-  const end = text.length - max - 1;
-  // Most texts start with a bracket; to see it here saves a search.
-  const first = text.charCodeAt(0);
-  const start = first === 0x7b || first === 0x5b ? 1 : 0;
-  const braces = countUpTo(max - start, text, "{", start, end);
-  return start + braces + countUpTo(max - start - braces, text, "[", start, end) > max;
-}
-
-/** How often `char` is found from `start` to `end`; counting stops above `max`. */
-function countUpTo(max: number, text: string, char: string, start: number, end: number): number {
+/** How often `char` is found in front of `end`; counting stops above `max`. */
+function countUpTo(max: number, text: string, char: string, end: number): number {
   let count = 0;
-  for (
-    let at = text.indexOf(char, start);
-    at >= 0 && at < end && count <= max;
-    at = text.indexOf(char, at + 1)
-  ) count++;
+  for (let at = text.indexOf(char); at >= 0 && at < end && count <= max; at = text.indexOf(char, at + 1)) {
+    count++;
+  }
   return count;
 }
 

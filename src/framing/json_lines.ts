@@ -5,6 +5,9 @@ import { DEFAULT_MAX_DEPTH, isJson, parseJson, stringifyJson } from "./json_text
 import { LineReader, PASSING_RUN } from "./line_reader.ts";
 import { DEFAULT_MAX_LINE, type LinesOptions } from "./lines.ts";
 
+/** The last of what white space is made of. */
+const SPACE = 0x20;
+
 /** Options of a {@linkcode JsonLinesCodec}. */
 export interface JsonLinesOptions extends LinesOptions {
   /** How deep arrays and objects may lie in each other; a plain object is 1 deep. Default: 64. */
@@ -45,10 +48,11 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
    * @throws {FrameFormatError} when a line is no JSON, or too deep, or `null`; it is gone then
    */
   decode(src: ByteBuffer): In | undefined {
+    const lines = this.#lines;
     for (;;) {
-      const line = this.#lines.next(src);
+      const line = lines.next(src);
       if (line === undefined) return undefined;
-      if (!isBlank(line)) return this.#parse(line, this.#lines.lineStart);
+      if (lines.firstCode > SPACE || !isBlank(line)) return this.#parse(line, lines.lineStart);
     }
   }
 
@@ -81,7 +85,7 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
 function isBlank(line: string): boolean {
   for (let i = 0; i < line.length; i++) {
     const code = line.charCodeAt(i);
-    if (code !== 0x20 && code !== 0x09 && code !== 0x0d) return false;
+    if (code !== SPACE && code !== 0x09 && code !== 0x0d) return false;
   }
   return true;
 }

@@ -7,10 +7,11 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Bytes that are decoded at once when they hold several lines, which is three to ten times as fast as line by line. Not
- * more, because a line that the application keeps may keep its whole run alive.
+ * Bytes that are decoded at once when they hold several lines, which is three to ten times as fast as line by line
+ * (`bench/framing.ts`; a quarter of this is a sixth slower). Not more, because a line that the application keeps may keep
+ * its whole run alive.
  */
-export const KEPT_RUN = 4096;
+export const KEPT_RUN = 16384;
 
 /** The same where nobody keeps the lines: most of what a connection reads at once. */
 export const PASSING_RUN = 65536;
@@ -26,6 +27,7 @@ export class LineReader {
   /** The stream that what follows is about; positions are the stream's. */
   #src: ByteBuffer | null = null;
   #lineStart = 0;
+  #firstCode = 0;
   /** Up to here there is no newline. */
   #searchedTo = 0;
   /** In the middle of a line that was too long. */
@@ -55,12 +57,30 @@ export class LineReader {
     return this.#lineStart;
   }
 
+  /**
+   * The code unit with which that line starts, or a control if it is empty. Whoever looks at the text itself makes some
+   * runtimes give it memory of its own, for half as much again as it cost to read it.
+   */
+  get firstCode(): number {
+    return this.#firstCode;
+  }
+
   /** Removes the next line and returns it without its newline; `undefined` when the newline has not come. */
   next(src: ByteBuffer): string | undefined {
+    // In a run nothing is discarded.
+    if (src === this.#src && src.position === this.#runPosition) return this.#nextOfRun(src);
     if (src !== this.#src) this.#start(src);
     if (this.#discarding && !this.#discard(src)) return undefined;
     this.#lineStart = src.position;
-    return this.#runPosition === src.position ? this.#nextOfRun(src) : this.#nextOfBytes(src);
+    return this.#nextOfBytes(src);
+  }
+
+  /** Removes the lines that have come, as `next` does, and gives them one by one; a third faster for web streams. */
+  nextEach(src: ByteBuffer, give: (line: string) => void): void {
+    for (let line = this.next(src); line !== undefined; line = this.next(src)) {
+      give(line);
+      if (this.#runIsAscii && this.#runPosition === src.position) this.#giveRun(src, give);
+    }
   }
 
   /** The line that the stream ended in, which stays in `src`; `null` when it is not UTF-8. */
@@ -80,12 +100,14 @@ export class LineReader {
   // ── Line by line ──
 
   #nextOfBytes(src: ByteBuffer): string | undefined {
-    const newline = src.indexOf(LF, Math.max(0, this.#searchedTo - src.position));
+    const searched = Math.max(0, this.#searchedTo - src.position);
+    if (this.#startRun(src, searched)) return this.#nextOfRun(src);
+    const newline = src.indexOf(LF, searched);
     if (newline < 0) return this.#needMore(src);
     this.#searchedTo = src.position + newline;
     const length = lengthOfLine(src, newline);
     if (length > this.#maxLength) throw this.#tooLong(src, newline + 1);
-    return this.#startRun(src, newline) ? this.#nextOfRun(src) : this.#take(src, length, newline + 1);
+    return this.#take(src, length, newline + 1);
   }
 
   #needMore(src: ByteBuffer): undefined {
@@ -103,6 +125,7 @@ export class LineReader {
     const text = decodeUtf8(src.view(length));
     src.skip(size);
     if (text === null) throw new FrameFormatError("line", "it is not UTF-8", this.#lineStart);
+    this.#firstCode = size > 1 ? text.charCodeAt(0) : LF;
     return text;
   }
 
@@ -123,23 +146,21 @@ export class LineReader {
 
   // ── In runs ──
 
-  /** Decodes several lines at once, if there are several in one piece; the first ends at `newline`. */
-  #startRun(src: ByteBuffer, newline: number): boolean {
-    if (newline >= this.#runSize || newline + 1 === src.length || src.position < this.#noRunBefore) {
-      return false;
-    }
-    const bytes = src.head(this.#runSize);
-    const size = bytes.lastIndexOf(LF) + 1;
-    if (size <= newline + 1) return false;
-    const text = decodeUtf8(bytes.subarray(0, size));
+  /** Decodes the lines at once that are there already, as many as a run holds; there is no newline in the first `searched`. */
+  #startRun(src: ByteBuffer, searched: number): boolean {
+    const { position } = src;
+    if (position < this.#noRunBefore) return false;
+    const bytes = src.headUpToLast(LF, this.#runSize, searched);
+    if (bytes === null) return false;
+    const text = decodeUtf8(bytes);
     if (text === null) {
-      this.#noRunBefore = src.position + size;
+      this.#noRunBefore = position + bytes.length;
       return false;
     }
     this.#run = text;
     this.#runIndex = 0;
-    this.#runPosition = src.position;
-    this.#runIsAscii = text.length === size;
+    this.#runPosition = position;
+    this.#runIsAscii = text.length === bytes.length;
     return true;
   }
 
@@ -149,16 +170,40 @@ export class LineReader {
     const end = run.indexOf("\n", start);
     const newline = this.#runIsAscii ? end - start : src.indexOf(LF);
     const cr = newline > 0 && run.charCodeAt(end - 1) === CR ? 1 : 0;
-    const error = newline - cr > this.#maxLength ? this.#tooLong(src, newline + 1) : null;
-    if (error === null) src.skip(newline + 1);
-    if (src.position !== this.#runPosition) this.#moveRun(src, end + 1);
-    if (error !== null) throw error;
+    this.#lineStart = this.#runPosition;
+    this.#firstCode = run.charCodeAt(start);
+    if (newline - cr > this.#maxLength) throw this.#tooLongInRun(src, newline + 1, end + 1);
+    src.skip(newline + 1);
+    this.#moveRun(newline + 1, end + 1);
     return run.slice(start, end - cr);
   }
 
-  #moveRun(src: ByteBuffer, index: number): void {
+  /** Gives what is left of a run, up to a line that is too long: to move on once costs less than at each line. */
+  #giveRun(src: ByteBuffer, give: (line: string) => void): void {
+    const run = this.#run;
+    const start = this.#runIndex;
+    let at = start;
+    while (at < run.length) {
+      const end = run.indexOf("\n", at);
+      const cr = end > at && run.charCodeAt(end - 1) === CR ? 1 : 0;
+      if (end - cr - at > this.#maxLength) break;
+      give(run.slice(at, end - cr));
+      at = end + 1;
+    }
+    src.skip(at - start);
+    this.#moveRun(at - start, at);
+  }
+
+  #tooLongInRun(src: ByteBuffer, size: number, next: number): FrameTooLongError {
+    const error = this.#tooLong(src, size);
+    if (src.position !== this.#runPosition) this.#moveRun(size, next);
+    return error;
+  }
+
+  /** The next line is `size` bytes further on, at `index`. */
+  #moveRun(size: number, index: number): void {
     this.#runIndex = index;
-    this.#runPosition = src.position;
+    this.#runPosition += size;
     if (index === this.#run.length) this.#endRun();
   }
 

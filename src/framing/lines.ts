@@ -52,6 +52,11 @@ export class LinesCodec implements Codec<string> {
     return this.#lines.next(src);
   }
 
+  /** Removes all lines that have come, and gives them one by one. Throws as `decode` does. */
+  decodeEach(src: ByteBuffer, give: (line: string) => void): void {
+    this.#lines.nextEach(src, give);
+  }
+
   /** The last line, without a newline. If that is not UTF-8, it was truncated, and stays in `src`. */
   decodeEof(src: ByteBuffer): string | undefined {
     const line = this.#lines.last(src);

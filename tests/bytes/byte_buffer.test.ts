@@ -119,6 +119,53 @@ describe("indexOf, peek and head", () => {
     assert.equal(buffer.head(9999).length, 96);
     assert.equal(buffer.length, 4192);
   });
+
+  it("headUpToLast() ends with the last such byte of the first ones", () => {
+    const found = (buffer: ByteBuffer, max: number, from = 0): string | null => {
+      const head = buffer.headUpToLast(10, max, from);
+      return head === null ? null : text(head);
+    };
+    assert.equal(found(new ByteBuffer(), 9), null);
+    // Pieces of "ab\n", "c" and "d\ne\nf", and one that is too long to be copied.
+    const buffer = new ByteBuffer();
+    for (const part of ["x".repeat(599) + "\n", "c", "d\ne\n" + "f".repeat(600), "g\n".repeat(3000)]) {
+      buffer.append(bytes(part));
+    }
+    assert.equal(found(buffer, 9), null);
+    assert.equal(found(buffer, 9999), "x".repeat(599) + "\n");
+    buffer.skip(600);
+    assert.equal(found(buffer, 2), null);
+    assert.equal(found(buffer, 3), "cd\n");
+    assert.equal(found(buffer, 5), "cd\ne\n");
+    assert.equal(found(buffer, 600, 3), "cd\ne\n");
+    assert.equal(found(buffer, 600, 5), null);
+    const most = found(buffer, 9999)!;
+    assert.equal(most, text(buffer.view(most.length)));
+    assert.equal(most.length, 4095);
+    assert.equal(buffer.length, 1 + 604 + 6000);
+  });
+
+  it("headUpToLast() agrees with the bytes in one piece, wherever they were cut", () => {
+    const wire = "a\nbb\n\nccc\ndddd".repeat(3);
+    for (let first = 1; first < wire.length; first++) {
+      for (let second = first; second < wire.length; second += 3) {
+        const buffer = new ByteBuffer();
+        buffer.reserve(first).set(bytes(wire.slice(0, first)));
+        buffer.commit(first);
+        buffer.append(new Uint8Array(0));
+        for (const part of [wire.slice(first, second), wire.slice(second)]) {
+          buffer.reserve(100);
+          // What is reserved by somebody else in between makes it another piece.
+          new ByteBuffer().commit(1);
+          buffer.reserve(part.length).set(bytes(part));
+          buffer.commit(part.length);
+        }
+        const expected = wire.slice(0, first).lastIndexOf("\n") >= 0 ? wire.slice(0, first) : wire;
+        const head = buffer.headUpToLast(10, 9999, 0);
+        assert.equal(text(head!), expected.slice(0, expected.lastIndexOf("\n") + 1));
+      }
+    }
+  });
 });
 
 describe("reserve and commit", () => {

@@ -11,6 +11,7 @@ import {
   LinesCodec,
   mapCodec,
 } from "../../mod.ts";
+import { ByteBuffer } from "../../src/bytes/byte_buffer.ts";
 import type { Codec } from "../../src/framing/codec.ts";
 import { FrameError, FrameFormatError, FrameTooLongError } from "../../src/framing/codec.ts";
 import {
@@ -54,6 +55,13 @@ const kinds: Kind[] = [
     make: () => new LinesCodec({ maxLength: MAX }),
     item: line,
     noise: ["\n", "\r\n", "é", "abc"],
+    held: MAX + 1,
+  },
+  {
+    name: "LinesCodec that skips",
+    make: () => new LinesCodec({ maxLength: MAX, onTooLong: "skip" }),
+    item: line,
+    noise: ["\n", "\r\n", "é", "abc", "a\nb\nc\n", "x".repeat(MAX)],
     held: MAX + 1,
   },
   {
@@ -174,6 +182,39 @@ for (const { name, make, item, noise, held } of kinds) {
           for (const item of decoded.items) {
             assert.ok(item !== null && item !== undefined);
             if (item instanceof FrameError) assert.ok(item.offset !== null && item.offset <= wire.length);
+          }
+        }),
+        { ...bounded, numRuns: 500 },
+      );
+    });
+
+    it("decodeEach() gives what decode() gives, up to the same error", () => {
+      const part = fc.oneof(fc.uint8Array({ maxLength: 12 }), fc.constantFrom(...noise, "x").map(bytesOf));
+      fc.assert(
+        fc.property(fc.array(part, { maxLength: 30 }), cuts, (parts, sizes) => {
+          const one = make();
+          const each = make();
+          if (each.decodeEach === undefined) return;
+          const wire = Uint8Array.from(parts.flatMap((part) => [...part]));
+          const feeder = new Feeder(one);
+          const given: unknown[] = [];
+          const src = new ByteBuffer();
+          for (const chunk of cutUp(wire, sizes)) {
+            feeder.feed(chunk.slice());
+            src.append(chunk);
+            for (let failed = true; failed;) {
+              failed = false;
+              try {
+                each.decodeEach(src, (item) => given.push(item));
+              } catch (error) {
+                assert.ok(error instanceof FrameError);
+                given.push(error);
+                failed = src.position !== error.offset;
+              }
+            }
+            assert.deepEqual(readable(given as FrameError[]), readable(feeder.outcomes));
+            if (feeder.stuck) return;
+            assert.equal(src.position, feeder.src.position);
           }
         }),
         { ...bounded, numRuns: 500 },

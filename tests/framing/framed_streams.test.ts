@@ -95,6 +95,52 @@ describe("DecoderStream", () => {
     await reader.cancel();
   });
 
+  it("cancelling fails the chunk that waits for a reader, and what is written later", limit, async () => {
+    const { readable, writable } = new DecoderStream(new LinesCodec());
+    const writer = writable.getWriter();
+    const waiting = Promise.allSettled([
+      writer.write(bytesOf("a\n")),
+      writer.write(bytesOf("b\n")),
+      writer.closed,
+    ]);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await readable.cancel("enough");
+    for (const outcome of await waiting) assert.deepEqual(outcome, { status: "rejected", reason: "enough" });
+    await assert.rejects(writer.write(bytesOf("c\n")), (reason) => reason === "enough");
+  });
+
+  it("aborting waits for no reader, and fails the items", limit, async () => {
+    const { readable, writable } = new DecoderStream(new LinesCodec());
+    const writer = writable.getWriter();
+    const waiting = Promise.allSettled([writer.write(bytesOf("a\n")), writer.closed]);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await writer.abort("gone");
+    for (const { status } of await waiting) assert.equal(status, "rejected");
+    assert.deepEqual(await readAll(readable), { items: [], error: "gone" });
+  });
+
+  it("a truncated item behind others fails both sides, and takes none of them away", limit, async () => {
+    const { readable, writable } = new DecoderStream(new FixedLengthCodec(2));
+    const writer = writable.getWriter();
+    const writing = Promise.allSettled([writer.write(bytesOf("aabbc")), writer.close()]);
+    const reader = readable.getReader();
+    assert.deepEqual((await reader.read()).value, bytesOf("aa"));
+    assert.deepEqual((await writing).map(({ status }) => status), ["fulfilled", "rejected"]);
+    assert.deepEqual((await reader.read()).value, bytesOf("bb"));
+    await assert.rejects(reader.read(), { name: "UnexpectedEofError", missing: 1 });
+    await assert.rejects(reader.read(), { name: "UnexpectedEofError", missing: 1 });
+  });
+
+  it("chunks without an item do not wait for one", limit, async () => {
+    const { readable, writable } = new DecoderStream(new LinesCodec());
+    const reader = readable.getReader();
+    const reading = reader.read();
+    const writer = writable.getWriter();
+    for (const chunk of ["a", "", "b", "c", "\n"]) await writer.write(bytesOf(chunk));
+    assert.equal((await reading).value, "abc");
+    await Promise.all([writer.close(), reader.closed]);
+  });
+
   it("cancelling cancels the source", limit, async () => {
     let reason: unknown;
     const source = new ReadableStream<Uint8Array>({ cancel: (why) => void (reason = why) });

@@ -151,6 +151,24 @@ describe("maxDepth", () => {
     );
   });
 
+  it("isDeeperThan() finds the shortest texts that are", () => {
+    for (let depth = 1; depth <= 70; depth++) {
+      for (let arrays = 0; arrays <= depth; arrays++) {
+        const objects = depth - arrays;
+        const inside = objects === 0 ? "[]" : "{}";
+        const [around, within] = objects === 0 ? [0, arrays - 1] : [objects - 1, arrays];
+        const text = '{"":'.repeat(around) + "[".repeat(within) + inside + "]".repeat(within) +
+          "}".repeat(around);
+        assert.doesNotThrow(() => JSON.parse(text));
+        assert.equal(isDeeperThan(depth - 1, text), true, text);
+        assert.equal(isDeeperThan(depth, text), false, text);
+        const reversed = "[".repeat(within) + '{"":'.repeat(around) + inside + "}".repeat(around) +
+          "]".repeat(within);
+        assert.equal(isDeeperThan(depth - 1, reversed), true, reversed);
+      }
+    }
+  });
+
   it("must be a positive integer", () => {
     for (const maxDepth of [0, -1, 1.5, NaN]) {
       assert.throws(() => new JsonLinesCodec({ maxDepth }), RangeError);

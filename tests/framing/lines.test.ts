@@ -53,7 +53,7 @@ describe("decode", () => {
     const lines = Array.from({ length: 3000 }, (_, i) => `${i}`.padEnd(i % 97, i % 500 < 250 ? "x" : "ß"));
     lines[700] = "y".repeat(10_000);
     const wire = bytesOf(lines.join("\n") + "\n");
-    for (const size of [wire.length, 65536, 4096, 1000, 7]) {
+    for (const size of [wire.length, 65536, 20_000, 5000, 4096, 1448, 1000, 7]) {
       assert.deepEqual(decodeAll(new LinesCodec(), cutUp(wire, [size])).items, lines, `chunks of ${size}`);
     }
   });
@@ -84,6 +84,34 @@ describe("decode", () => {
     src.skip(4);
     src.append(bytesOf("f\n"));
     assert.equal(codec.decode(src), "f");
+  });
+
+  it("gives all lines at once, and no line of a run that another reader has left", () => {
+    const codec = new LinesCodec();
+    const src = new ByteBuffer();
+    const each = (): string[] => {
+      const lines: string[] = [];
+      codec.decodeEach(src, (line) => lines.push(line));
+      return lines;
+    };
+    src.append(bytesOf("a\nb\r\n\nc"));
+    assert.deepEqual(each(), ["a", "b", ""]);
+    assert.equal(src.length, 1);
+    src.append(bytesOf("\nd\ne\nf\ng\n"));
+    assert.equal(codec.decode(src), "c");
+    src.skip(2);
+    assert.deepEqual(each(), ["e", "f", "g"]);
+    assert.deepEqual(each(), []);
+    src.append(bytesOf("h\ni\n"));
+    assert.equal(codec.decode(src), "h");
+    src.skip(2);
+    src.append(Uint8Array.of(0x6a, 10, 0xff, 10));
+    const given: string[] = [];
+    assert.throws(() => codec.decodeEach(src, (line) => given.push(line)), {
+      name: "FrameFormatError",
+      offset: 22,
+    });
+    assert.deepEqual(given, ["j"]);
   });
 
   it("never mixes two streams that were given one codec by mistake", () => {
