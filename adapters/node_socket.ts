@@ -168,6 +168,7 @@ export class NodeSocket implements StreamSocket {
   #handler: StreamHandler | null = null;
   /** What broke it: Node's error, or what the handler threw. */
   #error: unknown = null;
+  #paused = false;
   /** `close` or `reset` was called. */
   #leaving = false;
   #closed = false;
@@ -200,8 +201,10 @@ export class NodeSocket implements StreamSocket {
   }
 
   static #hearRead(this: Socket, count: number, { buffer }: Uint8Array): boolean {
-    (this as OwnedSocket)[owner].#onData(new Uint8Array(buffer, 0, count), true);
-    return true;
+    const socket = (this as OwnedSocket)[owner];
+    socket.#onData(new Uint8Array(buffer, 0, count), true);
+    // A `pause` shortly after a `resume` is overtaken by it: this is the one chunk that comes then.
+    return !socket.#paused;
   }
 
   static #hearEnd(this: Socket): void {
@@ -237,10 +240,12 @@ export class NodeSocket implements StreamSocket {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     this.#socket.resume();
   }
 
