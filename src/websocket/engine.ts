@@ -184,11 +184,11 @@ export class Engine
     this.#protocol.close();
     this.#memory.close();
     const info = this.closing.end();
-    const reason = new CloseError(info, error ?? this.#dropCause ?? undefined);
+    const reason = lazily(() => new CloseError(info, error ?? this.#dropCause ?? undefined));
     this.incoming.end(reason, this.#leaving || isQuietClose(info.code));
     this.sender.stop(reason);
     this.outgoing.stop(reason);
-    this.#pings?.fail(reason);
+    this.#pings?.fail(reason());
   }
 
   // ── From the protocol ──
@@ -232,7 +232,7 @@ export class Engine
   }
 
   onFault(error: ProtocolError | MessageTooBigError): void {
-    this.incoming.end(error, this.#leaving);
+    this.incoming.end(() => error, this.#leaving);
     this.#startClosing();
   }
 
@@ -271,7 +271,7 @@ export class Engine
     this.#memory.close();
     const reason = "the memory budget is used up";
     const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
-    this.incoming.end(error, false);
+    this.incoming.end(() => error, false);
     this.incoming.clear();
     this.#dropCause = error;
     // A peer that does not take what was sent will not take a close frame either.
@@ -322,7 +322,7 @@ export class Engine
 
   #startClosing(): void {
     this.#keepalive?.stop();
-    this.sender.stop(this.notWritable());
+    this.sender.stop(lazily(() => this.notWritable()));
     // Nothing that comes is kept any more, and the peer's end has to be seen.
     if (this.incoming.full) this.#socket.resume();
     this.closing.begin();
@@ -331,8 +331,17 @@ export class Engine
   /** Nothing more will come, though the transport may take its time to go. */
   #endReading(): void {
     const { info } = this.closing;
-    this.incoming.end(new CloseError(info), this.#leaving || isQuietClose(info.code));
+    this.incoming.end(lazily(() => new CloseError(info)), this.#leaving || isQuietClose(info.code));
   }
+}
+
+/**
+ * An error that is made when somebody is to get it, and then once. Most connections end with nobody waiting, and the trace
+ * that each error takes was a tenth of what a short connection cost.
+ */
+function lazily(make: () => Error): () => Error {
+  let error: Error | null = null;
+  return () => error ??= make();
 }
 
 /** What the connections of a runtime may hold together, where nothing else is said. */

@@ -51,7 +51,7 @@ export class Incoming implements IncomingMessageOwner {
   /** What waits in them, bytes. */
   #openCost = 0;
   /** Why no message follows. */
-  #end: Error | null = null;
+  #end: (() => Error) | null = null;
   #quiet = false;
 
   constructor(
@@ -81,7 +81,7 @@ export class Incoming implements IncomingMessageOwner {
   /** Forgets what was not read. `end` was called. */
   clear(): void {
     this.#queue.clear();
-    this.#discardOpen(this.#end!);
+    this.#discardOpen(this.#end!());
   }
 
   setDeadline(t: Deadline): void {
@@ -107,7 +107,7 @@ export class Incoming implements IncomingMessageOwner {
       return Promise.resolve(reading);
     }
     if (this.#end !== null) {
-      return wanted === "result" && this.#quiet ? Promise.resolve(END) : Promise.reject(this.#end);
+      return wanted === "result" && this.#quiet ? Promise.resolve(END) : Promise.reject(this.#end());
     }
     if (wanted === "reader" && this.#partial !== null && this.#readers.size === 0) {
       return Promise.resolve(this.#openPartial(this.#partialText));
@@ -167,21 +167,21 @@ export class Incoming implements IncomingMessageOwner {
   }
 
   /**
-   * No message follows: calls that wait, and those that find nothing left, reject with `error`. What is said first
-   * stands.
+   * No message follows: calls that wait, and those that find nothing left, reject with what `error` gives, the same
+   * each time. What is said first stands.
    *
    * @param quiet whether iterations just end
    */
-  end(error: Error, quiet: boolean): void {
+  end(error: () => Error, quiet: boolean): void {
     if (this.#end !== null) return;
     this.#end = error;
     this.#quiet = quiet;
     this.#partial = null;
-    this.#arriving?.fail(error);
+    this.#arriving?.fail(error());
     this.#arriving = null;
     while (this.#readers.size > 0) {
       if (quiet && this.#readers.first === "result") this.#readers.resolveFirst(END);
-      else this.#readers.rejectFirst(error);
+      else this.#readers.rejectFirst(error());
     }
     this.#deadline?.stop();
   }

@@ -215,12 +215,12 @@ export class Outgoing implements Flushable {
     this.#send();
   }
 
-  /** Nothing more is sent; calls that wait reject with `error`. */
-  stop(error: Error): void {
+  /** Nothing more is sent; calls that wait reject with what `error` gives. */
+  stop(error: () => Error): void {
     this.#stopped = true;
     this.#taken = null;
     this.#writer.drop();
-    this.#waiting.rejectAll(error);
+    if (this.#waiting.size > 0) this.#waiting.rejectAll(error());
     this.#deadline?.stop();
   }
 

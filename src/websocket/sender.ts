@@ -222,9 +222,9 @@ export class Sender implements OutgoingMessageOwner {
   }
 
   /** Nothing more can be sent. */
-  stop(error: Error): void {
+  stop(error: () => Error): void {
     this.#open = null;
-    this.#turns?.stop(error);
+    this.#turns?.stop(error());
   }
 
   get writable(): boolean {
