@@ -46,7 +46,7 @@ const HTTP = ["http/1.1"];
 /** Interim responses (1xx) to skip before giving up. */
 const MAX_INTERIM = 8;
 
-/** Dials a WebSocket. See `dialWebSocket` in mod.ts. */
+/** Dials a WebSocket. See `dialWebSocket` in entries/websocket.ts. */
 export async function dialWebSocketOn(
   runtime: Runtime,
   url: string | URL,
