@@ -4,5 +4,7 @@ import { nodeAdapter } from "./node.ts";
 /** Takes the place of `runtime.ts` in the npm package where the condition `node` holds, so that the others are not loaded. */
 export function currentAdapter(): RuntimeAdapter {
   if (!("Bun" in globalThis || "Deno" in globalThis)) return nodeAdapter;
-  throw new Error('Cannot run here: this was bundled for Node, with the condition "node" of package.json');
+  throw new Error(
+    'Cannot run here: this was bundled for Node; bundle it with the condition "bun" or "deno", or with none of them',
+  );
 }

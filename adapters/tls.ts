@@ -24,6 +24,7 @@ import {
   connect,
   createSecureContext,
   createServer,
+  type PeerCertificate,
   type SecureContext,
   type SecureContextOptions,
   TLSSocket,
@@ -126,7 +127,8 @@ class ClientContext implements TlsContext {
       servername: isIP(serverName) === 0 ? serverName : "",
       ...alpn(nextProtos),
       rejectUnauthorized: !insecureSkipVerify && verifyPeer === undefined,
-      checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
+      checkServerIdentity: (_: string, certificate: PeerCertificate) =>
+        checkServerIdentity(serverName, certificate),
     });
     const verify = () => {
       if (insecureSkipVerify || verifyPeer === undefined) return null;

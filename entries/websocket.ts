@@ -95,6 +95,7 @@ export {
 export type { WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
 export type { WriteOptions } from "../src/websocket/engine.ts";
 export { HandshakeError } from "../src/websocket/handshake_error.ts";
+export type { HeadersLike } from "../src/websocket/headers_like.ts";
 export type { Bytes, Message, MessageData, MessageType } from "../src/websocket/message.ts";
 export { MemoryBudget, type MemoryHolder } from "../src/websocket/memory_budget.ts";
 export type { CompressionOptions } from "../src/websocket/compression.ts";

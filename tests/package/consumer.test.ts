@@ -18,8 +18,6 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const programs = join(root, "tests/package/programs");
 const limit = { timeout: 120_000 };
 const runtime = "Bun" in globalThis ? "bun" : "Deno" in globalThis ? "deno" : "node";
-/** What needs no runtime of its own is looked at once. */
-const once = { ...limit, skip: runtime !== "node" && "looked at on Node" };
 
 const typed = readdirSync(programs).filter((file) => file.endsWith(".ts") && file !== "check.ts");
 const tool = (name: string): string => join(root, "node_modules/.bin", name);
@@ -62,7 +60,22 @@ describe("the npm package", limit, () => {
 
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("holds what belongs in it and nothing else", once, () => {
+  for (const program of typed) {
+    it(`${program} does on ${runtime} what it says`, limit, async () => {
+      const args = runtime === "deno" ? ["run", "-A", "--check", program] : [program];
+      assert.equal(await succeed(process.execPath, args), "ok\n");
+    });
+  }
+
+  it(`plain.js does on ${runtime} what it says`, limit, async () => {
+    const args = runtime === "deno" ? ["run", "-A", "plain.js"] : ["plain.js"];
+    assert.equal(await succeed(process.execPath, args), "ok\n");
+  });
+
+  // The rest is looked at once, on Node.
+  if (runtime !== "node") return;
+
+  it("holds what belongs in it and nothing else", limit, () => {
     const sources = ["mod.ts", ...["entries", "src", "adapters"].flatMap(filesUnder)];
     const built = sources.flatMap((source) => {
       const file = `dist/${source.slice(0, -3)}`;
@@ -85,15 +98,15 @@ describe("the npm package", limit, () => {
     }
   });
 
-  it("has nothing that publint objects to", once, async () => {
+  it("has nothing that publint objects to", limit, async () => {
     assert.match(await succeed(tool("publint"), [tarball, "--strict"]), /All good!/);
   });
 
-  it("has types that are found however they are looked for", once, async () => {
+  it("has types that are found however they are looked for", limit, async () => {
     await succeed(tool("attw"), [tarball, "--profile", "esm-only", "--no-color", "--no-emoji"]);
   });
 
-  it("type-checks as Node resolves modules, and is compiled", once, async () => {
+  it("type-checks as Node resolves modules, and is compiled", limit, async () => {
     symlinkSync(join(root, "node_modules/@types"), join(folder, "node_modules/@types"));
     symlinkSync(join(root, "node_modules/undici-types"), join(folder, "node_modules/undici-types"));
     configure("tsconfig.json", {
@@ -106,7 +119,7 @@ describe("the npm package", limit, () => {
     await succeed(tool("tsc"), ["-p", "tsconfig.json"]);
   });
 
-  it("type-checks as a bundler resolves modules, without the types of Node", once, async () => {
+  it("type-checks as a bundler resolves modules, without the types of Node", limit, async () => {
     configure("tsconfig.bundler.json", {
       module: "esnext",
       moduleResolution: "bundler",
@@ -118,31 +131,15 @@ describe("the npm package", limit, () => {
     await succeed(tool("tsc"), ["-p", "tsconfig.bundler.json"]);
   });
 
-  for (const program of typed) {
-    it(`${program} does on ${runtime} what it says`, limit, async () => {
-      const args = runtime === "deno" ? ["run", "-A", "--check", program] : [program];
-      assert.equal(await succeed(process.execPath, args), "ok\n");
-    });
-  }
-
-  it(`plain.js does on ${runtime} what it says`, limit, async () => {
-    const args = runtime === "deno" ? ["run", "-A", "plain.js"] : ["plain.js"];
-    assert.equal(await succeed(process.execPath, args), "ok\n");
-  });
-
-  const node20 = runtime === "node" ? findNode20() : null;
-  const on20 = runtime !== "node"
-    ? { skip: "run where the test runs on Node" }
-    : node20 === null
-    ? { skip: "there is no Node 20 on the PATH" }
-    : limit;
+  const node20 = findNode20();
+  const on20 = { ...limit, skip: node20 === null && "there is no Node 20 on the PATH" };
   for (const program of [...typed.map((file) => `compiled/${file.slice(0, -3)}.js`), "plain.js"]) {
     it(`${program} does on Node 20 what it says`, on20, async () => {
       assert.equal(await succeed(node20!, [program]), "ok\n");
     });
   }
 
-  it("leaves out of a bundle what is not used", once, async () => {
+  it("leaves out of a bundle what is not used", limit, async () => {
     const bundle = async (entry: string): Promise<string> => {
       await succeed(tool("bun"), ["build", entry, "--target=node", `--outfile=bundle/${entry}`]);
       return readFileSync(join(folder, "bundle", entry), "utf8");
@@ -156,6 +153,8 @@ describe("the npm package", limit, () => {
     assert.equal(await succeed(process.execPath, ["bundle/plain.js"]), "ok\n");
     assert.match(everything, /\bnodeAdapter\b/);
     assert.doesNotMatch(everything, /\b(bun|deno)Adapter\b/);
+    const elsewhere = await run(tool("bun"), ["bundle/plain.js"], folder);
+    assert.match(elsewhere.errors, /Cannot run here: this was bundled for Node/);
   });
 
   function configure(file: string, compilerOptions: Record<string, unknown>): void {
