@@ -50,6 +50,17 @@ import { runtime } from "./runtime.ts";
  * @param address `host:port`; an empty host is this machine. For `"unix"` a path, or on Linux an abstract name `@name`
  * @throws {NetError} `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …; `EADDRNOTAVAIL` for a host of the other family. When
  *   several addresses fail, the code is the first one's, and the cause is an `AggregateError` of them all
+ *
+ * @example
+ * ```ts
+ * import { dial, listen } from "jackfield";
+ *
+ * const listener = await listen("tcp", "127.0.0.1:0");
+ * const conn = await dial("tcp", String(listener.addr), { timeout: 5_000 });
+ * console.log(String(conn.remoteAddr) === String(listener.addr)); // true
+ * await conn.close();
+ * await listener.close();
+ * ```
  */
 export function dial(network: TcpNetwork, address: string, options?: DialOptions): Promise<TcpConn>;
 /** By UDP: a socket with one peer. */
@@ -74,6 +85,21 @@ export function dial(
  * @param address `host:port`; an empty host is every address of this machine, port 0 a free one. For `"unix"` a path, or
  *   on Linux an abstract name `@name`
  * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …
+ *
+ * @example
+ * ```ts
+ * import { copy, listen } from "jackfield";
+ *
+ * const listener = await listen("tcp", "127.0.0.1:0");
+ * const serving = (async () => {
+ *   for await (const conn of listener) {
+ *     // Whatever comes goes back.
+ *     void copy(conn, conn).finally(() => conn.close());
+ *   }
+ * })();
+ * await listener.close();
+ * await serving;
+ * ```
  */
 export function listen(
   network: TcpNetwork,
@@ -92,6 +118,19 @@ export function listen(network: StreamNetwork, address: string, options?: Listen
  * @param network `"udp"`, or `"udp4"` or `"udp6"` for one family of IP addresses
  * @param address `host:port`; an empty host is every address of this machine, port 0 a free one
  * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …; `ENOTSUP` for an option that the runtime does not have
+ *
+ * @example
+ * ```ts
+ * import { dial, listenPacket } from "jackfield";
+ *
+ * const server = await listenPacket("udp", "127.0.0.1:0");
+ * const client = await dial("udp", String(server.localAddr));
+ * await client.write(Uint8Array.of(1, 2, 3));
+ * const { data, addr } = await server.readFrom();
+ * console.log(data.length); // 3
+ * await server.writeTo(data, addr);
+ * await Promise.all([client.close(), server.close()]);
+ * ```
  */
 export function listenPacket(
   network: PacketNetwork,
@@ -110,6 +149,19 @@ export function listenPacket(
  * @throws {TlsError} `ECERTUNTRUSTED`, `ECERTNAME`, `ECERTEXPIRED`, `ENOTTLS`, `ETLS`
  * @throws {NetError} as `dial`; `ETIMEDOUT` when the handshake takes too long
  * @throws {TypeError} when a certificate or a key is none, or they do not belong together
+ *
+ * @example
+ * ```ts
+ * import { dialTls, NetError } from "jackfield";
+ *
+ * try {
+ *   const conn = await dialTls("tcp", "example.invalid:443", { tls: { nextProtos: ["http/1.1"] }, timeout: 5_000 });
+ *   await conn.close();
+ * } catch (error) {
+ *   // There is no such host.
+ *   console.log(error instanceof NetError); // true
+ * }
+ * ```
  */
 export function dialTls(network: TcpNetwork, address: string, options?: DialTlsOptions): Promise<TlsConn> {
   return dialTlsOn(runtime, network, address, options);
@@ -176,7 +228,19 @@ export function resolveUdpAddr(
   return resolveUdpAddrOn(runtime, network, address, options);
 }
 
-/** Two ends of a connection in memory. Go: `net.Pipe`. */
+/**
+ * Two ends of a connection in memory. Go: `net.Pipe`.
+ *
+ * @example
+ * ```ts
+ * import { pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * await here.write(Uint8Array.of(1, 2, 3));
+ * console.log(String(await there.readChunk())); // 1,2,3
+ * await Promise.all([here.close(), there.close()]);
+ * ```
+ */
 export function pipe(): [Conn, Conn] {
   return pipeOn(runtime);
 }

@@ -27,6 +27,22 @@ import { runtime } from "./runtime.ts";
  * @throws {HandshakeError} when the server refuses; with its status, headers and the start of its body
  * @throws {NetError} when it cannot be reached
  * @throws {TlsError} when TLS fails, as `dialTls`
+ *
+ * @example
+ * ```ts
+ * import { dialWebSocket, HandshakeError, listenAndServe } from "jackfield";
+ *
+ * const server = await listenAndServe("tcp", "127.0.0.1:0", {
+ *   websocket: (conn) => conn.writeMessage("welcome"),
+ *   upgrade: () => new Response("Not today\n", { status: 503 }),
+ * });
+ * try {
+ *   await dialWebSocket(`ws://${server.addr}/`, { compression: true });
+ * } catch (error) {
+ *   console.log(error instanceof HandshakeError && error.status); // 503
+ * }
+ * await server.shutdown();
+ * ```
  */
 export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions): Promise<WebSocketConn> {
   return dialWebSocketOn(runtime, url, options);
@@ -49,6 +65,20 @@ export interface ListenAndServeOptions extends ServeOptions {
  * @returns the server, once it listens
  * @throws {NetError} when the address cannot be listened on
  * @throws {TypeError} as `listenTls`
+ *
+ * @example
+ * ```ts
+ * import { listenAndServe } from "jackfield";
+ *
+ * const server = await listenAndServe("tcp", "127.0.0.1:0", {
+ *   websocket: async (conn) => {
+ *     for await (const message of conn) await conn.writeMessage(message.data);
+ *   },
+ *   fetch: (request) => new Response(`You asked for ${new URL(request.url).pathname}`),
+ * });
+ * console.log(await (await fetch(`http://${server.addr}/page`)).text()); // You asked for /page
+ * await server.shutdown();
+ * ```
  */
 export async function listenAndServe(
   network: StreamNetwork,
@@ -60,7 +90,31 @@ export async function listenAndServe(
   return serve(await listenTls(network as TcpNetwork, address, { tls }), options);
 }
 
-/** Answers opening handshakes, RFC 6455, 4.2. Go: gorilla's `Upgrader`. */
+/**
+ * Answers opening handshakes, RFC 6455, 4.2. Go: gorilla's `Upgrader`.
+ *
+ * @example
+ * ```ts
+ * import { pipe, Upgrader } from "jackfield";
+ *
+ * const upgrader = new Upgrader({ checkOrigin: (request) => request.headers.get("origin") === null });
+ *
+ * // Whoever reads HTTP gives the connection and the request that came on it.
+ * const [ours] = pipe();
+ * const request = new Request("http://a.example/", {
+ *   headers: {
+ *     host: "a.example",
+ *     connection: "upgrade",
+ *     upgrade: "websocket",
+ *     "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+ *     "sec-websocket-version": "13",
+ *   },
+ * });
+ * const conn = await upgrader.upgrade(ours, request, { headers: { "set-cookie": "seen=yes" } });
+ * await conn.writeMessage("welcome");
+ * conn.closeNow();
+ * ```
+ */
 export class Upgrader {
   readonly #upgrader: UpgraderOn;
 
