@@ -153,6 +153,25 @@ describe("the npm package", limit, () => {
     assert.equal(await succeed(process.execPath, ["bundle/plain.js"]), "ok\n");
     assert.match(everything, /\bnodeAdapter\b/);
     assert.doesNotMatch(everything, /\b(bun|deno)Adapter\b/);
+    // Without a condition all adapters are in it, and it runs everywhere.
+    const neutral = [
+      "build",
+      "plain.js",
+      "--target=browser",
+      "--external=node:*",
+      "--outfile=bundle/neutral.js",
+    ];
+    await succeed(tool("bun"), neutral);
+    const commands = [
+      [tool("node")],
+      [tool("bun")],
+      [tool("deno"), "run", "-A"],
+      node20 === null ? [] : [node20],
+    ];
+    for (const [command, ...args] of commands) {
+      if (command === undefined) continue;
+      assert.equal(await succeed(command, [...args, "bundle/neutral.js"]), "ok\n");
+    }
     const elsewhere = await run(tool("bun"), ["bundle/plain.js"], folder);
     assert.match(elsewhere.errors, /Cannot run here: this was bundled for Node/);
   });
