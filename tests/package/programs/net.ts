@@ -56,6 +56,18 @@ const untrusted = await dialTls("tcp", address).catch((error: unknown) => error)
 equal(untrusted instanceof TlsError && untrusted.code, "ECERTUNTRUSTED");
 await tls.close();
 
+// What was lost with a connection was not written.
+const breaking = await listenTls("tcp", "127.0.0.1:0", { tls: { certificates: [localhost] } });
+const [broken, breaker] = await Promise.all([
+  dialTls("tcp", String(breaking.addr).replace("127.0.0.1", "localhost"), { tls: { rootCas: [authority] } }),
+  breaking.accept(),
+]);
+const lost = broken.write(new Uint8Array(32 << 20)).catch((error: unknown) => error);
+await breaker.readChunk();
+breaker.closeNow();
+equal(await lost instanceof NetError, true);
+await Promise.all([broken.close(), breaking.close()]);
+
 // UDP
 const server = await listenPacket("udp", "127.0.0.1:0");
 void (async () => {
