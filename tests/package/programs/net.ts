@@ -47,6 +47,16 @@ await tcp.close();
 const refused = await dial("tcp", String(tcp.addr)).catch((error: unknown) => error);
 equal(refused instanceof NetError && refused.code, "ECONNREFUSED");
 
+const shared = await listen("tcp", "127.0.0.1:0", { reusePort: true }).catch((error: unknown) =>
+  error as NetError
+);
+if (shared instanceof NetError) equal(shared.code, "ENOTSUP");
+else {
+  // Where it is taken, it does something.
+  await (await listen("tcp", String(shared.addr), { reusePort: true })).close();
+  await shared.close();
+}
+
 // TLS
 const tls = await listenTls("tcp", "127.0.0.1:0", { tls: { certificates: [localhost] } });
 void echo(tls);
