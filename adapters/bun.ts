@@ -41,7 +41,7 @@ import { kernelPath, unixFiles, UNNAMED } from "./unix_files.ts";
 import { rawDeflate } from "./zlib.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
-interface BunTcpSocket {
+export interface BunTcpSocket {
   data: BunSocket;
   readonly localAddress: string;
   readonly localPort: number;
@@ -59,7 +59,7 @@ interface BunTcpSocket {
   unref(): void;
   reload(options: { readonly socket: BunSocketHandler }): void;
 }
-interface BunSocketHandler {
+export interface BunSocketHandler {
   readonly binaryType: "uint8array";
   open?(socket: BunTcpSocket): void;
   data(socket: BunTcpSocket, chunk: Uint8Array): void;
@@ -68,21 +68,21 @@ interface BunSocketHandler {
   close(socket: BunTcpSocket, error?: Error): void;
   error(socket: BunTcpSocket, error: Error): void;
 }
-interface BunTcpListener {
+export interface BunTcpListener {
   readonly hostname: string;
   readonly port: number;
   ref(): void;
   unref(): void;
   stop(): void;
 }
-interface BunTarget {
+export interface BunTarget {
   readonly hostname?: string;
   readonly port?: number;
   readonly unix?: string;
   readonly allowHalfOpen: true;
   readonly socket: BunSocketHandler;
 }
-interface BunSockets {
+export interface BunSockets {
   listen(options: BunTarget & { reusePort: boolean; ipv6Only: boolean }): BunTcpListener;
 }
 declare const Bun: BunSockets;

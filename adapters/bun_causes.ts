@@ -11,7 +11,7 @@ import { ipFamily } from "../src/net/ip.ts";
 import type { SocketTarget } from "../src/net/stream_socket.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
-interface BunUdp {
+export interface BunUdp {
   udpSocket(
     options: { hostname: string; connect: { hostname: string; port: number } },
   ): Promise<{ close(): void }>;

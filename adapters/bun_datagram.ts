@@ -16,6 +16,7 @@
  * | a datagram that is too long is told by `error` too, after `send` threw | it is not passed on |
  * | `send` returns `false` when the kernel's buffer is full | it is sent again on `drain` |
  * | `sendMany` stops at the first that fails, also by another's error | it returns how many went; the next is sent by itself, which tries again |
+ * | `error` is given the error, though its types say the socket and the error | either will do |
  * | what a handler throws is told to `error` | nothing is thrown |
  */
 
@@ -34,7 +35,7 @@ import { isToldLater, netError, notSupported } from "./net_errors.ts";
 import { bindNode, type DatagramTraits } from "./node_datagram.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
-interface BunUdpSocket {
+export interface BunUdpSocket {
   readonly address: { readonly address: string; readonly port: number };
   send(data: Uint8Array, port?: number, address?: string): boolean;
   sendMany(packets: readonly (Uint8Array | number | string)[]): number;
@@ -51,7 +52,7 @@ interface BunUdpSocket {
   unref(): void;
   close(): void;
 }
-interface BunUdpOptions {
+export interface BunUdpOptions {
   readonly hostname: string;
   readonly port: number;
   readonly binaryType: "uint8array";
@@ -59,10 +60,13 @@ interface BunUdpOptions {
   readonly socket: {
     data(socket: BunUdpSocket, data: Uint8Array, port: number, address: string): void;
     drain(socket: BunUdpSocket): void;
-    error(error: Error): void;
+    error(socketOrError: BunUdpSocket | Error, error?: Error): void;
   };
 }
-declare const Bun: { udpSocket(options: BunUdpOptions): Promise<BunUdpSocket> };
+export interface BunDatagrams {
+  udpSocket(options: BunUdpOptions): Promise<BunUdpSocket>;
+}
+declare const Bun: BunDatagrams;
 
 const BUN: DatagramTraits = { connects: true, tellsTwice: true, reusesPort: true, choosesIpv6: true };
 
@@ -103,7 +107,7 @@ class BunDatagramSocket implements DatagramSocket {
         socket: {
           data: (_socket, data, port, address) => opened.#handler?.onDatagram(data, address, port),
           drain: () => opened.#onDrain(),
-          error: (error) => opened.#onError(error),
+          error: (first, second) => opened.#onError(second ?? first as Error),
         },
       });
     } catch (error) {

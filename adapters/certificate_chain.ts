@@ -73,7 +73,12 @@ const cache = new WeakMap<readonly string[], ReadonlyMap<string, readonly X509Ce
 function authorities(rootCas: readonly string[]): ReadonlyMap<string, readonly X509Certificate[]> {
   const known = cache.get(rootCas);
   if (known !== undefined) return known;
-  const byName = Map.groupBy(rootCas.flatMap(certificatesIn), ({ subject }) => subject);
+  const byName = new Map<string, X509Certificate[]>();
+  for (const certificate of rootCas.flatMap(certificatesIn)) {
+    const namesakes = byName.get(certificate.subject);
+    if (namesakes === undefined) byName.set(certificate.subject, [certificate]);
+    else namesakes.push(certificate);
+  }
   cache.set(rootCas, byName);
   return byName;
 }

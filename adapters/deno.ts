@@ -43,20 +43,20 @@ import { webText } from "./web_text.ts";
 import { rawDeflate } from "./zlib.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */
-interface DenoNetAddr {
-  readonly transport: "tcp";
+export interface DenoNetAddr {
+  readonly transport: "tcp" | "udp";
   readonly hostname: string;
   readonly port: number;
 }
-interface DenoUnixAddr {
+export interface DenoUnixAddr {
   readonly transport: "unix";
   /** `null` for an unnamed end. */
   readonly path: string | null;
 }
-type DenoAddr = DenoNetAddr | DenoUnixAddr;
+export type DenoAddr = DenoNetAddr | DenoUnixAddr;
 /** Where to connect or listen. */
-type DenoPlace = { hostname: string; port: number } | { transport: "unix"; path: string };
-interface DenoTcpConn {
+export type DenoPlace = { hostname: string; port: number } | { transport: "unix"; path: string };
+export interface DenoTcpConn {
   readonly localAddr: DenoAddr;
   readonly remoteAddr: DenoAddr;
   read(p: Uint8Array): Promise<number | null>;
@@ -68,14 +68,14 @@ interface DenoTcpConn {
   ref(): void;
   unref(): void;
 }
-interface DenoListener {
+export interface DenoListener {
   readonly addr: DenoAddr;
   accept(): Promise<DenoTcpConn>;
   ref(): void;
   unref(): void;
   close(): void;
 }
-interface DenoSockets {
+export interface DenoSockets {
   readonly permissions: { request(wanted: { name: "net"; host: string }): Promise<{ state: string }> };
   connect(options: DenoPlace & { signal?: AbortSignal }): Promise<DenoTcpConn>;
   listen(options: DenoPlace & { tcpBacklog?: number }): DenoListener;

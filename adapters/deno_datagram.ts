@@ -32,15 +32,15 @@ import { isToldLater, netError, notSupported } from "./net_errors.ts";
 import { bindNode, type DatagramTraits } from "./node_datagram.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */
-interface DenoUdpAddr {
+export interface DenoUdpAddr {
   readonly transport: "udp";
   readonly hostname: string;
   readonly port: number;
 }
-interface DenoMembership {
+export interface DenoMembership {
   leave(): Promise<void>;
 }
-interface DenoDatagramConn {
+export interface DenoDatagramConn {
   readonly addr: DenoUdpAddr;
   receive(into: Uint8Array): Promise<[Uint8Array, DenoUdpAddr]>;
   send(data: Uint8Array, addr: DenoUdpAddr): Promise<number>;
@@ -50,7 +50,7 @@ interface DenoDatagramConn {
   unref(): void;
   close(): void;
 }
-interface DenoDatagrams {
+export interface DenoDatagrams {
   readonly permissions: { request(wanted: { name: "net"; host: string }): Promise<{ state: string }> };
   /** Not without `--unstable-net`. */
   readonly listenDatagram?: (options: DenoUdpAddr & { reuseAddress?: boolean }) => DenoDatagramConn;

@@ -1,4 +1,5 @@
-import { getCACertificates } from "node:tls";
+// Not by name: where all adapters are loaded, Node 20 would look for a name that its module has not.
+import * as tls from "node:tls";
 import { chainFault, presentedBy } from "./certificate_chain.ts";
 import type { NodeTlsTraits } from "./tls.ts";
 import { tlsCode } from "./tls_errors.ts";
@@ -8,7 +9,7 @@ import { tlsCode } from "./tls_errors.ts";
  * their issuer, without looking at the signature: anybody can make one. So its word alone is not enough.
  */
 export const denoTls: NodeTlsTraits = {
-  defaultCas: () => getCACertificates("default"),
+  defaultCas: () => tls.getCACertificates("default"),
   verifyPeer(tls, rootCas) {
     const fault = chainFault(presentedBy(tls), rootCas);
     if (fault !== null || tls.authorized) return fault;

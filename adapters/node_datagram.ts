@@ -11,7 +11,7 @@
  * | Deno's `connect` keeps no strangers out, and hears of no refusal | it is not called: the core looks at who sent what |
  * | Deno hands over a small part of a large buffer | a copy |
  * | Deno's `unref` lets go of nothing before the next datagram has come | left so |
- * | Deno's `reusePort` is not passed on | ENOTSUP |
+ * | Deno's `reusePort` is not passed on, and before 22.12 Node knows none | ENOTSUP |
  * | Deno's IPv6 cannot choose a source | ENOTSUP |
  * | Deno's codes are EINVAL and UNKNOWN for much that is not | the core looks first at what it can know; the rest is EIO |
  * | interfaces are named by an address, or for IPv6 by a zone | `interfaces.ts` |
@@ -29,6 +29,7 @@ import type { NetError } from "../src/net/errors.ts";
 import { interfaceName } from "./interfaces.ts";
 import { joinGroup, leaveGroup } from "./memberships.ts";
 import { isToldLater, netError, notSupported } from "./net_errors.ts";
+import { knowsReusePort } from "./reuse_port.ts";
 
 /** How a runtime's `node:dgram` differs. */
 export interface DatagramTraits {
@@ -43,7 +44,12 @@ export interface DatagramTraits {
 }
 
 /** Those of Node itself. */
-const NODE: DatagramTraits = { connects: true, tellsTwice: false, reusesPort: true, choosesIpv6: true };
+const NODE: DatagramTraits = {
+  connects: true,
+  tellsTwice: false,
+  reusesPort: knowsReusePort,
+  choosesIpv6: true,
+};
 
 /** IP addresses stay what they are. */
 function lookup(

@@ -12,6 +12,7 @@
  * | what breaks under a waiting write is told to its callback too | the callback is heard only when all was taken |
  * | `resetAndDestroy` throws for a Unix socket | `destroy` then: the peer sees a reset if something was unread |
  * | `resetAndDestroy` during a shutdown fails and leaves the socket open | `destroy` then |
+ * | before 22.12 `reusePort` is taken and does nothing | ENOTSUP |
  * | a Unix socket in a directory that is not there is EACCES to `listen` | ENOENT |
  */
 
@@ -31,6 +32,7 @@ import type {
 } from "../src/net/stream_socket.ts";
 import { netError } from "./net_errors.ts";
 import { readIntoShared } from "./node_reads.ts";
+import { knowsReusePort } from "./reuse_port.ts";
 import { kernelPath, UNNAMED } from "./unix_files.ts";
 
 /** The addresses of a socket. */
@@ -96,6 +98,10 @@ export function listenNode(
   request: ListenRequest,
   handler: AcceptHandler,
 ): Promise<SocketServer> {
+  if (request.reusePort && !knowsReusePort) {
+    const unknown = { op: "listen", network: target.network, addr: target, code: "ENOTSUP" } as const;
+    return Promise.reject(new NetError(unknown, "not supported: this version of Node has no reusePort"));
+  }
   return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
     const refused = (error: Error) => void listenError(error, target).then(reject);

@@ -24,11 +24,13 @@ import {
   connect,
   createSecureContext,
   createServer,
+  type PeerCertificate,
   type SecureContext,
   type SecureContextOptions,
   TLSSocket,
 } from "node:tls";
 import type { Duplex } from "node:stream";
+import { Deferred } from "../src/net/deferred.ts";
 import { NetError, TlsError } from "../src/net/errors.ts";
 import type { StreamSocket } from "../src/net/stream_socket.ts";
 import type {
@@ -125,7 +127,8 @@ class ClientContext implements TlsContext {
       servername: isIP(serverName) === 0 ? serverName : "",
       ...alpn(nextProtos),
       rejectUnauthorized: !insecureSkipVerify && verifyPeer === undefined,
-      checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
+      checkServerIdentity: (_: string, certificate: PeerCertificate) =>
+        checkServerIdentity(serverName, certificate),
     });
     const verify = () => {
       if (insecureSkipVerify || verifyPeer === undefined) return null;
@@ -217,7 +220,7 @@ class Handshake {
   readonly #stream: Duplex;
   readonly #signal: AbortSignal | null;
   #tls: TLSSocket | null = null;
-  readonly #promise = Promise.withResolvers<TlsSocket>();
+  readonly #deferred = new Deferred<TlsSocket>();
   #done = false;
   readonly #onAbort = (): void => this.#fail(this.#signal!.reason);
   readonly #onError = (error: unknown): void => this.#fail(this.#mapped(error));
@@ -242,7 +245,7 @@ class Handshake {
     // An end is only told to somebody who reads.
     tls.resume();
     tls.once(event, () => this.#succeed(tls, verify));
-    return this.#promise.promise;
+    return this.#deferred.promise;
   }
 
   /** Waits for a server to find the socket secure. */
@@ -260,7 +263,7 @@ class Handshake {
       tls.on("error", this.#onError);
       this.#succeed(tls, () => verify(tls));
     });
-    return this.#promise.promise;
+    return this.#deferred.promise;
   }
 
   #succeed(tls: TLSSocket, verify: () => string | null): void {
@@ -271,7 +274,7 @@ class Handshake {
       if (this.#stream instanceof SocketStream) this.#stream.settle();
       const socket = new NodeTlsSocket(tls, this.#stream, this.#socket, connectionState(tls));
       this.#end();
-      this.#promise.resolve(socket);
+      this.#deferred.resolve(socket);
     } catch (error) {
       this.#fail(error);
     }
@@ -282,7 +285,7 @@ class Handshake {
     this.#end();
     this.#tls?.destroy();
     this.#stream.destroy();
-    this.#promise.reject(error);
+    this.#deferred.reject(error);
   }
 
   #end(): void {

@@ -39,6 +39,8 @@ export class NodeTlsSocket extends NodeSocket implements TlsSocket {
   /** How much of it waits tells nothing of what the socket below has taken; on Deno the callback does not either. */
   override write(bytes: Uint8Array): boolean {
     this.#tls.write(bytes, (error) => {
+      // Node 20 calls back without an error for what was lost with the connection. That it closed is told by itself.
+      if (this.#tls.destroyed) return;
       if (error || this.#stream === null) this.onTaken(error);
       else this.#stream.whenTaken((error) => this.onTaken(error));
     });

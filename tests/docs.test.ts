@@ -1,10 +1,13 @@
-/** Every example in the documentation is type-checked and run, and prints what its comments say. */
+/**
+ * Every example in the documentation and in doc comments is type-checked and run, and prints what its comments say: a
+ * line for `console.log(…); // line`, and several of them, if it is called again and again, as `// one|two`.
+ */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -17,17 +20,55 @@ interface Example {
   code: string;
 }
 
-/** The TypeScript blocks of a page, importing this checkout wherever they are run. */
-function examplesOf(page: string): Example[] {
-  const text = readFileSync(join(root, page), "utf8");
-  return Array.from(text.matchAll(/^```ts\n(.*?)^```$/gms), (match, index) => ({
-    name: `${page}, example ${index + 1}`,
-    code: match[1]!.replace(/from "\.{1,2}\/mod\.ts"/g, `from ${JSON.stringify(join(root, "mod.ts"))}`),
+const entries: Record<string, string> = {
+  "jackfield": "mod.ts",
+  "./mod.ts": "mod.ts",
+  "../mod.ts": "mod.ts",
+  ...Object.fromEntries(
+    ["net", "framing", "websocket", "hub", "protocol"].map((
+      part,
+    ) => [`jackfield/${part}`, `entries/${part}.ts`]),
+  ),
+};
+
+/** The TypeScript blocks of a text, importing this checkout wherever they are run. */
+function examplesIn(file: string, text: string): Example[] {
+  return Array.from(text.matchAll(/^```ts\b[^\n]*\n(.*?)^```$/gms), (match, index) => ({
+    name: `${file}, example ${index + 1}`,
+    code: match[1]!.replace(/from "([^"]+)"/g, (statement, specifier: string) => {
+      const entry = entries[specifier];
+      return entry === undefined ? statement : `from ${JSON.stringify(join(root, entry))}`;
+    }),
   }));
 }
 
-const pages = ["README.md", ...readdirSync(join(root, "docs")).map((file) => `docs/${file}`)];
-const examples = pages.filter((page) => page.endsWith(".md")).flatMap(examplesOf);
+function read(file: string): string {
+  return readFileSync(join(root, file), "utf8");
+}
+
+/** The text of all doc comments of a file, as a page. */
+function docComments(source: string): string {
+  return Array.from(
+    source.matchAll(/^ *\/\*\*\n(.*?)\*\/$/gms),
+    ([, comment]) => comment!.replace(/^ *\* ?/gm, ""),
+  )
+    .join("\n");
+}
+
+const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+  .concat(
+    readdirSync(join(root, "docs")).filter((file) => file.endsWith(".md")).map((file) => `docs/${file}`),
+  );
+const sources = ["entries", "src"].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => `${folder}/${file.replaceAll(sep, "/")}`)
+    .sort()
+);
+const examples = [
+  ...pages.flatMap((page) => examplesIn(page, read(page))),
+  ...sources.flatMap((source) => examplesIn(source, docComments(read(source)))),
+];
 
 function run(
   command: string,
@@ -52,7 +93,11 @@ describe("examples in the documentation", limit, () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it("exist", () => assert.ok(examples.length >= 4));
+  it("exist, in pages and in doc comments", () => {
+    for (const part of ["README.md", "docs/", "entries/", "src/framing/"]) {
+      assert.ok(examples.filter(({ name }) => name.startsWith(part)).length >= 4, part);
+    }
+  });
 
   it("have no type errors", limit, async () => {
     const typeRoots = [join(root, "node_modules/@types")];
@@ -80,7 +125,7 @@ describe("examples in the documentation", limit, () => {
       ]);
       const expected = Array.from(
         code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm),
-        (match) => `${match[1]}\n`,
+        (match) => match[1]!.split("|").map((line) => `${line}\n`).join(""),
       );
       assert.equal(result.code, 0, result.errors);
       assert.equal(result.output, expected.join(""));

@@ -27,8 +27,15 @@ export interface DelimiterOptions {
  * Of several delimiters the one counts that starts first, of those that start together the longest: with `"\r"` and
  * `"\r\n"`, a CR LF is one delimiter, and after a CR the next byte is waited for. Items are read as views of what came.
  *
- * ```ts ignore
- * const nulTerminated = new Framed(conn, new DelimiterCodec("\0"));
+ * @example
+ * ```ts
+ * import { DelimiterCodec, Framed, pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * await here.write(Uint8Array.of(104, 105, 0));
+ * const nulTerminated = new Framed(there, new DelimiterCodec("\0"));
+ * console.log(String(await nulTerminated.read())); // 104,105
+ * await nulTerminated.close();
  * ```
  */
 export class DelimiterCodec implements Codec<Uint8Array> {

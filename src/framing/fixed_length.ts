@@ -5,8 +5,16 @@ import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
 /**
  * Bytes in items that are all of one length. They are read as views of what came.
  *
- * ```ts ignore
- * const samples = new Framed(conn, new FixedLengthCodec(8));
+ * @example
+ * ```ts
+ * import { FixedLengthCodec, Framed, pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * await here.write(Uint8Array.of(1, 2, 3, 4));
+ * const samples = new Framed(there, new FixedLengthCodec(2));
+ * console.log(String(await samples.read())); // 1,2
+ * console.log(String(await samples.read())); // 3,4
+ * await samples.close();
  * ```
  */
 export class FixedLengthCodec implements Codec<Uint8Array> {

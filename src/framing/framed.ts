@@ -22,14 +22,22 @@ export type FramedConn = Pick<
 /**
  * A connection that carries items instead of bytes. tokio: `Framed`.
  *
- * ```ts ignore
- * const lines = new Framed(await dial("tcp", "127.0.0.1:7"), new LinesCodec());
- * await lines.write("hello");
- * console.log(await lines.read());
- * ```
- *
  * The connection belongs to it: it is closed with it, and nobody else reads from it. Calls may be made at the same time
  * from anywhere; reads are served in order of calling, items leave in order of calling.
+ *
+ * @example
+ * ```ts
+ * import { Framed, LinesCodec, pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * const lines = new Framed(here, new LinesCodec());
+ * await lines.write("hello");
+ * for await (const line of new Framed(there, new LinesCodec())) {
+ *   console.log(line); // hello
+ *   break;
+ * }
+ * await lines.close();
+ * ```
  */
 export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncIterable<In>, AsyncDisposable {
   /** The connection below, for its addresses, its options and `closeWrite`. */

@@ -18,12 +18,25 @@ export interface PacketItem<T> {
 /**
  * A UDP socket that carries items instead of bytes, one in each datagram. tokio: `UdpFramed`.
  *
- * ```ts ignore
- * const requests = new FramedPackets(await listenPacket("udp", ":8002"), () => new JsonTextsCodec());
- * for await (const { item, addr } of requests) await requests.write(answer(item), addr);
- * ```
- *
  * Calls may be made at the same time from anywhere, as with the socket, which belongs to it.
+ *
+ * @example
+ * ```ts
+ * import { dial, FramedPackets, JsonTextsCodec, listenPacket } from "jackfield";
+ *
+ * const server = new FramedPackets<number[], number>(
+ *   await listenPacket("udp", "127.0.0.1:0"),
+ *   () => new JsonTextsCodec(),
+ * );
+ * const conn = await dial("udp", String(server.conn.localAddr));
+ * await conn.write(new TextEncoder().encode("[1, 2, 3]"));
+ * for await (const { item } of server) {
+ *   console.log(item.length); // 3
+ *   break;
+ * }
+ * await conn.close();
+ * await server.close();
+ * ```
  */
 export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>>, AsyncDisposable {
   /** The socket below. */

@@ -10,8 +10,16 @@ import { FramedReceived } from "./framed_received.ts";
  * What the codec refuses, and a truncated last item, fails both sides, and for good; the items in front of it can be
  * read first.
  *
- * ```ts ignore
- * for await (const line of conn.readable.pipeThrough(new DecoderStream(new LinesCodec()))) console.log(line);
+ * @example
+ * ```ts
+ * import { DecoderStream, LinesCodec, pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * await here.write(new TextEncoder().encode("one\ntwo\n"));
+ * await here.closeWrite();
+ * for await (const line of there.readable.pipeThrough(new DecoderStream(new LinesCodec()))) {
+ *   console.log(line); // one|two
+ * }
  * ```
  */
 export class DecoderStream<T> implements TransformStream<Uint8Array, T> {
@@ -115,8 +123,18 @@ function hasItems(readable: ReadableStreamDefaultController): boolean {
 /**
  * Items in, bytes out: a chunk for each item. What the codec refuses fails both sides, and for good.
  *
- * ```ts ignore
- * await lines.pipeThrough(new EncoderStream(new LinesCodec())).pipeTo(conn.writable);
+ * @example
+ * ```ts
+ * import { EncoderStream, LinesCodec, pipe, readAll } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * const lines = new EncoderStream<string>(new LinesCodec());
+ * const sent = lines.readable.pipeTo(here.writable);
+ * const writer = lines.writable.getWriter();
+ * for (const line of ["one", "two"]) await writer.write(line);
+ * await writer.close();
+ * console.log((await readAll(there)).length); // 8
+ * await sent;
  * ```
  */
 export class EncoderStream<T> implements TransformStream<T, Uint8Array> {

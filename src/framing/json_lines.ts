@@ -21,8 +21,15 @@ export interface JsonLinesOptions extends LinesOptions {
  * What is read is what the peer sent, whatever `In` says: check it. A key `__proto__` becomes a property like any other.
  * A line `null` is refused both ways, since `null` is how the end of a stream is read.
  *
- * ```ts ignore
- * await new Framed(conn, new JsonLinesCodec()).write({ level: "info", text: "ready" });
+ * @example
+ * ```ts
+ * import { Framed, JsonLinesCodec, pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * const log = new Framed(here, new JsonLinesCodec<{ level: string; text: string }>());
+ * await log.write({ level: "info", text: "ready" });
+ * console.log(new TextDecoder().decode(await there.readChunk() ?? undefined).trim()); // {"level":"info","text":"ready"}
+ * await log.close();
  * ```
  */
 export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {

@@ -24,8 +24,16 @@ export interface JsonTextsOptions {
  * go on; when nobody can say where a text ends, reading fails for good. What is read is what the peer sent, whatever
  * `In` says: check it. A key `__proto__` becomes a property like any other.
  *
- * ```ts ignore
- * const values = new Framed<Request, Response>(conn, new JsonTextsCodec());
+ * @example
+ * ```ts
+ * import { Framed, JsonTextsCodec, pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * await here.write(new TextEncoder().encode('{"id":1}{"id":2}'));
+ * await here.closeWrite();
+ * for await (const { id } of new Framed(there, new JsonTextsCodec<{ id: number }>())) {
+ *   console.log(id); // 1|2
+ * }
  * ```
  */
 export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {

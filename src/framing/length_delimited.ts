@@ -41,8 +41,15 @@ interface Extent {
  * Payloads are read as views of what came. Bytes in front of the length are dropped and written as zeros, unless
  * `keepHeader` hands them over.
  *
- * ```ts ignore
- * const frames = new Framed(conn, new LengthDelimitedCodec({ lengthFieldLength: 2, maxLength: 4096 }));
+ * @example
+ * ```ts
+ * import { Framed, LengthDelimitedCodec, pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * const frames = new Framed(here, new LengthDelimitedCodec({ lengthFieldLength: 2, maxLength: 4096 }));
+ * await frames.write(Uint8Array.of(7, 7, 7));
+ * console.log(String(await there.readChunk())); // 0,3,7,7,7
+ * await frames.close();
  * ```
  */
 export class LengthDelimitedCodec implements Codec<Uint8Array> {

@@ -24,8 +24,16 @@ export interface LinesOptions {
  * A line ends with LF or CR LF, neither of which is part of it; the last one may end with the stream. A line that is not
  * UTF-8 fails with a {@linkcode FrameFormatError}, and reading can go on with the next one. Lines are written with LF.
  *
- * ```ts ignore
- * for await (const line of new Framed(conn, new LinesCodec({ onTooLong: "skip" }))) console.log(line);
+ * @example
+ * ```ts
+ * import { Framed, LinesCodec, pipe } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * await here.write(new TextEncoder().encode("one\r\ntwo\n"));
+ * await here.closeWrite();
+ * for await (const line of new Framed(there, new LinesCodec({ maxLength: 1024 }))) {
+ *   console.log(line); // one|two
+ * }
  * ```
  */
 export class LinesCodec implements Codec<string> {

@@ -15,11 +15,18 @@ export interface ItemMapping<From, In, Out, To> {
  * What a mapping throws, if it is no {@linkcode FrameError}, becomes the cause of a {@linkcode FrameFormatError}; an item
  * that was read is gone then, and reading can go on with the next one.
  *
- * ```ts ignore
- * const dates = mapCodec(new LinesCodec(), {
- *   decode: (line) => new Date(line),
- *   encode: (date: Date) => date.toISOString(),
- * });
+ * @example
+ * ```ts
+ * import { Framed, LinesCodec, mapCodec, pipe } from "jackfield";
+ *
+ * const dates = () =>
+ *   mapCodec(new LinesCodec(), {
+ *     decode: (line) => new Date(line),
+ *     encode: (date: Date) => date.toISOString(),
+ *   });
+ * const [here, there] = pipe();
+ * await new Framed(here, dates()).write(new Date(0));
+ * console.log((await new Framed(there, dates()).read())?.getTime()); // 0
  * ```
  *
  * @param codec what turns bytes into items; it belongs to the result from now on

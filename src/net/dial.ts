@@ -58,7 +58,7 @@ export interface ListenOptions extends TcpOptions {
   signal?: AbortSignal;
 }
 
-/** Connects to an address. See `dial` in mod.ts. */
+/** Connects to an address. See `dial` in entries/net.ts. */
 export async function dialOn(
   runtime: Runtime,
   network: StreamNetwork,
@@ -150,7 +150,7 @@ function joined(addr: string, failures: AggregateError): unknown {
   return new NetError({ op: "dial", network: "tcp", addr, code: first.code, cause: failures });
 }
 
-/** Listens on an address. See `listen` in mod.ts. */
+/** Listens on an address. See `listen` in entries/net.ts. */
 export async function listenOn(
   runtime: Runtime,
   network: StreamNetwork,

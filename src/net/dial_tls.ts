@@ -51,7 +51,7 @@ export interface UpgradeTlsOptions extends HandshakeOptions {
   signal?: AbortSignal;
 }
 
-/** Dials under TLS. See `dialTls` in mod.ts. */
+/** Dials under TLS. See `dialTls` in entries/net.ts. */
 export async function dialTlsOn(
   runtime: Runtime,
   network: TcpNetwork,
@@ -78,7 +78,7 @@ export async function dialTlsOn(
   }
 }
 
-/** Listens under TLS. See `listenTls` in mod.ts. */
+/** Listens under TLS. See `listenTls` in entries/net.ts. */
 export async function listenTlsOn(
   runtime: Runtime,
   network: TcpNetwork,
@@ -98,7 +98,7 @@ export async function listenTlsOn(
   return listener as Listener<TlsConn>;
 }
 
-/** Puts an open connection under TLS. See `upgradeTls` in mod.ts. */
+/** Puts an open connection under TLS. See `upgradeTls` in entries/net.ts. */
 export async function upgradeTlsOn(
   runtime: Runtime,
   conn: Conn,

@@ -38,7 +38,7 @@ const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 /** Who sends to no address in particular means this machine. */
 const THIS_MACHINE: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
-/** Binds a UDP socket. See `listenPacket` in mod.ts. */
+/** Binds a UDP socket. See `listenPacket` in entries/net.ts. */
 export async function listenPacketOn(
   runtime: Runtime,
   network: PacketNetwork,
@@ -72,7 +72,7 @@ export async function listenPacketOn(
   return conn;
 }
 
-/** Binds a UDP socket to a free port, for one peer. See `dial` in mod.ts. */
+/** Binds a UDP socket to a free port, for one peer. See `dial` in entries/net.ts. */
 export async function dialUdpOn(
   runtime: Runtime,
   network: PacketNetwork,

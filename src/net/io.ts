@@ -25,6 +25,16 @@ interface ChunkReader {
  * Reads everything up to the end of the stream. Go: `io.ReadAll`, with a bound.
  *
  * @throws {RangeError} when more than `limit` bytes come
+ *
+ * @example
+ * ```ts
+ * import { pipe, readAll } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * await here.write(Uint8Array.of(1, 2, 3));
+ * await here.closeWrite();
+ * console.log((await readAll(there, { limit: 1024 })).length); // 3
+ * ```
  */
 export async function readAll(reader: Reader, options: ReadAllOptions = {}): Promise<Uint8Array> {
   const { limit = DEFAULT_LIMIT, ...wait } = options;
@@ -42,6 +52,16 @@ export async function readAll(reader: Reader, options: ReadAllOptions = {}): Pro
  * Fills all of `p`. Go: `io.ReadFull`.
  *
  * @throws {UnexpectedEofError} when the stream ends first; what came is in `p`
+ *
+ * @example
+ * ```ts
+ * import { pipe, readFull } from "jackfield";
+ *
+ * const [here, there] = pipe();
+ * const header = new Uint8Array(4);
+ * await Promise.all([here.write(Uint8Array.of(1, 2, 3, 4, 5)), readFull(there, header)]);
+ * console.log(String(header)); // 1,2,3,4
+ * ```
  */
 export async function readFull(reader: Reader, p: Uint8Array, options?: WaitOptions): Promise<void> {
   for (let filled = 0; filled < p.length;) {
@@ -58,6 +78,18 @@ export async function readFull(reader: Reader, p: Uint8Array, options?: WaitOpti
  * Copies until the end of the stream, no faster than `writer` takes it. Go: `io.Copy`.
  *
  * @returns how many bytes
+ *
+ * @example
+ * ```ts
+ * import { copy, pipe } from "jackfield";
+ *
+ * const [source, from] = pipe();
+ * const [to, sink] = pipe();
+ * await source.write(Uint8Array.of(1, 2, 3));
+ * await source.closeWrite();
+ * console.log(await copy(to, from)); // 3
+ * console.log(String(await sink.readChunk())); // 1,2,3
+ * ```
  */
 export async function copy(writer: Writer, reader: Reader, options?: WaitOptions): Promise<number> {
   let copied = 0;

@@ -5,7 +5,7 @@ import type { Runtime } from "./runtime.ts";
 import { SocketConn } from "./socket_conn.ts";
 import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
 
-/** Two ends of a connection in memory. See `pipe` in mod.ts. Go: `net.Pipe`, with a buffer. */
+/** Two ends of a connection in memory. See `pipe` in entries/net.ts. Go: `net.Pipe`, with a buffer. */
 export function pipeOn(runtime: Runtime): [Conn, Conn] {
   const [a, b] = socketPair();
   return [new SocketConn(a, runtime.timers), new SocketConn(b, runtime.timers)];

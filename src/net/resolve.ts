@@ -52,7 +52,7 @@ function unknownNetwork(network: string, known: readonly string[]): TypeError {
   return new TypeError(`Cannot use network "${network}": the known ones are ${known.join(", ")}`);
 }
 
-/** Finds the first address. See `resolveTcpAddr` in mod.ts. */
+/** Finds the first address. See `resolveTcpAddr` in entries/net.ts. */
 export async function resolveTcpAddrOn(
   runtime: Runtime,
   network: TcpNetwork,
@@ -67,7 +67,7 @@ export async function resolveTcpAddrOn(
   );
 }
 
-/** Finds the first address. See `resolveUdpAddr` in mod.ts. */
+/** Finds the first address. See `resolveUdpAddr` in entries/net.ts. */
 export async function resolveUdpAddrOn(
   runtime: Runtime,
   network: PacketNetwork,

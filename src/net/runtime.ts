@@ -1,4 +1,4 @@
-/** What the core needs of the place it runs in. The one that runs is a value handed down from `mod.ts`. */
+/** What the core needs of the place it runs in. The one that runs is a value handed down from `entries/runtime.ts`. */
 
 import type { TextCodec } from "../bytes/text.ts";
 import { RandomSource } from "./random_source.ts";

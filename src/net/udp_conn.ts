@@ -8,6 +8,7 @@ import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./erro
 import { ipFamily, sameAddress } from "./ip.ts";
 import { MulticastGroups } from "./multicast_groups.ts";
 import type { Datagram, GroupOptions, Packet, PacketConn, UdpConn } from "./packet_conn.ts";
+import { Deferred } from "./deferred.ts";
 import type { Runtime } from "./runtime.ts";
 import { checkNumber, type UdpOptions } from "./udp_options.ts";
 import { WaitQueue } from "./wait_queue.ts";
@@ -46,7 +47,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
   #open = true;
   /** What broke the socket. */
   #error: NetError | null = null;
-  readonly #closed = Promise.withResolvers<void>();
+  readonly #closed = new Deferred<void>();
   #signal: AbortSignal | null = null;
   readonly #onAbort = (): void => void this.close();
 

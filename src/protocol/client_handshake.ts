@@ -16,13 +16,21 @@ import { encodeRequestHead } from "./http_head_writer.ts";
 
 /** What a `URL` has of what a WebSocket needs. */
 export interface UrlLike {
+  /** The scheme with its colon. */
   readonly protocol: string;
+  /** An IPv6 address stands in brackets. */
   readonly hostname: string;
+  /** `""` for the scheme's own. */
   readonly port: string;
+  /** From the first slash on. */
   readonly pathname: string;
+  /** With its question mark, or `""`. */
   readonly search: string;
+  /** With its `#`; refused, as RFC 6455, 3 asks. */
   readonly hash: string;
+  /** Refused: it belongs in a header. */
   readonly username: string;
+  /** Refused: it belongs in a header. */
   readonly password: string;
 }
 
@@ -32,6 +40,7 @@ export interface WebSocketTarget {
   readonly secure: boolean;
   /** For connecting: an IPv6 address stands without brackets. */
   readonly hostname: string;
+  /** The URL's, or the scheme's own. */
   readonly port: number;
   /** For the `Host` field: the port is left out where it is the scheme's own. */
   readonly host: string;
@@ -47,6 +56,7 @@ export interface UpgradeRequestOptions {
   readonly target: string;
   /** Base64 of 16 random bytes. */
   readonly key: string;
+  /** The `Origin` field: the page that asks. */
   readonly origin?: string | undefined;
   /** In order of preference, each of them once. */
   readonly subprotocols?: readonly string[] | undefined;

@@ -8,10 +8,12 @@ const MAX_KEPT = 16;
  * between messages borrows one for as long as a message takes, so a connection that is idle holds none.
  */
 export class DeflatePool {
+  /** What makes them. */
   readonly raw: RawDeflate;
   readonly #deflaters = new Map<number, Deflater>();
   readonly #inflaters: Inflater[] = [];
 
+  /** Holds none before one is asked for. */
   constructor(raw: RawDeflate) {
     this.raw = raw;
   }

@@ -13,7 +13,9 @@ export const Opcode = {
 /** One of the opcodes. */
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 
+/** The bit of the first byte that ends a message. */
 export const FIN = 0x80;
+/** The reserved bit that says a message is compressed (RFC 7692, 6). */
 export const RSV1 = 0x40;
 export const RSV2_RSV3 = 0x30;
 export const MASKED = 0x80;

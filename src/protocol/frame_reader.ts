@@ -80,6 +80,7 @@ export class FrameReader {
   #messageBegun = false;
   #smallFragments = 0;
 
+  /** Reads one side's frames from the first on. */
   constructor(handler: FrameHandler, options: FrameReaderOptions) {
     this.#handler = handler;
     this.#masked = options.masked;

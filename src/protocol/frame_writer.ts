@@ -30,7 +30,9 @@ const MAX_URGENT = 64;
 export interface FrameWriterOptions {
   /** Draws a masking key that nobody can guess (10.3), for a client; `null` for a server, which does not mask. */
   nextKey: (() => number) | null;
+  /** Where the buffer that is filled comes from. */
   buffers: BufferPool;
+  /** Text to bytes. */
   text: TextCodec;
 }
 
@@ -75,6 +77,7 @@ export class FrameWriter {
   /** How many of them are of control frames that go before the rest. */
   #urgentBytes = 0;
 
+  /** Holds no buffer before something is written. */
   constructor(options: FrameWriterOptions) {
     this.#nextKey = options.nextKey;
     this.#buffers = options.buffers;

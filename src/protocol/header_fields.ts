@@ -15,13 +15,17 @@ export const charClass: Uint8Array = classifyChars();
 
 /** An extension's parameter; `true` where it was named without a value. */
 export interface ExtensionParam {
+  /** A token. */
   readonly name: string;
+  /** Without quotes. */
   readonly value: string | true;
 }
 
 /** One element of `Sec-WebSocket-Extensions` (RFC 6455, 9.1). */
 export interface Extension {
+  /** A token, such as `permessage-deflate`. */
   readonly name: string;
+  /** In the order in which they were named. */
   readonly params: readonly ExtensionParam[];
 }
 
@@ -34,6 +38,7 @@ export interface Extension {
 export class HeaderFields implements Iterable<[name: string, value: string]> {
   readonly #fields: [name: string, value: string][] = [];
 
+  /** Takes the fields in order. */
   constructor(fields: Iterable<readonly [name: string, value: string]> = []) {
     for (const [name, value] of fields) this.append(name, value);
   }

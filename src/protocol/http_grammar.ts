@@ -17,9 +17,12 @@ import {
 
 /** A head that cannot be accepted; `status` is what to answer when it was a request. */
 export class HttpHeadError extends Error {
+  /** The class's name. */
   override readonly name = "HttpHeadError";
+  /** 400, 413, 414, 431, 501 or 505. */
   readonly status: number;
 
+  /** Says what was wrong with the head. */
   constructor(status: number, message: string) {
     super(message);
     this.status = status;
@@ -28,16 +31,21 @@ export class HttpHeadError extends Error {
 
 /** The first line of a request. */
 export interface RequestLine {
+  /** In upper case as a rule; compared as it is. */
   readonly method: string;
   /** As it came: a path with its query, or one of the rarer forms (RFC 9112, 3.2). */
   readonly target: string;
+  /** Of HTTP/1. */
   readonly minorVersion: 0 | 1;
 }
 
 /** The first line of a response. */
 export interface StatusLine {
+  /** The code, of three digits. */
   readonly status: number;
+  /** What the server calls it; may be empty. */
   readonly reason: string;
+  /** Of HTTP/1. */
   readonly minorVersion: 0 | 1;
 }
 

@@ -22,11 +22,13 @@ export { HttpHeadError };
 
 /** The head of a request. */
 export interface RequestHead extends RequestLine {
+  /** The fields, in the order in which they came. */
   readonly headers: HeaderFields;
 }
 
 /** The head of a response. */
 export interface ResponseHead extends StatusLine {
+  /** The fields, in the order in which they came. */
   readonly headers: HeaderFields;
 }
 
@@ -44,6 +46,7 @@ export interface HeadLimits {
 export class RequestHeadReader {
   readonly #reader: HeadReader<RequestLine, RequestHead>;
 
+  /** Begins with the first byte of a head. */
   constructor(limits: Partial<HeadLimits> = {}) {
     this.#reader = new HeadReader(requestGrammar, limits);
   }
@@ -67,6 +70,7 @@ export class RequestHeadReader {
 export class ResponseHeadReader {
   readonly #reader: HeadReader<StatusLine, ResponseHead>;
 
+  /** Begins with the first byte of a head. */
   constructor(limits: Partial<HeadLimits> = {}) {
     this.#reader = new HeadReader(responseGrammar, limits);
   }

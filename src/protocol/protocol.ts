@@ -1,3 +1,4 @@
+import type { BufferPool } from "../bytes/buffer_pool.ts";
 import type { TextCodec } from "../bytes/text.ts";
 import { Utf8Validator } from "../bytes/utf8.ts";
 import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from "./close_code.ts";
@@ -5,7 +6,7 @@ import type { DeflateParameters } from "./deflate_negotiation.ts";
 import type { DeflatePool } from "./deflate_pool.ts";
 import { FIN, Opcode, RSV1 } from "./frame_header.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
-import { COPY_BELOW, FrameWriter, type FrameWriterOptions } from "./frame_writer.ts";
+import { COPY_BELOW, FrameWriter } from "./frame_writer.ts";
 import { MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
 import { MessageTooBigError, ProtocolError } from "./protocol_error.ts";
@@ -28,6 +29,7 @@ export interface ProtocolHandler {
   ): void;
   /** A ping came and was answered. */
   onPing(payload: Uint8Array): void;
+  /** A pong came, whether a ping asked for it or not. */
   onPong(payload: Uint8Array): void;
   /** The peer's close frame came. It was answered if this side had not sent one. */
   onCloseFrame(code: number, reason: string): void;
@@ -37,14 +39,17 @@ export interface ProtocolHandler {
 
 /** What was agreed on for compression, and how it is done. */
 export interface DeflateOptions {
+  /** As negotiated. */
   readonly parameters: DeflateParameters;
   /** 0 to 9. */
   readonly level: number;
+  /** Compressors for messages that are compressed each by itself. */
   readonly pool: DeflatePool;
 }
 
 /** What a {@linkcode Protocol} needs. Time and randomness come from outside. */
 export interface ProtocolOptions {
+  /** Which side this is: a client masks what it sends, and a server takes nothing else. */
   role: "client" | "server";
   /** The largest message, bytes. */
   readLimit: number;
@@ -52,7 +57,9 @@ export interface ProtocolOptions {
   maxFragments?: number;
   /** Draws a masking key that nobody can guess; a client's. */
   nextKey: () => number;
-  buffers: FrameWriterOptions["buffers"];
+  /** Where the output's buffers come from. */
+  buffers: BufferPool;
+  /** Text to bytes and back. */
   text: TextCodec;
   /** permessage-deflate, if it was agreed on. */
   deflate?: DeflateOptions | null;
@@ -65,6 +72,7 @@ export interface ProtocolOptions {
  * States (RFC 6455, 7.1): `open`; `closing` once one close frame was sent or received; `closed` once both were.
  */
 export class Protocol implements FrameHandler {
+  /** What is to be sent: after each call, `take` it until there is no more. */
   readonly output: FrameWriter;
   readonly #handler: ProtocolHandler;
   readonly #reader: FrameReader;
@@ -81,6 +89,7 @@ export class Protocol implements FrameHandler {
   #closeReceived = false;
   #failed = false;
 
+  /** Begins after the handshake, in the state `open`. */
   constructor(handler: ProtocolHandler, options: ProtocolOptions) {
     const isClient = options.role === "client";
     this.#handler = handler;
@@ -106,6 +115,7 @@ export class Protocol implements FrameHandler {
     this.output = new FrameWriter({ nextKey, buffers: options.buffers, text: options.text });
   }
 
+  /** Where the connection is: see above. */
   get state(): "open" | "closing" | "closed" {
     if (this.#closeSent && this.#closeReceived) return "closed";
     return this.#closeSent || this.#closeReceived ? "closing" : "open";
@@ -126,6 +136,7 @@ export class Protocol implements FrameHandler {
     return this.#reader.messageLength;
   }
 
+  /** The largest message, bytes. */
   get readLimit(): number {
     return this.#readLimit;
   }
@@ -148,6 +159,7 @@ export class Protocol implements FrameHandler {
     this.#reader.receive(chunk);
   }
 
+  /** What the frame reader calls. */
   onData(
     opcode: Opcode,
     rsv1: boolean,
@@ -197,6 +209,7 @@ export class Protocol implements FrameHandler {
     return false;
   }
 
+  /** What the frame reader calls. */
   onControl(opcode: Opcode, payload: Uint8Array): void {
     if (opcode === Opcode.Close) return this.#receiveClose(payload);
     if (opcode === Opcode.Pong) return this.#handler.onPong(payload);
@@ -205,6 +218,7 @@ export class Protocol implements FrameHandler {
     this.#handler.onPing(payload);
   }
 
+  /** What the frame reader calls. */
   onFault(code: CloseCode, reason: string): void {
     this.fail(code, reason);
   }

@@ -15,6 +15,7 @@ import { encodeResponseHead, statusText } from "./http_head_writer.ts";
 
 /** What a request for a WebSocket asks for. */
 export interface UpgradeRequest {
+  /** The request can be accepted. */
   readonly ok: true;
   /** For {@linkcode encodeUpgradeResponse}. */
   readonly key: string;
@@ -26,7 +27,9 @@ export interface UpgradeRequest {
 
 /** How to answer a request that is no valid handshake. */
 export interface UpgradeRefusal {
+  /** It cannot. */
   readonly ok: false;
+  /** The status to answer with. */
   readonly status: number;
   /** What was wrong, for the response's body. */
   readonly reason: string;

@@ -18,6 +18,7 @@ import { HttpHeadError, type ResponseHead, ResponseHeadReader } from "../protoco
 import { checkDeflateResponse, offerDeflate } from "../protocol/deflate_negotiation.ts";
 import { compression } from "./compression.ts";
 import { HandshakeError } from "./handshake_error.ts";
+import type { HeadersLike } from "./headers_like.ts";
 import { readRefusal } from "./refusal.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
 import { WebSocketConn } from "./web_socket_conn.ts";
@@ -27,7 +28,7 @@ export interface WebSocketDialOptions extends WebSocketOptions {
   /** Gives up and rejects with the signal's reason. Has no effect once the connection is open. */
   signal?: AbortSignal;
   /** Sent with the handshake: cookies, authorization. The handshake's own cannot be set. */
-  headers?: HeadersInit;
+  headers?: HeadersLike;
   /** The `Origin` to send. Default: none, as no browser asks. */
   origin?: string;
   /** How to speak TLS, for `wss:`. */
@@ -46,7 +47,7 @@ const HTTP = ["http/1.1"];
 /** Interim responses (1xx) to skip before giving up. */
 const MAX_INTERIM = 8;
 
-/** Dials a WebSocket. See `dialWebSocket` in mod.ts. */
+/** Dials a WebSocket. See `dialWebSocket` in entries/websocket.ts. */
 export async function dialWebSocketOn(
   runtime: Runtime,
   url: string | URL,

@@ -11,6 +11,20 @@ export interface MemoryHolder {
  * A bound for what many connections hold together: messages that are not complete, that are not read yet, and that have
  * not left. Each connection has bounds of its own; this is for all of them at their bounds at once. When it is passed, the
  * connection that holds most is ended, with 1013 (try again later), and so on until there is room.
+ *
+ * @example
+ * ```ts
+ * import { listenAndServe, MemoryBudget } from "jackfield";
+ *
+ * // All connections together may hold 256 MiB for their peers.
+ * const memoryBudget = new MemoryBudget(256 << 20);
+ * const server = await listenAndServe("tcp", "127.0.0.1:0", {
+ *   memoryBudget,
+ *   websocket: async (conn) => void await conn.readMessage(),
+ * });
+ * console.log(memoryBudget.heldBytes); // 0
+ * await server.shutdown();
+ * ```
  */
 export class MemoryBudget {
   /** Bytes that may be held. */

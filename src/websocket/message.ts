@@ -20,10 +20,19 @@ export type MessageData = string | Bytes;
  */
 export function toBytes(data: unknown): Uint8Array {
   const bytes = viewOf(data);
-  if (bytes.length === 0 && bytes.buffer instanceof ArrayBuffer && bytes.buffer.detached) {
+  if (bytes.length === 0 && isDetached(bytes.buffer)) {
     throw new TypeError("Cannot send: the data's buffer was transferred to somebody else");
   }
   return bytes;
+}
+
+/** Nobody can look into a buffer that was given away. Its property `detached` is younger than the oldest runtime. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    return new Uint8Array(buffer).length < 0;
+  } catch {
+    return true;
+  }
 }
 
 function viewOf(data: unknown): Uint8Array {

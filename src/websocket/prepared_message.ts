@@ -12,6 +12,24 @@ export interface MessageEncoding {
 /**
  * A message for many: each encoding of it is made once. What is sent is what `data` was when it was prepared.
  * Go: gorilla's `PreparedMessage`.
+ *
+ * @example
+ * ```ts
+ * import { listenAndServe, PreparedMessage, type WebSocketConn } from "jackfield";
+ *
+ * const conns = new Set<WebSocketConn>();
+ * const server = await listenAndServe("tcp", "127.0.0.1:0", {
+ *   websocket: async (conn) => {
+ *     conns.add(conn);
+ *     for await (const message of conn) {
+ *       const prepared = new PreparedMessage(message.data);
+ *       await Promise.all(Array.from(conns, (each) => each.writePrepared(prepared)));
+ *     }
+ *     conns.delete(conn);
+ *   },
+ * });
+ * await server.shutdown();
+ * ```
  */
 export class PreparedMessage {
   /** Text or binary. */

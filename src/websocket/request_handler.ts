@@ -4,6 +4,7 @@ import { DeadlineExceededError, NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import { HttpHeadError } from "../protocol/http_head.ts";
 import { isUpgradeRequest } from "../protocol/server_handshake.ts";
+import type { HeadersLike } from "./headers_like.ts";
 import { BodyError } from "./http_body.ts";
 import { readRequest, type ReceivedRequest, toRequest, toUpgradeRequest } from "./http_request.ts";
 import { type AnsweredRequest, ResponseWriter } from "./http_response.ts";
@@ -20,7 +21,7 @@ export interface ConnInfo {
 }
 
 /** What an `upgrade` callback returns. */
-export type UpgradeResult = void | Response | { headers: HeadersInit };
+export type UpgradeResult = void | Response | { headers: HeadersLike };
 
 /** How requests are answered. */
 export interface RequestHandlerOptions extends UpgraderOptions {

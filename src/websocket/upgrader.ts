@@ -14,6 +14,7 @@ import {
   type UpgradeRequest,
 } from "../protocol/server_handshake.ts";
 import { HandshakeError } from "./handshake_error.ts";
+import type { HeadersLike } from "./headers_like.ts";
 import { fromRequest } from "./http_request.ts";
 import { ResponseWriter } from "./http_response.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
@@ -36,7 +37,7 @@ export interface UpgradeExtras {
   /** Bytes that came with the request's head and belong to the connection. */
   head?: Uint8Array;
   /** Headers for the 101 response, such as cookies. */
-  headers?: HeadersInit;
+  headers?: HeadersLike;
 }
 
 /** Answers opening handshakes, RFC 6455, 4.2. Go: gorilla's `Upgrader`. */
@@ -87,7 +88,7 @@ export class Upgrader {
   }
 
   /** Sends the 101 response, with the connection's first frames. */
-  accept(conn: Conn, asked: UpgradeRequest, rest: Uint8Array, headers?: HeadersInit): WebSocketConn {
+  accept(conn: Conn, asked: UpgradeRequest, rest: Uint8Array, headers?: HeadersLike): WebSocketConn {
     const subprotocol = selectSubprotocol(asked.subprotocols, this.settings.subprotocols);
     const fields = headers === undefined ? [] : new Headers(headers);
     const runtime = this.#runtime;

@@ -17,6 +17,23 @@ import type { PreparedMessage } from "./prepared_message.ts";
  * It reads by itself, up to a bound, so pings are answered and the peer's close is seen while the application does
  * something else; an application that does not read slows the peer down. Calls may be made at the same time from
  * anywhere; messages leave in order of calling. Frames that are written in one turn of the event loop leave together.
+ *
+ * @example
+ * ```ts
+ * import { dialWebSocket, listenAndServe } from "jackfield";
+ *
+ * const server = await listenAndServe("tcp", "127.0.0.1:0", {
+ *   websocket: async (conn) => {
+ *     for await (const message of conn) await conn.writeMessage(message.data);
+ *   },
+ * });
+ * const conn = await dialWebSocket(`ws://${server.addr}/`);
+ * await conn.writeMessage("hello");
+ * conn.setReadDeadline(Date.now() + 10_000);
+ * console.log((await conn.readMessage()).data); // hello
+ * await conn.close();
+ * await server.shutdown();
+ * ```
  */
 export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   /** This end. */

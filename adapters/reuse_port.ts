@@ -1,0 +1,7 @@
+import { versions } from "node:process";
+
+const [major = 0, minor = 0] = versions.node.split(".").map(Number);
+
+/** Whether `node:net` and `node:dgram` know `reusePort`, since 22.12 and 23.1. Before, they take it and do nothing. */
+export const knowsReusePort: boolean = major > 23 || major === 23 && minor >= 1 ||
+  major === 22 && minor >= 12;

@@ -1,0 +1,9 @@
+/** A promise that is settled from outside. `Promise.withResolvers` is younger than the oldest runtime we run on. */
+export class Deferred<T> {
+  resolve!: (value: T) => void;
+  reject!: (reason: unknown) => void;
+  readonly promise: Promise<T> = new Promise<T>((resolve, reject) => {
+    this.resolve = resolve;
+    this.reject = reject;
+  });
+}

@@ -1,0 +1,19 @@
+/** What the adapter says of Bun holds of Bun's own types: an error of types here says where it does not. */
+
+import type { BunSockets, BunTcpListener, BunTcpSocket } from "../../adapters/bun.ts";
+import type { BunUdp } from "../../adapters/bun_causes.ts";
+import type { BunDatagrams, BunUdpOptions, BunUdpSocket } from "../../adapters/bun_datagram.ts";
+
+// The adapter gives either; each has a signature of its own.
+type Listening = Omit<Parameters<BunSockets["listen"]>[0], "hostname" | "port" | "unix">;
+export const tcp: (options: Listening & { hostname: string; port: number }) => BunTcpListener = Bun.listen;
+export const unix: (options: Listening & { unix: string }) => Pick<BunTcpListener, "ref" | "unref" | "stop"> =
+  Bun.listen;
+
+export const socket = (real: Bun.Socket<BunTcpSocket["data"]>): BunTcpSocket => real;
+
+type Bound = Omit<BunUdpOptions, "connect">;
+type Connected = Bound & { connect: NonNullable<BunUdpOptions["connect"]> };
+export const bound: (options: Bound) => Promise<BunUdpSocket> = Bun.udpSocket;
+export const connected: (options: Connected) => ReturnType<BunDatagrams["udpSocket"]> = Bun.udpSocket;
+export const causes: BunUdp = Bun;

@@ -1,0 +1,36 @@
+/** What the adapter says of Deno holds of Deno's own types: an error of types here says where it does not. */
+
+import type { DenoListener, DenoPlace, DenoSockets, DenoTcpConn } from "../../adapters/deno.ts";
+import type { DenoDatagramConn, DenoDatagrams, DenoUdpAddr } from "../../adapters/deno_datagram.ts";
+
+// The adapter gives either; each has a signature of its own.
+type Tcp = Exclude<DenoPlace, { transport: "unix" }>;
+type Unix = Extract<DenoPlace, { transport: "unix" }>;
+
+export function connectTcp(options: Tcp, signal: AbortSignal): Promise<DenoTcpConn> {
+  return Deno.connect({ ...options, signal });
+}
+
+/** Without what is TCP's, and addresses, which may be those of datagrams too. */
+type UnixConn = Omit<DenoTcpConn, "setNoDelay" | "setKeepAlive" | "localAddr" | "remoteAddr">;
+
+export function connectUnix(options: Unix): Promise<UnixConn> {
+  return Deno.connect(options);
+}
+
+export function listenTcp(options: Tcp): DenoListener {
+  return Deno.listen({ ...options, tcpBacklog: 511 });
+}
+
+export function listenUnix(options: Unix): Pick<DenoListener, "ref" | "unref" | "close"> {
+  return Deno.listen(options);
+}
+
+/** Its addresses are of any kind, and `ref` and `unref` are there, but not in the types. */
+type Datagrams = Pick<DenoDatagramConn, "send" | "joinMulticastV4" | "joinMulticastV6" | "close">;
+
+export function listenDatagram(options: DenoUdpAddr): Datagrams {
+  return Deno.listenDatagram({ ...options, reuseAddress: true });
+}
+
+export const permissions: DenoSockets["permissions"] & DenoDatagrams["permissions"] = Deno.permissions;
