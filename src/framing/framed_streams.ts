@@ -2,6 +2,7 @@
 
 import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { Decoder, Encoder } from "./codec.ts";
+import { Deferred } from "../net/deferred.ts";
 import { FramedReceived } from "./framed_received.ts";
 
 /**
@@ -54,7 +55,7 @@ class ItemQueue<T> {
   /** Nobody will want another one. */
   #cancelled = false;
   /** Of the chunk that waits until somebody wants an item. */
-  #waiting: PromiseWithResolvers<void> | null = null;
+  #waiting: Deferred<void> | null = null;
   /** What comes behind the items that were given. To fail at once would take them away. */
   #error: { readonly reason: unknown } | null = null;
 
@@ -85,7 +86,7 @@ class ItemQueue<T> {
     },
     write: (chunk) => {
       if (this.#wanted) return this.#give(chunk);
-      this.#waiting = Promise.withResolvers();
+      this.#waiting = new Deferred();
       return this.#waiting.promise.then(() => this.#give(chunk));
     },
     close: () => this.#give(null),
