@@ -296,6 +296,11 @@ class DenoSocket implements StreamSocket {
   #little = 0;
   #ended = false;
   #closed = false;
+  /** What Deno has not taken yet. */
+  #rest: Uint8Array | null = null;
+  // Once for each socket and not, as an async function would, for each write; made by the first.
+  #onTaken: ((count: number) => void) | null = null;
+  readonly #onError = (error: unknown): void => this.#finish(error);
   /** What broke it: Deno's error, or what the handler threw. */
   #error: unknown = null;
   /** The handler that heard of the end. */
@@ -361,21 +366,19 @@ class DenoSocket implements StreamSocket {
   }
 
   write(bytes: Uint8Array): boolean {
-    void this.#write(bytes);
+    this.#rest = bytes;
+    this.#conn.write(bytes).then(this.#onTaken ??= (count) => this.#take(count), this.#onError);
     return false;
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
+  /** Deno took so much of what was given to it, which may be a part. */
+  #take(count: number): void {
+    const rest = this.#rest!;
+    if (count < rest.length && !this.#closed) return void this.write(rest.subarray(count));
+    this.#rest = null;
+    if (this.#closed) return;
     try {
-      let rest = bytes;
-      for (
-        let taken = await this.#conn.write(rest);
-        taken < rest.length;
-        taken = await this.#conn.write(rest)
-      ) {
-        rest = rest.subarray(taken);
-      }
-      if (!this.#closed) this.#handler?.onDrain();
+      this.#handler?.onDrain();
     } catch (error) {
       this.#finish(error);
     }

@@ -118,7 +118,7 @@ async function measureLoad(command: string, load: Omit<Load, "port">): Promise<n
   }
 }
 
-/** Bytes of memory that an idle connection takes, and handshakes a second. */
+/** Bytes of memory that an idle connection takes, and handshakes in a second of the server's processor time. */
 async function measureIdle(command: string): Promise<{ bytes: number; rate: number }> {
   const server = await ServerProcess.start(command);
   try {
@@ -126,8 +126,9 @@ async function measureIdle(command: string): Promise<{ bytes: number; rate: numb
     const first = await openMany(server.port, 2000);
     for (const socket of first.sockets) socket.destroy();
     await pause(1000);
-    const before = server.memory;
-    const { sockets, seconds } = await openMany(server.port, 5000);
+    const [before, cpu] = [server.memory, server.cpuSeconds];
+    const { sockets } = await openMany(server.port, 5000);
+    const seconds = server.cpuSeconds - cpu;
     await pause(500);
     const bytes = (server.memory - before) / sockets.length;
     for (const socket of sockets) socket.destroy();
@@ -198,7 +199,11 @@ if ("idle connection".includes(values.only) || "handshakes".includes(values.only
   );
   print("idle connection, memory of the server", "bytes", idle);
   const middle = (command: string) => rates.get(command)!.sort((a, b) => a - b)[rounds >> 1]!;
-  print("handshakes a second", "", [names.ours, names.peer].map((name) => [name, middle(servers[name]!)]));
+  print(
+    "handshakes a second of CPU",
+    "",
+    [names.ours, names.peer].map((name) => [name, middle(servers[name]!)]),
+  );
 }
 if ("client".includes(values.only)) {
   const server = await ServerProcess.start("bun bench/servers/echo.ts PORT");

@@ -13,7 +13,7 @@ function send(socket: WebSocket, data: string | ArrayBuffer): void {
   if (socket.readyState === WebSocket.OPEN) socket.send(data);
 }
 
-Deno.serve({ hostname: "127.0.0.1", port: Number(port) }, (request) => {
+Deno.serve({ hostname: "127.0.0.1", port: Number(port), onListen() {} }, (request) => {
   const { socket, response } = Deno.upgradeWebSocket(request);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => all.add(socket);
