@@ -110,6 +110,7 @@ const all: readonly [string, () => Promise<number>][] = [
   ["text 1 KiB, 32 in a chunk", () => echo(Text, 1024, 32, 200_000)],
   ["binary 64 KiB, 4 in a chunk", () => echo(Binary, 65536, 4, 10_000)],
   ["binary 64 KiB, in chunks of 50,000", () => echo(Binary, 65536, 4, 10_000, 50_000)],
+  ["binary 1 MiB, in chunks of a byte", () => echo(Binary, 1 << 20, 1, 3, 1)],
   ["binary 1 MiB, in chunks of 64 KiB", () => echo(Binary, 1 << 20, 1, 500, 65536)],
   ["binary 1 MiB, in chunks of 256 KiB", () => echo(Binary, 1 << 20, 1, 500, 262144)],
 ];
