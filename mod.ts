@@ -40,7 +40,8 @@ import {
 } from "./src/net/resolve.ts";
 import { Runtime } from "./src/net/runtime.ts";
 import type { TlsConfig, TlsConn } from "./src/net/tls.ts";
-import { Hub as HubOn, type HubOptions } from "./src/hub/hub.ts";
+import { Hub as HubOn } from "./src/hub/hub.ts";
+import type { HubOptions } from "./src/hub/hub_options.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "./src/websocket/dial_web_socket.ts";
 import { type ServeOptions, WebSocketServer } from "./src/websocket/serve.ts";
 import { Upgrader as UpgraderOn, type UpgraderOptions } from "./src/websocket/upgrader.ts";
@@ -275,19 +276,31 @@ export class Hub<Data = unknown> extends HubOn<Data> {
   /**
    * Makes one.
    *
-   * @param options bounds and timing; see {@linkcode HubOptions}
+   * @param options bounds, timing, hooks and handlers; see {@linkcode HubOptions}
+   * @throws {RangeError} when a number is not positive
+   * @throws {TypeError} when a policy is none
    */
   constructor(options?: HubOptions<Data>) {
     super(runtime, options);
   }
 }
 
+export type { Broker, Subscription } from "./src/hub/broker.ts";
 export { codecEncoding, ConnMember } from "./src/hub/conn_member.ts";
-export type { BroadcastOptions, HubOptions, HubStats } from "./src/hub/hub.ts";
-export { HubClient } from "./src/hub/hub_client.ts";
-export type { MessageBatch } from "./src/websocket/message_batch.ts";
+export type { DrainOptions, DrainReport } from "./src/hub/drain.ts";
+export type { HistogramSnapshot } from "./src/hub/histogram.ts";
+export { HubClient, type PublishOptions, type SendOptions } from "./src/hub/hub_client.ts";
+export type { HubStats } from "./src/hub/hub_counters.ts";
+export type { BroadcastOptions, HubOptions, RegisterOptions } from "./src/hub/hub_options.ts";
+export type { LivenessOptions } from "./src/hub/liveness.ts";
+export { MemoryBroker } from "./src/hub/memory_broker.ts";
+export type { MessageBatch, MessageMark } from "./src/websocket/message_batch.ts";
 export type { HubSocket } from "./src/hub/member.ts";
-export { Room } from "./src/hub/room.ts";
+export type { OverflowEvent } from "./src/hub/overflow_reports.ts";
+export type { OverflowPolicy, QueueOptions } from "./src/hub/queue_policy.ts";
+export type { RefusalReason, RequestHooks, RequestResult } from "./src/hub/requests.ts";
+export { Room, type RoomBroadcastOptions } from "./src/hub/room.ts";
+export { type RateLimit, type RateSettings, TokenBucket } from "./src/hub/token_bucket.ts";
 
 // ── Framing ──
 
