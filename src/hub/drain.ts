@@ -121,8 +121,8 @@ export class Drain<Data> {
     this.#closing.add(client);
     const { code, reason } = this.#settings;
     // Nothing new, and all that is old: then the close is the last that it hears.
-    client.queue.end();
-    await client.queue.flushed();
+    client.end();
+    await client.flushed();
     const left = !client.registered;
     if (!left) await this.#say(client, code, reason);
     // Unless it was cut off meanwhile.

@@ -7,7 +7,7 @@ import { labelOf, Mark } from "./mark.ts";
 import type { HubSocket } from "./member.ts";
 import type { QueuePolicy } from "./queue_policy.ts";
 import { type RequestResult, Requests, type RequestsOwner } from "./requests.ts";
-import { type QueueOwner, SendQueue } from "./send_queue.ts";
+import { SendQueue } from "./send_queue.ts";
 import type { RateSettings } from "./token_bucket.ts";
 
 /** How one message is sent. */
@@ -34,7 +34,7 @@ export interface ClientOwner<Data> extends RequestsOwner<Data> {
   readonly counters: HubCounters;
   onJoin(client: HubClient<Data>, room: string): void;
   onLeave(client: HubClient<Data>, room: string): void;
-  flushSoon(queue: SendQueue): void;
+  flushSoon(client: HubClient<Data>): void;
   onFull(client: HubClient<Data>): void;
   onDropped(client: HubClient<Data>, policy: QueuePolicy, messages: number, bytes: number): void;
   onSilent(client: HubClient<Data>): void;
@@ -56,13 +56,9 @@ export interface ClientSettings {
  * goes through {@linkcode HubClient.requestJoin} and {@linkcode HubClient.publish}, which ask the hub's hooks and keep to
  * its rate limit.
  */
-export class HubClient<Data = unknown> implements QueueOwner, Pinged {
-  /** What it was registered with. */
-  readonly socket: HubSocket;
+export class HubClient<Data = unknown> extends SendQueue implements Pinged {
   /** Whatever the application keeps with it. */
   data: Data;
-  /** What waits for its socket; the hub's to use. */
-  readonly queue: SendQueue;
   /** For the liveness: its group, and the tick of the ping that it owes an answer to. */
   pingGroup = -1;
   pingedAt = 0;
@@ -76,11 +72,10 @@ export class HubClient<Data = unknown> implements QueueOwner, Pinged {
 
   /** Made by `Hub.register`. */
   constructor(owner: ClientOwner<Data>, socket: HubSocket, data: Data, settings: ClientSettings) {
+    super(socket, owner.counters, settings.policy, settings.ownPolicy);
     this.#owner = owner;
-    this.socket = socket;
     this.data = data;
     this.#rate = settings.rate;
-    this.queue = new SendQueue(this, socket, settings.policy, settings.ownPolicy);
   }
 
   /** Whether the hub still has it. What is done with one that is gone does nothing. */
@@ -91,26 +86,6 @@ export class HubClient<Data = unknown> implements QueueOwner, Pinged {
   /** The rooms it is in. */
   get rooms(): ReadonlySet<string> {
     return this.#rooms;
-  }
-
-  /** Bytes of payload that its socket has not taken. */
-  get queuedBytes(): number {
-    return this.queue.bytes;
-  }
-
-  /** Messages that its socket has not taken. */
-  get queuedMessages(): number {
-    return this.queue.messages;
-  }
-
-  /** Messages that it lost because its queue was full. */
-  get dropped(): number {
-    return this.queue.dropped;
-  }
-
-  /** Messages whose place a later one of the same key took, before its socket had them. */
-  get coalesced(): number {
-    return this.queue.coalesced;
   }
 
   // ── Rooms ──
@@ -137,11 +112,11 @@ export class HubClient<Data = unknown> implements QueueOwner, Pinged {
   send(message: MessageData | PreparedMessage, options: SendOptions = {}): boolean {
     const { key } = options;
     const prepared = prepare(message, options.type);
-    const { counters } = this.#owner;
+    const { counters } = this;
     counters.messages++;
     const taken = key === undefined
-      ? this.queue.push(prepared)
-      : this.queue.pushMarked(prepared, new Mark(labelOf(null, key), null));
+      ? this.push(prepared)
+      : this.pushMarked(prepared, new Mark(labelOf(null, key), null));
     if (taken) counters.countSent(1, prepared.payload.length);
     return taken;
   }
@@ -189,36 +164,32 @@ export class HubClient<Data = unknown> implements QueueOwner, Pinged {
    * It is a member until its socket is closed.
    */
   async close(code: number = CloseCode.NormalClosure, reason = ""): Promise<void> {
-    this.queue.endNow();
+    this.endNow();
     await this.socket.close(code, reason);
   }
 
   /** Forgets its queue and requests: the hub let go of it. */
-  release(): void {
+  override release(): void {
     this.#registered = false;
-    this.queue.release();
+    super.release();
     this.#requests?.release();
   }
 
   // ── From its queue, and the liveness ──
 
-  get counters(): HubCounters {
-    return this.#owner.counters;
+  protected flushSoon(): void {
+    this.#owner.flushSoon(this);
   }
 
-  flushSoon(queue: SendQueue): void {
-    this.#owner.flushSoon(queue);
-  }
-
-  onFull(): void {
+  protected onFull(): void {
     this.#owner.onFull(this);
   }
 
-  onDropped(_queue: SendQueue, policy: QueuePolicy, messages: number, bytes: number): void {
+  protected onDropped(policy: QueuePolicy, messages: number, bytes: number): void {
     this.#owner.onDropped(this, policy, messages, bytes);
   }
 
-  onBroken(): void {
+  protected onBroken(): void {
     this.#owner.onBroken(this);
   }
 

@@ -39,7 +39,7 @@ export class HubEngine<Data>
   readonly #rooms = new Map<string, Set<HubClient<Data>>>();
   /** Of the rooms with a policy of their own, what is noted with their messages. */
   readonly #roomMarks = new Map<string, Mark>();
-  #dirty: SendQueue[] = [];
+  #dirty: HubClient<Data>[] = [];
   #turnStartedAt = 0;
   #search = 0;
   readonly #events: EventQueue = new EventQueue((error) => this.onError(error));
@@ -112,7 +112,7 @@ export class HubEngine<Data>
     if (!this.#clients.delete(client)) return;
     this.#liveness.remove(client);
     this.#events.hold();
-    client.queue.flush();
+    client.flush();
     const rooms = [...client.rooms];
     client.release();
     for (const room of rooms) client.leave(room);
@@ -162,13 +162,11 @@ export class HubEngine<Data>
     let members = this.#membersOf(rooms);
     if (filter !== undefined) members = this.#filter(members, rooms, except, filter);
     const mark = this.#markOf(rooms, key);
-    let taken = 0;
     // From here on nothing of the application is called: members neither come nor go but by their own failing.
     this.#events.hold();
-    for (const client of members) {
-      if (except !== undefined && isExcepted(client, except)) continue;
-      if (mark === null ? client.queue.push(message) : client.queue.pushMarked(message, mark)) taken++;
-    }
+    const taken = mark === null && except === undefined
+      ? pushAll(members, message)
+      : pushMost(members, message, mark, except);
     this.counters.countSent(taken, message.payload.length);
     this.#events.release();
     return taken;
@@ -219,7 +217,7 @@ export class HubEngine<Data>
     const dirty = this.#dirty;
     this.#dirty = [];
     this.#events.hold();
-    for (const queue of dirty) queue.flush();
+    for (const client of dirty) client.flush();
     this.counters.broadcastLatency.observe(Math.max(0, this.timers.now() - this.#turnStartedAt));
     this.#events.release();
   }
@@ -292,8 +290,8 @@ export class HubEngine<Data>
     this.#link?.want(room);
   }
 
-  flushSoon(queue: SendQueue): void {
-    if (this.#dirty.push(queue) > 1) return;
+  flushSoon(client: HubClient<Data>): void {
+    if (this.#dirty.push(client) > 1) return;
     this.#turnStartedAt = this.timers.now();
     this.#runtime.turn.add(this);
   }
@@ -341,6 +339,29 @@ export class HubEngine<Data>
       // There is nobody left to tell.
     }
   }
+}
+
+/** The loop of most broadcasts: the step for each member is all there is to it. */
+function pushAll(members: Iterable<SendQueue>, message: PreparedMessage): number {
+  let taken = 0;
+  for (const client of members) {
+    if (client.push(message)) taken++;
+  }
+  return taken;
+}
+
+function pushMost<Data>(
+  members: Iterable<HubClient<Data>>,
+  message: PreparedMessage,
+  mark: Mark | null,
+  except: BroadcastOptions<Data>["except"],
+): number {
+  let taken = 0;
+  for (const client of members) {
+    if (except !== undefined && isExcepted(client, except)) continue;
+    if (mark === null ? client.push(message) : client.pushMarked(message, mark)) taken++;
+  }
+  return taken;
 }
 
 function isExcepted<Data>(

@@ -12,19 +12,6 @@ const FLUSH_SIZE = 65536;
 /** Among so many waiting messages one with a key is looked for in the shared batch; among more, in a list of the member's own. */
 const MAX_SEARCH = 64;
 
-/** What a queue needs of the member that it is for, and of the hub. */
-export interface QueueOwner {
-  readonly counters: HubCounters;
-  /** There is something to send at the end of the turn. */
-  flushSoon(queue: SendQueue): void;
-  /** There is no room for a message, and the policy is to close. */
-  onFull(queue: SendQueue): void;
-  /** Messages were dropped for one that had no room, or that one itself. */
-  onDropped(queue: SendQueue, policy: QueuePolicy, messages: number, bytes: number): void;
-  /** The socket failed. */
-  onBroken(queue: SendQueue): void;
-}
-
 /**
  * The messages that wait for one member: for the end of the turn, or for its socket. What was queued in a turn leaves
  * in one write; while the socket is busy the queue grows up to its bound, and then its policy decides.
@@ -32,13 +19,10 @@ export interface QueueOwner {
  * Members that got the same messages hold the same batch: to queue a message is mostly two comparisons and a store.
  * Who is behind and may lose messages has a {@linkcode Backlog} in its place, until that is sent.
  */
-export class SendQueue {
-  /** What was lost by this member's queue being full. */
-  dropped = 0;
-  /** Messages whose place a later one of the same key took. */
-  coalesced = 0;
-  readonly #owner: QueueOwner;
-  readonly #socket: HubSocket;
+export abstract class SendQueue {
+  /** What it was registered with. */
+  readonly socket: HubSocket;
+  readonly counters: HubCounters;
   readonly #policy: QueuePolicy;
   /** Whether the policy is the member's own, so that a room's does not count. */
   readonly #ownPolicy: boolean;
@@ -50,27 +34,46 @@ export class SendQueue {
   /** Messages that the socket is busy with. */
   #inFlight: MessageBatch | null = null;
   #flushed: PromiseWithResolvers<void> | null = null;
+  #dropped = 0;
+  #coalesced = 0;
 
-  /** Made by a `HubClient`. */
-  constructor(owner: QueueOwner, socket: HubSocket, policy: QueuePolicy, ownPolicy: boolean) {
-    this.#owner = owner;
-    this.#socket = socket;
+  constructor(socket: HubSocket, counters: HubCounters, policy: QueuePolicy, ownPolicy: boolean) {
+    this.socket = socket;
+    this.counters = counters;
     this.#policy = policy;
     this.#ownPolicy = ownPolicy;
   }
 
-  /** Bytes of payload that the socket has not taken. */
-  get bytes(): number {
+  /** There is something to send at the end of the turn. */
+  protected abstract flushSoon(): void;
+  /** There is no room for a message, and the policy is to close. */
+  protected abstract onFull(): void;
+  /** Messages were dropped for one that had no room, or that one itself. */
+  protected abstract onDropped(policy: QueuePolicy, messages: number, bytes: number): void;
+  /** The socket failed. */
+  protected abstract onBroken(): void;
+
+  /** Bytes of payload that its socket has not taken. */
+  get queuedBytes(): number {
     return this.#waitingBytes + (this.#inFlight?.size ?? 0);
   }
 
-  /** Messages that the socket has not taken. */
-  get messages(): number {
-    return this.waitingMessages + (this.#inFlight?.count ?? 0);
+  /** Messages that its socket has not taken. */
+  get queuedMessages(): number {
+    return this.#waitingMessages + (this.#inFlight?.count ?? 0);
   }
 
-  /** Messages that the socket has not been given. */
-  get waitingMessages(): number {
+  /** Messages that it lost because its queue was full. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Messages whose place a later one of the same key took, before its socket had them. */
+  get coalesced(): number {
+    return this.#coalesced;
+  }
+
+  get #waitingMessages(): number {
     return (this.#batch?.count ?? 0) + (this.#backlog?.count ?? 0);
   }
 
@@ -95,7 +98,7 @@ export class SendQueue {
     this.#batch = batch;
     if (inFlight !== null) return true;
     if (batch.size >= FLUSH_SIZE) this.flush();
-    else if (waiting === null) this.#owner.flushSoon(this);
+    else if (waiting === null) this.flushSoon();
     return true;
   }
 
@@ -124,7 +127,7 @@ export class SendQueue {
     }
     if (this.#inFlight !== null) return true;
     if (batch.size >= FLUSH_SIZE) this.flush();
-    else if (waiting === null) this.#owner.flushSoon(this);
+    else if (waiting === null) this.flushSoon();
     return true;
   }
 
@@ -149,14 +152,14 @@ export class SendQueue {
 
   #overflow(message: PreparedMessage, mark: Mark | null, policy: QueuePolicy): boolean {
     // A member is slow when its socket is: before that, there is only more in this turn than a queue holds.
-    if (this.#inFlight === null && this.waitingMessages > 0) {
+    if (this.#inFlight === null && this.#waitingMessages > 0) {
       this.flush();
       return mark === null ? this.push(message) : this.pushMarked(message, mark);
     }
     if (policy.overflow === "close") {
-      const lost = this.waitingMessages + 1;
+      const lost = this.#waitingMessages + 1;
       this.#countDropped(policy, lost, this.#waitingBytes + message.payload.length);
-      this.#owner.onFull(this);
+      this.onFull();
       return false;
     }
     if (policy.keepsNewest && this.#canMakeRoom(message, policy)) {
@@ -229,20 +232,20 @@ export class SendQueue {
 
   #countCoalesced(messages: number, bytes: number): void {
     if (messages === 0) return;
-    this.coalesced += messages;
-    this.#owner.counters.coalesced += messages;
+    this.#coalesced += messages;
+    this.counters.coalesced += messages;
     this.#settle(messages, bytes);
   }
 
   #countDropped(policy: QueuePolicy, messages: number, bytes: number): void {
-    this.dropped += messages;
-    this.#owner.counters.dropped[policy.overflow] += messages;
-    this.#owner.onDropped(this, policy, messages, bytes);
+    this.#dropped += messages;
+    this.counters.dropped[policy.overflow] += messages;
+    this.onDropped(policy, messages, bytes);
   }
 
   /** So much waits no more. What comes in is counted by who sends it, once for all members. */
   #settle(messages: number, bytes: number): void {
-    const { counters } = this.#owner;
+    const { counters } = this;
     counters.queuedMessages -= messages;
     counters.queuedBytes -= bytes;
   }
@@ -251,11 +254,14 @@ export class SendQueue {
 
   /** Hands the socket what waits, unless it is busy. */
   flush(): void {
-    this.#flush(false);
+    const batch = this.#batch;
+    if (this.#inFlight !== null) return;
+    if (batch === null || this.#policy.keepsNewest) return this.#flushSlowly(false);
+    this.#batch = null;
+    this.#write(batch);
   }
 
-  #flush(behind: boolean): void {
-    if (this.#inFlight !== null) return;
+  #flushSlowly(behind: boolean): void {
     if (this.#backlog === null && this.#isTooMuchForOneWrite(behind)) this.#startBacklog();
     // While the socket takes what it is given, a backlog leaves in several writes.
     while (this.#backlog !== null && this.#inFlight === null) {
@@ -282,9 +288,9 @@ export class SendQueue {
   #write(batch: MessageBatch): void {
     let busy: Promise<void> | null;
     try {
-      busy = this.#socket.writeBatch(batch);
+      busy = this.socket.writeBatch(batch);
     } catch {
-      this.#owner.onBroken(this);
+      this.onBroken();
       return;
     }
     if (busy === null) return this.#onWritten(batch);
@@ -297,18 +303,18 @@ export class SendQueue {
     if (this.#inFlight !== batch) return;
     this.#inFlight = null;
     this.#onWritten(batch);
-    this.#flush(true);
+    this.#flushSlowly(true);
     if (this.#inFlight === null) this.#flushed?.resolve();
   }
 
   #onFailed(batch: MessageBatch): void {
-    if (this.#inFlight === batch) this.#owner.onBroken(this);
+    if (this.#inFlight === batch) this.onBroken();
   }
 
   #onWritten(batch: MessageBatch): void {
     this.#settle(batch.count, batch.size);
-    this.#owner.counters.written += batch.count;
-    this.#owner.counters.writtenBytes += batch.size;
+    this.counters.written += batch.count;
+    this.counters.writtenBytes += batch.size;
   }
 
   // ── The end ──
@@ -322,7 +328,7 @@ export class SendQueue {
   /** Resolves when nothing waits any more: it was sent, or given up. */
   flushed(): Promise<void> {
     this.flush();
-    if (this.messages === 0) return Promise.resolve();
+    if (this.queuedMessages === 0) return Promise.resolve();
     this.#flushed ??= Promise.withResolvers();
     return this.#flushed.promise;
   }
@@ -331,23 +337,23 @@ export class SendQueue {
   endNow(): void {
     this.end();
     this.flush();
-    while (this.waitingMessages > 0) {
+    while (this.#waitingMessages > 0) {
       const batch = this.#backlog?.take() ?? this.#batch!;
       if (this.#backlog?.count === 0) this.#endBacklog();
       this.#batch = null;
       try {
         // What becomes of it, `closed` tells.
-        this.#socket.writeBatch(batch)?.catch(() => {});
+        this.socket.writeBatch(batch)?.catch(() => {});
         this.#onWritten(batch);
       } catch {
-        this.#owner.onBroken(this);
+        this.onBroken();
       }
     }
   }
 
   /** Forgets everything: the hub let go of the member. */
   release(): void {
-    this.#settle(this.messages, this.bytes);
+    this.#settle(this.queuedMessages, this.queuedBytes);
     this.end();
     this.#batch = null;
     this.#backlog = null;
