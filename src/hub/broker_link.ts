@@ -51,6 +51,8 @@ interface Topic {
   /** A call for it is under way. */
   busy: boolean;
   subscription: Subscription | null;
+  /** Tells what the last subscription delivers from what an earlier one does, late. */
+  token: object | null;
 }
 
 /**
@@ -93,7 +95,7 @@ export class BrokerLink {
   want(room: string | null): void {
     let topic = this.#topics.get(room);
     if (topic === undefined) {
-      this.#topics.set(room, topic = { room, wanted: true, busy: false, subscription: null });
+      this.#topics.set(room, topic = { room, wanted: true, busy: false, subscription: null, token: null });
     }
     topic.wanted = true;
     this.#settle(topic);
@@ -139,9 +141,7 @@ export class BrokerLink {
     const { subscription } = topic;
     let result: unknown;
     try {
-      result = subscription === null
-        ? this.#broker.subscribe(topic.room, (bytes) => this.#onDelivered(topic, bytes))
-        : subscription.unsubscribe();
+      result = subscription === null ? this.#subscribe(topic) : subscription.unsubscribe();
     } catch (error) {
       return this.#onCallFailed(topic, error);
     }
@@ -155,12 +155,21 @@ export class BrokerLink {
     }
   }
 
+  #subscribe(topic: Topic): unknown {
+    const token = topic.token = {};
+    return this.#broker.subscribe(topic.room, (bytes) => {
+      // Late: nobody is there any more, or hears it by another subscription.
+      if (topic.wanted && topic.token === token) this.#onDelivered(topic, bytes);
+    });
+  }
+
   #onCalled(topic: Topic, result: unknown): void {
     const subscribed = topic.subscription === null;
     if (subscribed && !isSubscription(result)) {
       return this.#onCallFailed(topic, new TypeError("Cannot subscribe: the broker gave no subscription"));
     }
     topic.subscription = subscribed ? result as Subscription : null;
+    if (!subscribed) topic.token = null;
     this.#pause = FIRST_PAUSE;
     this.#endCall(topic);
   }
@@ -168,6 +177,7 @@ export class BrokerLink {
   #onCallFailed(topic: Topic, error: unknown): void {
     this.#countError(error);
     // A subscription that cannot be ended is left: what it delivers is ignored while nobody is there.
+    topic.token = null;
     if (topic.subscription !== null) topic.subscription = null;
     else if (topic.wanted) this.#retryLater(topic);
     this.#endCall(topic);
@@ -201,8 +211,6 @@ export class BrokerLink {
   // ── In ──
 
   #onDelivered(topic: Topic, bytes: unknown): void {
-    // Late: nobody is there any more.
-    if (!topic.wanted) return;
     let envelope: Envelope;
     try {
       envelope = decodeEnvelope(bytes);
