@@ -9,7 +9,7 @@ const MAX_TEXT = 2000;
 /** All rooms. */
 export class Chat {
   /** Who is too slow has left as soon as that is known, not when its connection has ended. */
-  readonly hub: Hub<Guest> = new Hub<Guest>({ onEvict: (client) => client.data.leave() });
+  readonly hub: Hub<Guest> = new Hub<Guest>({ onOverflow: ({ client }) => client.data.leave() });
 
   /** Somebody connected. */
   enter(socket: HubSocket): Guest {

@@ -1,55 +1,86 @@
 import { CloseCode } from "../protocol/close_code.ts";
-import type { MessageData } from "../websocket/message.ts";
-import type { MessageBatch } from "../websocket/message_batch.ts";
+import type { MessageData, MessageType } from "../websocket/message.ts";
 import { PreparedMessage } from "../websocket/prepared_message.ts";
+import type { HubCounters } from "./hub_counters.ts";
+import type { Pinged } from "./liveness.ts";
+import { labelOf, Mark } from "./mark.ts";
 import type { HubSocket } from "./member.ts";
+import type { QueuePolicy } from "./queue_policy.ts";
+import { type RequestResult, Requests, type RequestsOwner } from "./requests.ts";
+import { SendQueue } from "./send_queue.ts";
+import type { RateSettings } from "./token_bucket.ts";
 
-/** A batch of this many bytes is sent without waiting for the end of the turn. */
-const FLUSH_SIZE = 65536;
+/** How one message is sent. */
+export interface SendOptions {
+  /**
+   * Names a value of which this is the latest: under the policy `coalesce` it takes the place of one that still waits.
+   * The same key in another room is another value.
+   */
+  key?: string;
+  /** Unless it is given, text for a string and binary for bytes. A `PreparedMessage` has its own. */
+  type?: MessageType;
+}
 
-/** The bound of one client's queue. */
-export interface QueueLimits {
-  readonly maxQueuedBytes: number;
-  readonly maxQueuedMessages: number;
+/** How a member's own message is sent to a room. */
+export interface PublishOptions<Data = unknown> extends SendOptions {
+  /** Who does not get it. */
+  except?: HubClient<Data> | ReadonlySet<HubClient<Data>>;
+  /** Not to other hubs. Default: false. */
+  local?: boolean;
 }
 
 /** What a client needs of its hub. */
-export interface ClientOwner<Data> {
-  readonly limits: QueueLimits;
-  join(client: HubClient<Data>, room: string): void;
-  leave(client: HubClient<Data>, room: string): void;
-  /** The client has something to send at the end of the turn. */
+export interface ClientOwner<Data> extends RequestsOwner<Data> {
+  readonly counters: HubCounters;
+  onJoin(client: HubClient<Data>, room: string): void;
+  onLeave(client: HubClient<Data>, room: string): void;
   flushSoon(client: HubClient<Data>): void;
-  /** The client's queue is full. */
-  onOverflow(client: HubClient<Data>): void;
-  /** The client's socket failed. */
+  onFull(client: HubClient<Data>): void;
+  onDropped(client: HubClient<Data>, policy: QueuePolicy, messages: number, bytes: number): void;
+  onSilent(client: HubClient<Data>): void;
   onBroken(client: HubClient<Data>): void;
 }
 
+/** What is set for one client. */
+export interface ClientSettings {
+  readonly policy: QueuePolicy;
+  /** Whether the policy is its own, not the hub's. */
+  readonly ownPolicy: boolean;
+  readonly rate: RateSettings | null;
+}
+
 /**
- * One member of a hub, with its queue. What was queued in a turn leaves in one write; while the socket is busy the
- * queue grows, up to its bound.
+ * One member of a hub.
+ *
+ * What the application does with it is done: `join`, `leave`, `send`. What is asked for by whoever is at the other end
+ * goes through {@linkcode HubClient.requestJoin} and {@linkcode HubClient.publish}, which ask the hub's hooks and keep to
+ * its rate limit.
  */
-export class HubClient<Data = unknown> {
-  /** What it was registered with. */
-  readonly socket: HubSocket;
+export class HubClient<Data = unknown> extends SendQueue implements Pinged {
   /** Whatever the application keeps with it. */
   data: Data;
+  /** For the liveness: its group, and the tick of the ping that it owes an answer to. */
+  pingGroup = -1;
+  pingedAt = 0;
+  /** For broadcasts to several rooms: the last that it was found for. */
+  found = 0;
   readonly #owner: ClientOwner<Data>;
   readonly #rooms = new Set<string>();
-  /** Messages that wait: for the end of the turn, or for the socket. */
-  #batch: MessageBatch | null = null;
-  /** Messages that the socket is busy with. */
-  #inFlight: MessageBatch | null = null;
-  #gone = false;
-  /** When the hub takes it for dead, milliseconds since the epoch; moved by each pong. */
-  deadline: number = Infinity;
+  readonly #rate: RateSettings | null;
+  #requests: Requests<Data> | null = null;
+  #registered = true;
 
   /** Made by `Hub.register`. */
-  constructor(owner: ClientOwner<Data>, socket: HubSocket, data: Data) {
+  constructor(owner: ClientOwner<Data>, socket: HubSocket, data: Data, settings: ClientSettings) {
+    super(socket, owner.counters, settings.policy, settings.ownPolicy);
     this.#owner = owner;
-    this.socket = socket;
     this.data = data;
+    this.#rate = settings.rate;
+  }
+
+  /** Whether the hub still has it. What is done with one that is gone does nothing. */
+  get registered(): boolean {
+    return this.#registered;
   }
 
   /** The rooms it is in. */
@@ -57,90 +88,125 @@ export class HubClient<Data = unknown> {
     return this.#rooms;
   }
 
-  /** Bytes of payload that its socket has not taken. */
-  get queuedBytes(): number {
-    return (this.#batch?.size ?? 0) + (this.#inFlight?.size ?? 0);
-  }
+  // ── Rooms ──
 
-  /** Messages that its socket has not taken. */
-  get queuedMessages(): number {
-    return (this.#batch?.count ?? 0) + (this.#inFlight?.count ?? 0);
-  }
-
-  /** Enters a room; does nothing when it is there already. */
+  /** Enters a room; does nothing when it is there already, or gone. */
   join(room: string): void {
-    if (this.#gone || this.#rooms.has(room)) return;
+    if (!this.#registered || this.#rooms.has(room)) return;
     this.#rooms.add(room);
-    this.#owner.join(this, room);
+    this.#owner.onJoin(this, room);
   }
 
   /** Leaves a room. */
   leave(room: string): void {
-    if (this.#rooms.delete(room)) this.#owner.leave(this, room);
+    if (this.#rooms.delete(room)) this.#owner.onLeave(this, room);
   }
+
+  // ── Messages ──
 
   /**
    * Queues one message for this client alone, in order with the broadcasts that it gets.
    *
-   * @returns `false` when its queue is full or it is gone
+   * @returns `false` when its queue did not take it, or it is gone
    */
-  send(message: MessageData | PreparedMessage): boolean {
-    return this.enqueue(message instanceof PreparedMessage ? message : new PreparedMessage(message));
+  send(message: MessageData | PreparedMessage, options: SendOptions = {}): boolean {
+    const { key } = options;
+    const prepared = prepare(message, options.type);
+    const { counters } = this;
+    counters.messages++;
+    const taken = key === undefined
+      ? this.push(prepared)
+      : this.pushMarked(prepared, new Mark(labelOf(null, key), null));
+    if (taken) counters.countSent(1, prepared.payload.length);
+    return taken;
   }
 
   /** Queues a value as JSON text. */
-  sendJson(value: unknown): boolean {
-    return this.send(JSON.stringify(value));
+  sendJson(value: unknown, options: SendOptions = {}): boolean {
+    return this.send(JSON.stringify(value), options);
   }
 
-  /** Queues a message: the step that a broadcast makes for each member. */
-  enqueue(message: PreparedMessage): boolean {
-    if (this.#gone) return false;
-    const waiting = this.#batch;
-    // Members that got the same messages hold the same batch: this is mostly two comparisons and a store.
-    const batch = waiting === null ? message.alone : waiting.with(message);
-    const { maxQueuedBytes, maxQueuedMessages } = this.#owner.limits;
-    const inFlight = this.#inFlight;
-    const bytes = batch.size + (inFlight === null ? 0 : inFlight.size);
-    const count = batch.count + (inFlight === null ? 0 : inFlight.count);
-    if (bytes > maxQueuedBytes || count > maxQueuedMessages) {
-      this.#owner.onOverflow(this);
-      return false;
-    }
-    this.#batch = batch;
-    if (inFlight !== null) return true;
-    if (batch.size >= FLUSH_SIZE) this.flush();
-    else if (waiting === null) this.#owner.flushSoon(this);
-    return true;
+  // ── What the other end asks for ──
+
+  /**
+   * Joins a room, if the hub's `authorizeJoin` and the rate limit allow it. A member's requests are done in their order:
+   * while a hook has not answered, later ones wait. Where nothing has to be waited for it is done when this returns.
+   *
+   * @returns what became of it; never rejects
+   */
+  requestJoin(room: string): Promise<RequestResult> {
+    return this.#requestQueue().ask(room, null, {});
   }
 
-  /** Hands the socket what waits. */
-  flush(): void {
-    const batch = this.#batch;
-    if (batch === null || this.#inFlight !== null || this.#gone) return;
-    this.#batch = null;
-    const busy = this.socket.writeBatch(batch);
-    if (busy === null) return;
-    this.#inFlight = batch;
-    busy.then(() => this.#onTaken(), () => this.#owner.onBroken(this));
+  /**
+   * Broadcasts a message of this client to a room, itself included, if it is in it and the hub's `authorizePublish` and
+   * the rate limit allow it; in order with its other requests.
+   *
+   * @returns what became of it; never rejects
+   * @throws {TypeError} when the message is neither text nor bytes, or the bytes of a text are not UTF-8
+   */
+  publish(
+    room: string,
+    message: MessageData | PreparedMessage,
+    options: PublishOptions<Data> = {},
+  ): Promise<RequestResult> {
+    return this.#requestQueue().ask(room, prepare(message, options.type), options);
   }
 
-  #onTaken(): void {
-    this.#inFlight = null;
-    this.flush();
+  #requestQueue(): Requests<Data> {
+    return this.#requests ??= new Requests(this.#owner, this, this.#rate);
   }
 
-  /** Forgets the queue: the hub let go of it. */
-  release(): void {
-    this.#gone = true;
-    this.#batch = null;
-    this.#inFlight = null;
-    this.#rooms.clear();
+  // ── The end ──
+
+  /**
+   * Closes its socket, after what is queued, which is handed to the socket even if it is busy. Nothing more is queued.
+   * It is a member until its socket is closed.
+   */
+  async close(code: number = CloseCode.NormalClosure, reason = ""): Promise<void> {
+    this.endNow();
+    await this.socket.close(code, reason);
   }
 
-  /** Closes its socket, after what is queued. */
-  close(code: number = CloseCode.NormalClosure, reason = ""): Promise<unknown> {
-    this.flush();
-    return this.socket.close(code, reason);
+  /** Forgets its queue and requests: the hub let go of it. */
+  override release(): void {
+    this.#registered = false;
+    super.release();
+    this.#requests?.release();
   }
+
+  // ── From its queue, and the liveness ──
+
+  protected flushSoon(): void {
+    this.#owner.flushSoon(this);
+  }
+
+  protected onFull(): void {
+    this.#owner.onFull(this);
+  }
+
+  protected onDropped(policy: QueuePolicy, messages: number, bytes: number): void {
+    this.#owner.onDropped(this, policy, messages, bytes);
+  }
+
+  protected onBroken(): void {
+    this.#owner.onBroken(this);
+  }
+
+  ping(): Promise<unknown> {
+    return this.socket.ping!();
+  }
+
+  onSilent(): void {
+    this.#owner.onSilent(this);
+  }
+}
+
+/** The message, prepared unless it is. */
+export function prepare(
+  message: MessageData | PreparedMessage,
+  type: MessageType | undefined,
+): PreparedMessage {
+  if (message instanceof PreparedMessage) return message;
+  return new PreparedMessage(message, type === undefined ? {} : { type });
 }

@@ -1,15 +1,18 @@
 import type { MessageData } from "../websocket/message.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
-import type { BroadcastOptions } from "./hub.ts";
+import type { BroadcastOptions } from "./hub_options.ts";
 import type { HubClient } from "./hub_client.ts";
+
+/** How a broadcast to one room is made. */
+export type RoomBroadcastOptions<Data = unknown> = Omit<BroadcastOptions<Data>, "rooms">;
 
 /** What a room needs of its hub. */
 export interface RoomOwner<Data> {
   membersOf(room: string): ReadonlySet<HubClient<Data>>;
   broadcastTo(
-    members: ReadonlySet<HubClient<Data>>,
+    room: string,
     message: MessageData | PreparedMessage,
-    options: BroadcastOptions<Data>,
+    options: RoomBroadcastOptions<Data>,
   ): number;
 }
 
@@ -35,17 +38,17 @@ export class Room<Data = unknown> implements Iterable<HubClient<Data>> {
     return this.#owner.membersOf(this.name).has(client);
   }
 
-  /** Queues a message for everybody in it; returns how many queues took it. */
-  broadcast(message: MessageData | PreparedMessage, options: BroadcastOptions<Data> = {}): number {
-    return this.#owner.broadcastTo(this.#owner.membersOf(this.name), message, options);
+  /** Queues a message for everybody in it; returns how many queues of this hub took it. */
+  broadcast(message: MessageData | PreparedMessage, options: RoomBroadcastOptions<Data> = {}): number {
+    return this.#owner.broadcastTo(this.name, message, options);
   }
 
   /** Queues a value as JSON text for everybody in it. */
-  broadcastJson(value: unknown, options: BroadcastOptions<Data> = {}): number {
+  broadcastJson(value: unknown, options: RoomBroadcastOptions<Data> = {}): number {
     return this.broadcast(JSON.stringify(value), options);
   }
 
-  /** Who is in it. */
+  /** Who is in it, in the order in which they came. */
   [Symbol.iterator](): IterableIterator<HubClient<Data>> {
     return this.#owner.membersOf(this.name).values();
   }

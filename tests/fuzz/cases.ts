@@ -23,18 +23,27 @@ export interface Case {
  * so that one case can be run alone. A wire that fails is made shorter while it still does.
  */
 export async function runCases(count: number, make: (random: Random) => Case): Promise<void> {
+  await runSeeds(count, async (seed) => {
+    const { wire, check } = make(new Random(seed));
+    const error = await failure(check, wire);
+    if (error === null) return;
+    const short = await shrink(wire, async (wire) => await failure(check, wire) !== null);
+    const say = (await failure(check, short)) ?? error;
+    throw new Error(`wire: ${toHex(wire)}\nshort: ${toHex(short)}\n${text(say)}`, { cause: error });
+  });
+}
+
+/** Runs what is made of a seed alone, and says how to run the one that fails again. */
+export async function runSeeds(count: number, run: (seed: number) => Promise<void>): Promise<void> {
   const cases = fromEnvironment("JACKFIELD_FUZZ_CASES", count);
   const first = fromEnvironment("JACKFIELD_FUZZ_SEED", 1);
   for (let seed = first; seed < first + cases; seed++) {
-    const { wire, check } = make(new Random(seed));
-    const error = await failure(check, wire);
-    if (error === null) continue;
-    const short = await shrink(wire, async (wire) => await failure(check, wire) !== null);
-    const command = `JACKFIELD_FUZZ_SEED=${seed} JACKFIELD_FUZZ_CASES=1`;
-    const say = (await failure(check, short)) ?? error;
-    throw new Error(`${command}\nwire: ${toHex(wire)}\nshort: ${toHex(short)}\n${text(say)}`, {
-      cause: error,
-    });
+    try {
+      await run(seed);
+    } catch (error) {
+      const command = `JACKFIELD_FUZZ_SEED=${seed} JACKFIELD_FUZZ_CASES=1`;
+      throw new Error(`${command}\n${text(error)}`, { cause: error });
+    }
   }
 }
 

@@ -1,34 +1,24 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { Hub, type HubOptions } from "../../src/hub/hub.ts";
-import type { HubClient } from "../../src/hub/hub_client.ts";
-import { Runtime, type RuntimeAdapter } from "../../src/net/runtime.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub_options.ts";
+import type { Runtime } from "../../src/net/runtime.ts";
 import { PreparedMessage } from "../../src/websocket/prepared_message.ts";
-import { VirtualClock } from "../net/virtual_clock.ts";
+import type { VirtualClock } from "../net/virtual_clock.ts";
 import { MemoryMember } from "./memory_member.ts";
+import { enter, enterWith, HubWorld, settled as settle } from "./support.ts";
 
 let clock: VirtualClock;
 let runtime: Runtime;
+let world: HubWorld;
 
 beforeEach(() => {
-  clock = new VirtualClock();
-  runtime = new Runtime({ name: "memory", clock } as unknown as RuntimeAdapter);
+  world = new HubWorld();
+  ({ clock, runtime } = world);
 });
 
 function makeHub(options?: HubOptions<string>): Hub<string> {
-  return new Hub<string>(runtime, options);
-}
-
-function enter(hub: Hub<string>, ...rooms: string[]): { member: MemoryMember; client: HubClient<string> } {
-  const member = new MemoryMember();
-  const client = hub.register(member, "");
-  for (const room of rooms) client.join(room);
-  return { member, client };
-}
-
-/** Lets promises that are settled be heard of. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 20; i++) await null;
+  return world.hub(options);
 }
 
 describe("Hub: rooms", () => {
@@ -210,8 +200,8 @@ describe("Hub: bounded queues", () => {
     ] as const
   ) {
     it(`evicts with 1013 the member whose queue has too many ${what}, and nobody else`, async () => {
-      const evicted: HubClient<string>[] = [];
-      const hub = makeHub({ ...options, onEvict: (client) => evicted.push(client) });
+      const told: unknown[] = [];
+      const hub = makeHub({ ...options, onOverflow: ({ client, ...loss }) => told.push([client, loss]) });
       const [slow, fast] = [enter(hub, "red"), enter(hub, "red")];
       slow.member.stall();
       for (let i = 0; i < 3; i++) {
@@ -221,10 +211,11 @@ describe("Hub: bounded queues", () => {
       await settle();
       assert.equal(slow.member.closedBy, 1013);
       assert.deepEqual(slow.member.messages, [message]);
-      assert.deepEqual(evicted, [slow.client]);
+      const loss = { policy: "close", messages: 2, bytes: message.length * 2 };
+      assert.deepEqual(told, [[slow.client, loss]]);
       assert.deepEqual(fast.member.messages, [message, message, message]);
       const { members, evicted: count, dropped, sent } = hub.stats;
-      assert.deepEqual({ members, count, dropped, sent }, { members: 1, count: 1, dropped: 3, sent: 5 });
+      assert.deepEqual({ members, count, dropped, sent }, { members: 1, count: 1, dropped: 2, sent: 5 });
     });
   }
 
@@ -252,36 +243,8 @@ describe("Hub: bounded queues", () => {
     assert.throws(() => makeHub({ maxQueuedBytes: 0 }), RangeError);
     assert.throws(() => makeHub({ maxQueuedMessages: -1 }), RangeError);
     assert.throws(() => makeHub({ pingInterval: NaN }), RangeError);
-  });
-});
-
-describe("Hub: liveness", () => {
-  it("pings, and drops a member that does not answer", async () => {
-    const hub = makeHub({ pingInterval: 1000, pongTimeout: 2500 });
-    const [alive, dead] = [enter(hub, "red"), enter(hub, "red")];
-    dead.member.answersPings = false;
-    for (let second = 0; second < 10; second++) {
-      clock.advance(1000);
-      await settle();
-    }
-    assert.deepEqual([alive.member.closedBy, alive.member.pings], [null, 10]);
-    assert.deepEqual([dead.member.closedBy, dead.member.pings], ["now", 2]);
-    assert.deepEqual([hub.size, hub.stats.timedOut], [1, 1]);
-  });
-
-  it("has one timer for all members, and none without members", () => {
-    const hub = makeHub({ pingInterval: 1000 });
-    const clients = Array.from({ length: 100 }, () => enter(hub).client);
-    assert.equal(runtime.timers.size, 1);
-    for (const client of clients) hub.unregister(client);
-    assert.equal(runtime.timers.size, 0);
-  });
-
-  it("pings nobody when it is told not to", () => {
-    const hub = makeHub({ pingInterval: Infinity });
-    const { member } = enter(hub);
-    clock.advance(1_000_000);
-    assert.deepEqual([member.pings, runtime.timers.size], [0, 0]);
+    assert.throws(() => makeHub({ overflow: "drop" as "close" }), TypeError);
+    assert.throws(() => enterWith(makeHub(), { maxQueuedBytes: -1 }), RangeError);
   });
 });
 

@@ -16,6 +16,7 @@ export class MemoryMember implements HubSocket {
   pings = 0;
   answersPings = true;
   readonly #encoding: MessageEncoding;
+  readonly #unanswered: (() => void)[] = [];
   #stalled = false;
   #take: (() => void) | null = null;
   #fail: ((error: Error) => void) | null = null;
@@ -31,15 +32,32 @@ export class MemoryMember implements HubSocket {
     return this.writes.flat();
   }
 
+  /** Answers all pings that it has not. */
+  answer(): void {
+    for (const pong of this.#unanswered.splice(0)) pong();
+  }
+
   /** From now on a write lasts until `takeOne`. */
   stall(): void {
     this.#stalled = true;
   }
 
+  /** The socket takes everything again. */
+  recover(): void {
+    this.#stalled = false;
+    this.takeOne();
+  }
+
+  /** Whether a write lasts. */
+  get busy(): boolean {
+    return this.#take !== null;
+  }
+
   /** The socket has room again for one write. */
   takeOne(): void {
-    this.#take?.();
+    const take = this.#take;
     this.#take = null;
+    take?.();
   }
 
   /** The socket breaks under a write. */
@@ -57,9 +75,11 @@ export class MemoryMember implements HubSocket {
     });
   }
 
-  ping(): Promise<void> {
+  ping(): Promise<unknown> {
     this.pings++;
-    return this.answersPings ? Promise.resolve() : new Promise(() => {});
+    return this.answersPings
+      ? Promise.resolve()
+      : new Promise((resolve) => this.#unanswered.push(() => resolve(null)));
   }
 
   close(code = 1000): Promise<void> {

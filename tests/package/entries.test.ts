@@ -17,21 +17,11 @@ import type { Upgrader as UpgraderOn } from "../../src/websocket/upgrader.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What is for the other files of `src` and no application's business. */
-type HubInternals =
-  | "limits"
-  | "broadcastTo"
-  | "flush"
-  | "membersOf"
-  | "join"
-  | "leave"
-  | "flushSoon"
-  | "onOverflow"
-  | "onBroken";
 type UpgraderInternals = "settings" | "check" | "accept";
 
 /** A name that the class in `src` has and the one that is exported has not is an error of types here. */
 const complete: [
-  Exclude<keyof HubOn, keyof hub.Hub | HubInternals> extends never ? true : false,
+  Exclude<keyof HubOn, keyof hub.Hub> extends never ? true : false,
   Exclude<keyof UpgraderOn, keyof websocket.Upgrader | UpgraderInternals> extends never ? true : false,
 ] = [true, true];
 

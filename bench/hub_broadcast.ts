@@ -1,0 +1,96 @@
+/**
+ * The step of a broadcast: 16 messages a turn to members whose sockets take everything and do nothing, and what each
+ * costs a member: `hub_broadcast.ts [CHECKOUT]`. With another checkout its hub is measured too, turn about with this
+ * one, and the ratio of the medians is printed. On every runtime: `node`, `bun`, `deno run -A --no-check`.
+ */
+
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { Hub } from "../src/hub/hub.ts";
+import type { HubSocket } from "../src/hub/member.ts";
+import { PIPE_ADDR } from "../src/net/addr.ts";
+import { Runtime, type RuntimeAdapter } from "../src/net/runtime.ts";
+
+const MEMBERS = 1_000;
+const MESSAGES = 16;
+const TURNS = 100;
+const ROUNDS = 25;
+
+/** Ends turns when it is told to. */
+class BenchClock {
+  #afterTurn: (() => void)[] = [];
+  now(): number {
+    return Date.now();
+  }
+  startTimer(): unknown {
+    return null;
+  }
+  stopTimer(): void {}
+  afterTurn(callback: () => void): void {
+    this.#afterTurn.push(callback);
+  }
+  endTurn(): void {
+    for (const callback of this.#afterTurn.splice(0)) callback();
+  }
+}
+
+class NullMember implements HubSocket {
+  readonly remoteAddr = PIPE_ADDR;
+  readonly closed: Promise<unknown> = new Promise(() => {});
+  writes = 0;
+  writeBatch(): Promise<void> | null {
+    this.writes++;
+    return null;
+  }
+  close(): Promise<unknown> {
+    return Promise.resolve();
+  }
+  closeNow(): void {}
+}
+
+/** A hub with members, and what one turn of it does. */
+function makeTurn(hubOf: typeof Hub): () => void {
+  const clock = new BenchClock();
+  const adapter = { name: "memory", clock, fillRandom: () => {} } as unknown as RuntimeAdapter;
+  const hub = new hubOf<null>(new Runtime(adapter));
+  const members = Array.from({ length: MEMBERS }, () => new NullMember());
+  for (const member of members) hub.register(member, null).join("room");
+  const room = hub.room("room");
+  const payload = "x".repeat(128);
+  return () => {
+    for (let i = 0; i < MESSAGES; i++) room.broadcast(payload);
+    clock.endTurn();
+  };
+}
+
+function nanoseconds(turn: () => void): number {
+  const start = performance.now();
+  for (let i = 0; i < TURNS; i++) turn();
+  return (performance.now() - start) * 1e6 / (TURNS * MESSAGES * MEMBERS);
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+const hubs: [name: string, hub: typeof Hub][] = [["this", Hub]];
+const other = process.argv[2];
+if (other !== undefined) {
+  const module = await import(pathToFileURL(`${other}/src/hub/hub.ts`).href) as { Hub: typeof Hub };
+  hubs.push(["other", module.Hub]);
+}
+const turns = hubs.map(([, hub]) => makeTurn(hub));
+const measured: number[][] = hubs.map(() => []);
+for (let round = 0; round < ROUNDS; round++) {
+  // The first rounds warm up; who goes first changes.
+  for (let i = 0; i < turns.length; i++) {
+    const at = (i + round) % turns.length;
+    const value = nanoseconds(turns[at]!);
+    if (round >= 5) measured[at]!.push(value);
+  }
+}
+const medians = measured.map(median);
+for (const [i, [name]] of hubs.entries()) {
+  console.log(`${name}: ${medians[i]!.toFixed(2)} ns a member and message`);
+}
+if (medians.length > 1) console.log(`ratio: ${(medians[0]! / medians[1]!).toFixed(2)}`);

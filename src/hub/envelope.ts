@@ -1,0 +1,125 @@
+/**
+ * What hubs send each other, in network byte order:
+ *
+ * ```text
+ *  1  version, 1
+ *  1  flags: 1 text, 2 may be compressed, 4 has a key
+ * 16  the hub that it comes from, drawn at random when the hub was made
+ *  6  a number that this hub gives to each message, counting up
+ *  2  how many rooms; 0: it is for everybody
+ *     each room: 4 length, its name in UTF-8
+ *     the key, where there is one: 4 length, UTF-8
+ *     the payload
+ * ```
+ *
+ * A message to several rooms is published to each of them, under one number and with all of their names: who gets it
+ * by several ways takes the first for all.
+ */
+
+import { MessageTooBigError } from "../protocol/protocol_error.ts";
+import { PreparedMessage } from "../websocket/prepared_message.ts";
+
+/** Who sent a message, and what is known of it beside its content. */
+export interface Envelope {
+  /** The hub that it comes from, 16 bytes. */
+  readonly origin: Uint8Array;
+  /** Its number there, less than 2^48. */
+  readonly number: number;
+  /** Who it is for; `null` for everybody. */
+  readonly rooms: readonly string[] | null;
+  readonly key: string | null;
+  readonly message: PreparedMessage;
+}
+
+export const ORIGIN_LENGTH = 16;
+/** To how many rooms one message can go by a broker. */
+export const MAX_ROOMS = 0xffff;
+/** The largest envelope that is looked at, bytes. */
+const MAX_ENVELOPE = 1 << 26;
+const VERSION = 1;
+const TEXT = 1;
+const COMPRESS = 2;
+const KEYED = 4;
+const HEAD_LENGTH = 2 + ORIGIN_LENGTH + 6 + 2;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Writes an envelope.
+ *
+ * @throws {TypeError} when a room or the key is no Unicode text, or there are too many rooms
+ */
+export function encodeEnvelope({ origin, number, rooms, key, message }: Envelope): Uint8Array {
+  const names = (rooms ?? []).map((room) => encodeText(room, "a room"));
+  if (names.length > MAX_ROOMS) throw new TypeError(`Cannot publish to ${names.length} rooms at once`);
+  const keyBytes = key === null ? null : encodeText(key, "a key");
+  const texts = keyBytes === null ? names : [...names, keyBytes];
+  const { payload } = message;
+  const bytes = new Uint8Array(
+    texts.reduce((sum, text) => sum + 4 + text.length, HEAD_LENGTH) + payload.length,
+  );
+  const view = new DataView(bytes.buffer);
+  bytes[0] = VERSION;
+  bytes[1] = (message.type === "text" ? TEXT : 0) | (message.compress ? COMPRESS : 0) |
+    (keyBytes === null ? 0 : KEYED);
+  bytes.set(origin, 2);
+  view.setUint16(18, Math.floor(number / 2 ** 32));
+  view.setUint32(20, number % 2 ** 32);
+  view.setUint16(24, names.length);
+  let at = HEAD_LENGTH;
+  for (const text of texts) {
+    view.setUint32(at, text.length);
+    bytes.set(text, at + 4);
+    at += 4 + text.length;
+  }
+  bytes.set(payload, at);
+  return bytes;
+}
+
+/**
+ * Reads an envelope, of which nothing is kept.
+ *
+ * @throws {TypeError} when it is none
+ * @throws {MessageTooBigError} when it has more than 64 MiB
+ */
+export function decodeEnvelope(bytes: unknown): Envelope {
+  if (!(bytes instanceof Uint8Array)) throw malformed("it is not bytes");
+  if (bytes.length > MAX_ENVELOPE) throw new MessageTooBigError(MAX_ENVELOPE);
+  if (bytes.length < HEAD_LENGTH) throw malformed("it is cut short");
+  if (bytes[0] !== VERSION) throw malformed(`its version is ${bytes[0]}, not ${VERSION}`);
+  const flags = bytes[1]!;
+  if (flags > 7) throw malformed("it has unknown flags");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = HEAD_LENGTH;
+  const readText = (): string => {
+    if (at + 4 > bytes.length) throw malformed("it is cut short");
+    const end = at + 4 + view.getUint32(at);
+    if (end > bytes.length) throw malformed("it is cut short");
+    const text = decoder.decode(bytes.subarray(at + 4, end));
+    at = end;
+    return text;
+  };
+  const rooms = Array.from({ length: view.getUint16(24) }, readText);
+  const key = (flags & KEYED) === 0 ? null : readText();
+  return {
+    origin: bytes.slice(2, 2 + ORIGIN_LENGTH),
+    number: view.getUint16(18) * 2 ** 32 + view.getUint32(20),
+    rooms: rooms.length === 0 ? null : rooms,
+    key,
+    message: new PreparedMessage(bytes.subarray(at), {
+      type: (flags & TEXT) === 0 ? "binary" : "text",
+      compress: (flags & COMPRESS) !== 0,
+    }),
+  };
+}
+
+function encodeText(text: string, what: string): Uint8Array {
+  // UTF-8 has no halves of a character: two names could become one.
+  if (!text.isWellFormed()) throw new TypeError(`Cannot publish: ${what} is no Unicode text`);
+  return encoder.encode(text);
+}
+
+function malformed(why: string): TypeError {
+  return new TypeError(`Cannot read what came by the broker: ${why}`);
+}

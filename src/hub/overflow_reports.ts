@@ -1,0 +1,56 @@
+import type { Turn } from "../net/turn.ts";
+import type { HubClient } from "./hub_client.ts";
+import type { OverflowPolicy } from "./queue_policy.ts";
+
+/** A member's queue was full, and messages were lost. */
+export interface OverflowEvent<Data = unknown> {
+  /** Whose queue. With the policy `close` it is no member any more. */
+  readonly client: HubClient<Data>;
+  /** What they were lost to. */
+  readonly policy: OverflowPolicy;
+  /** How many. */
+  readonly messages: number;
+  /** Bytes of their payloads. */
+  readonly bytes: number;
+}
+
+type Losses = Map<OverflowPolicy, { messages: number; bytes: number }>;
+
+/**
+ * Tells of full queues at the end of the turn. What one member lost to one policy in a turn is one event: there are
+ * never more than members, however much is broadcast, and a handler that broadcasts cannot call itself for ever.
+ */
+export class OverflowReports<Data> {
+  readonly #turn: Turn;
+  readonly #tell: (event: OverflowEvent<Data>) => void;
+  #losses: Map<HubClient<Data>, Losses> = new Map();
+
+  constructor(turn: Turn, tell: (event: OverflowEvent<Data>) => void) {
+    this.#turn = turn;
+    this.#tell = tell;
+  }
+
+  /** Takes a loss in. */
+  add(client: HubClient<Data>, policy: OverflowPolicy, messages: number, bytes: number): void {
+    let losses = this.#losses.get(client);
+    if (losses === undefined) {
+      losses = new Map();
+      if (this.#losses.set(client, losses).size === 1) this.#turn.add(this);
+    }
+    const loss = losses.get(policy);
+    if (loss === undefined) losses.set(policy, { messages, bytes });
+    else {
+      loss.messages += messages;
+      loss.bytes += bytes;
+    }
+  }
+
+  /** The end of the turn. */
+  flush(): void {
+    const told = this.#losses;
+    this.#losses = new Map();
+    for (const [client, losses] of told) {
+      for (const [policy, loss] of losses) this.#tell({ client, policy, ...loss });
+    }
+  }
+}

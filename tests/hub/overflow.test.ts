@@ -1,0 +1,348 @@
+/** What a slow member gets under each policy, message by message. */
+
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+import type { OverflowPolicy } from "../../src/hub/queue_policy.ts";
+import { PreparedMessage } from "../../src/websocket/prepared_message.ts";
+import { enter, type Entered, enterWith, HubWorld } from "./support.ts";
+
+const limit = { timeout: 30_000 };
+let world: HubWorld;
+beforeEach(() => void (world = new HubWorld()));
+
+/** Lets the member take what it has, write by write, until nothing waits. */
+async function catchUp({ member, client }: Entered): Promise<void> {
+  await world.settle();
+  while (client.queuedMessages > 0 && client.registered) {
+    member.takeOne();
+    await world.settle();
+  }
+}
+
+describe("Hub: a slow member, by policy", limit, () => {
+  // Four messages may wait; the first is in flight while the others come.
+  const cases: [OverflowPolicy, expected: string[], dropped: number][] = [
+    ["close", ["0"], 4],
+    ["drop-newest", ["0", "1", "2", "3"], 6],
+    ["drop-oldest", ["0", "7", "8", "9"], 6],
+    ["coalesce", ["0", "7", "8", "9"], 6],
+  ];
+  for (const [overflow, expected, dropped] of cases) {
+    it(`${overflow}: gets just what it is to get, and the others everything`, async () => {
+      const told: unknown[] = [];
+      const hub = world.hub({ overflow, maxQueuedMessages: 4, onOverflow: (event) => told.push(event) });
+      const [slow, fast] = [enter(hub, "red"), enter(hub, "red")];
+      slow.member.stall();
+      for (let i = 0; i < 10; i++) {
+        hub.room("red").broadcast(String(i));
+        await world.settle();
+        assert.ok(slow.client.queuedMessages <= 4);
+      }
+      assert.deepEqual(fast.member.messages, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+      await catchUp(slow);
+      assert.deepEqual(slow.member.messages, expected);
+      assert.equal(slow.member.closedBy, overflow === "close" ? 1013 : null);
+      assert.deepEqual([slow.client.dropped, fast.client.dropped, hub.stats.dropped], [dropped, 0, dropped]);
+      assert.equal(hub.stats.drops[overflow], dropped);
+      assert.deepEqual([hub.stats.queuedMessages, hub.stats.queuedBytes], [0, 0]);
+      assert.equal(told.length, overflow === "close" ? 1 : 6);
+      // It has caught up: the next is shared with the others again.
+      hub.broadcast("next");
+      await catchUp(slow);
+      if (overflow === "close") return;
+      assert.equal(slow.member.bytes.at(-1), fast.member.bytes.at(-1));
+    });
+  }
+
+  it("coalesce: of each key the latest arrives, in the order of the latest", async () => {
+    const hub = world.hub({ overflow: "coalesce" });
+    const [slow, fast] = [enter(hub), enter(hub)];
+    slow.member.stall();
+    hub.broadcast("first");
+    await world.settle();
+    for (const [key, value] of [["a", 1], ["b", 1], ["a", 2], [undefined, 0], ["b", 2], ["a", 3]] as const) {
+      hub.broadcast(`${key} ${value}`, key === undefined ? {} : { key });
+      await world.settle();
+    }
+    await catchUp(slow);
+    assert.deepEqual(slow.member.messages, ["first", "undefined 0", "b 2", "a 3"]);
+    assert.equal(fast.member.messages.length, 7);
+    const { coalesced, dropped } = hub.stats;
+    assert.deepEqual([slow.client.coalesced, coalesced, dropped], [3, 3, 0]);
+  });
+
+  it("coalesce: within a turn too, and all members share the result", async () => {
+    const hub = world.hub({ overflow: "coalesce" });
+    const [a, b] = [enter(hub), enter(hub)];
+    hub.broadcast("x1", { key: "x" });
+    hub.broadcast("other");
+    hub.broadcast("x2", { key: "x" });
+    await world.settle();
+    assert.deepEqual(a.member.writes, [["other", "x2"]]);
+    assert.equal(a.member.bytes[0], b.member.bytes[0]);
+  });
+
+  it("coalesce: finds the key among many that wait", async () => {
+    const hub = world.hub({ overflow: "coalesce" });
+    const slow = enter(hub);
+    slow.member.stall();
+    hub.broadcast("first");
+    await world.settle();
+    for (let round = 0; round < 3; round++) {
+      for (let key = 0; key < 500; key++) hub.broadcast(`${key} ${round}`, { key: String(key) });
+      await world.settle();
+    }
+    await catchUp(slow);
+    assert.deepEqual(slow.member.messages, ["first", ...Array.from({ length: 500 }, (_, key) => `${key} 2`)]);
+  });
+
+  it("coalesce: without the key it is as drop-oldest", async () => {
+    const hub = world.hub({ overflow: "coalesce", maxQueuedMessages: 3 });
+    const slow = enter(hub);
+    slow.member.stall();
+    hub.broadcast("0");
+    await world.settle();
+    for (const key of ["a", "b", "c"]) hub.broadcast(key, { key });
+    assert.deepEqual([slow.client.dropped, slow.client.coalesced], [1, 0]);
+    await catchUp(slow);
+    assert.deepEqual(slow.member.messages, ["0", "b", "c"]);
+  });
+
+  it("a key in one room is not the same in another, nor in what is sent to one or to all", async () => {
+    const hub = world.hub({ overflow: "coalesce" });
+    const slow = enter(hub, "red", "blue");
+    slow.member.stall();
+    hub.broadcast("first");
+    await world.settle();
+    hub.room("red").broadcast("red", { key: "k" });
+    hub.room("blue").broadcast("blue", { key: "k" });
+    hub.broadcast("all", { key: "k" });
+    hub.room("red").broadcast("red again", { key: "k" });
+    slow.client.send("sent", { key: "k" });
+    await catchUp(slow);
+    assert.deepEqual(slow.member.messages, ["first", "blue", "red again", "sent"]);
+  });
+
+  it("other policies let keys be", async () => {
+    for (const overflow of ["close", "drop-oldest", "drop-newest"] as const) {
+      const hub = world.hub({ overflow });
+      const slow = enter(hub);
+      slow.member.stall();
+      for (let i = 0; i < 4; i++) {
+        hub.broadcast(String(i), { key: "k" });
+        await world.settle();
+      }
+      await catchUp(slow);
+      assert.deepEqual(slow.member.messages, ["0", "1", "2", "3"]);
+    }
+  });
+});
+
+describe("Hub: bounds", limit, () => {
+  it("a message larger than the bound closes, or is dropped and nothing else for it", async () => {
+    for (const overflow of ["close", "drop-newest", "drop-oldest", "coalesce"] as const) {
+      const hub = world.hub({ overflow, maxQueuedBytes: 10 });
+      const slow = enter(hub);
+      slow.member.stall();
+      hub.broadcast("0");
+      await world.settle();
+      hub.broadcast("1", { key: "k" });
+      assert.equal(hub.broadcast("x".repeat(11), { key: "k" }), 0);
+      await catchUp(slow);
+      assert.deepEqual(slow.member.messages, overflow === "close" ? ["0"] : ["0", "1"]);
+      assert.equal(hub.stats.drops[overflow], overflow === "close" ? 2 : 1);
+    }
+  });
+
+  it("when what is in flight fills the bound, it is the new message that is dropped", async () => {
+    for (const overflow of ["drop-newest", "drop-oldest", "coalesce"] as const) {
+      const hub = world.hub({ overflow, maxQueuedBytes: 10 });
+      const slow = enter(hub);
+      slow.member.stall();
+      hub.broadcast("0123456789");
+      await world.settle();
+      assert.equal(hub.broadcast("new"), 0);
+      await catchUp(slow);
+      assert.deepEqual(slow.member.messages, ["0123456789"]);
+    }
+  });
+
+  it("where the newest counts, one write takes half of the queue, so that there is room for it", async () => {
+    const hub = world.hub({ overflow: "drop-oldest", maxQueuedMessages: 8 });
+    const slow = enter(hub);
+    slow.member.stall();
+    for (let i = 0; i < 9; i++) {
+      hub.broadcast(String(i));
+      await world.settle();
+    }
+    slow.member.takeOne();
+    await world.settle();
+    for (let i = 9; i < 20; i++) hub.broadcast(String(i));
+    await catchUp(slow);
+    assert.deepEqual(slow.member.writes, [
+      ["0"],
+      ["2", "3", "4", "5"],
+      ["16", "17", "18", "19"],
+    ]);
+  });
+
+  it("counts bytes as it counts messages", async () => {
+    const hub = world.hub({ overflow: "drop-oldest", maxQueuedBytes: 10 });
+    const slow = enter(hub);
+    slow.member.stall();
+    for (const message of ["a", "bbb", "cc", "d", "eeeee"]) {
+      hub.broadcast(message);
+      await world.settle();
+      assert.ok(slow.client.queuedBytes <= 10);
+    }
+    assert.equal(slow.client.queuedBytes, hub.stats.queuedBytes);
+    await catchUp(slow);
+    assert.deepEqual(slow.member.messages, ["a", "cc", "d", "eeeee"]);
+  });
+
+  it("is nobody's who takes what it is given, however much a turn brings", async () => {
+    for (const overflow of ["close", "drop-newest", "drop-oldest", "coalesce"] as const) {
+      const hub = world.hub({ overflow, maxQueuedMessages: 3 });
+      const fast = enter(hub);
+      for (let i = 0; i < 100; i++) hub.broadcast(String(i));
+      await world.settle();
+      assert.deepEqual(fast.member.messages, Array.from({ length: 100 }, (_, i) => String(i)));
+      assert.equal(hub.stats.dropped, 0);
+    }
+  });
+});
+
+describe("Hub: whose policy counts", limit, () => {
+  it("the member's own, else the room's, else the hub's", async () => {
+    const hub = world.hub({
+      maxQueuedMessages: 3,
+      roomQueue: (room) => room === "ticker" ? { overflow: "drop-oldest" } : undefined,
+    });
+    const [plain, own] = [
+      enter(hub, "ticker", "talk"),
+      enterWith(hub, { overflow: "drop-newest", maxQueuedMessages: 2 }, "ticker", "talk"),
+    ];
+    for (const { member } of [plain, own]) member.stall();
+    for (let i = 0; i < 6; i++) {
+      hub.room("ticker").broadcast(`tick ${i}`);
+      await world.settle();
+    }
+    assert.deepEqual([plain.client.dropped, own.client.dropped], [3, 4]);
+    await catchUp(own);
+    assert.deepEqual(own.member.messages, ["tick 0", "tick 1"]);
+    hub.room("talk").broadcast("hello");
+    await world.settle();
+    assert.deepEqual([plain.member.closedBy, own.member.closedBy], [1013, null]);
+  });
+
+  it("what is sent under close is not dropped for what is not", async () => {
+    const hub = world.hub({
+      maxQueuedMessages: 4,
+      roomQueue: (room) => room === "ticker" ? { overflow: "coalesce" } : undefined,
+    });
+    const slow = enter(hub, "ticker", "talk");
+    slow.member.stall();
+    hub.broadcast("first");
+    await world.settle();
+    hub.room("talk").broadcast("one");
+    hub.room("ticker").broadcast("tick 0");
+    hub.room("talk").broadcast("two");
+    for (let i = 1; i < 5; i++) hub.room("ticker").broadcast(`tick ${i}`);
+    await catchUp(slow);
+    assert.deepEqual(slow.member.messages, ["first", "one", "two", "tick 4"]);
+  });
+
+  it("a room's policy goes with the room, and one that cannot be is reported", () => {
+    const asked: string[] = [];
+    const errors: unknown[] = [];
+    const hub = world.hub({
+      roomQueue(room) {
+        asked.push(room);
+        if (room === "bad") throw new Error("no");
+        return room === "wrong" ? { maxQueuedBytes: -1 } : undefined;
+      },
+      onError: (error) => errors.push(error),
+    });
+    const { client } = enter(hub, "a", "bad", "wrong");
+    enter(hub, "a");
+    client.leave("bad");
+    client.join("bad");
+    assert.deepEqual(asked, ["a", "bad", "wrong", "bad"]);
+    assert.equal(errors.length, 3);
+    assert.equal(hub.room("bad").broadcast("works"), 1);
+  });
+});
+
+describe("Hub: events of full queues", limit, () => {
+  it("come at the end of the turn, one a member and policy, with what was lost", async () => {
+    const told: unknown[] = [];
+    const hub = world.hub({
+      overflow: "drop-newest",
+      maxQueuedMessages: 1,
+      onOverflow: ({ client, policy, messages, bytes }) => told.push([client, policy, messages, bytes]),
+    });
+    const [a, b] = [enter(hub), enter(hub)];
+    for (const { member } of [a, b]) member.stall();
+    hub.broadcast("0");
+    await world.settle();
+    for (let i = 0; i < 1000; i++) hub.broadcast("xx");
+    assert.deepEqual(told, []);
+    await world.settle();
+    assert.deepEqual(told, [[a.client, "drop-newest", 1000, 2000], [b.client, "drop-newest", 1000, 2000]]);
+  });
+
+  it("may broadcast, which loses more, without end and without holding up anybody", async () => {
+    let told = 0;
+    const hub = world.hub({
+      overflow: "drop-newest",
+      maxQueuedMessages: 1,
+      onOverflow: () => {
+        told++;
+        hub.broadcast("somebody is slow");
+      },
+    });
+    const slow = enter(hub);
+    slow.member.stall();
+    hub.broadcast("0");
+    world.clock.endTurn();
+    hub.broadcast("1");
+    for (let turn = 1; turn <= 3; turn++) {
+      world.clock.endTurn();
+      assert.equal(told, turn);
+    }
+  });
+
+  it("that throw are reported", async () => {
+    const errors: unknown[] = [];
+    const hub = world.hub({
+      maxQueuedMessages: 1,
+      onOverflow: () => {
+        throw new Error("mine");
+      },
+      onError: (error) => errors.push(error),
+    });
+    const slow = enter(hub);
+    slow.member.stall();
+    for (const message of ["0", "1", "2"]) {
+      hub.broadcast(message);
+      await world.settle();
+    }
+    assert.deepEqual(errors.map(String), ["Error: mine"]);
+    assert.equal(hub.size, 0);
+  });
+});
+
+describe("Hub: types and marks", limit, () => {
+  it("sends bytes as text when it is told to", async () => {
+    const hub = world.hub();
+    const { member, client } = enter(hub, "red");
+    hub.broadcast(new TextEncoder().encode("hi"), { type: "text" });
+    hub.room("red").broadcast("no text", { type: "binary" });
+    client.send(new PreparedMessage("prepared"), { type: "binary" });
+    await world.settle();
+    assert.deepEqual(member.bytes[0]!.subarray(0, 2), Uint8Array.of(0x81, 2));
+    assert.deepEqual(member.messages, ["hi", "no text", "prepared"]);
+    assert.throws(() => hub.broadcast(Uint8Array.of(0xff), { type: "text" }), TypeError);
+    assert.throws(() => hub.broadcast(7 as unknown as string), TypeError);
+  });
+});
