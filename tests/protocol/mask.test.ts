@@ -66,6 +66,21 @@ describe("RFC 6455, 5.3: client-to-server masking", () => {
     }
   });
 
+  it("masks memory that has grown or shrunk since, and many buffers in turn", () => {
+    const memory = new ArrayBuffer(100, { maxByteLength: 1000 });
+    const check = (bytes: Uint8Array) => {
+      bytes.fill(7);
+      applyMask(bytes, 3, bytes.length, KEY_NUMBER);
+      assert.deepEqual(bytes.slice(3), masked(new Uint8Array(bytes.length - 3).fill(7), KEY));
+      assert.deepEqual([...bytes.subarray(0, 3)], [7, 7, 7]);
+    };
+    for (const size of [100, 1000, 300, 90]) {
+      memory.resize(size);
+      check(new Uint8Array(memory));
+    }
+    for (let length = 64; length < 200; length++) check(new Uint8Array(length));
+  });
+
   it("rotateKey() turns by the count modulo four", () => {
     const turned = ["37fa213d", "fa213d37", "213d37fa", "3d37fa21"];
     assert.equal(keyHex(KEY_NUMBER), KEY);
