@@ -2,7 +2,7 @@ import type { Runtime } from "../net/runtime.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { positive } from "../websocket/options.ts";
-import type { HubClient } from "./hub_client.ts";
+import type { HubMember } from "./hub_member.ts";
 
 /** How a hub is emptied. */
 export interface DrainOptions {
@@ -56,9 +56,9 @@ export function drainSettings(options: DrainOptions): DrainSettings {
 /** What a drain needs of its hub. */
 export interface DrainOwner<Data> {
   /** The member is gone. */
-  unregister(client: HubClient<Data>): void;
+  unregister(client: HubMember<Data>): void;
   /** The member is to be gone at once. */
-  cut(client: HubClient<Data>): void;
+  cut(client: HubMember<Data>): void;
 }
 
 /** Closes members batch by batch, each after what is queued for it, and drops who is left when the time is up. */
@@ -66,8 +66,8 @@ export class Drain<Data> {
   readonly #runtime: Runtime;
   readonly #owner: DrainOwner<Data>;
   readonly #settings: DrainSettings;
-  readonly #waiting: HubClient<Data>[];
-  readonly #closing: Set<HubClient<Data>> = new Set();
+  readonly #waiting: HubMember<Data>[];
+  readonly #closing: Set<HubMember<Data>> = new Set();
   readonly #batchAlarm: Alarm = new Alarm(() => this.#closeBatch());
   readonly #endAlarm: Alarm = new Alarm(() => this.#cutOff());
   readonly #finished: PromiseWithResolvers<DrainReport> = Promise.withResolvers();
@@ -80,7 +80,7 @@ export class Drain<Data> {
   constructor(
     runtime: Runtime,
     owner: DrainOwner<Data>,
-    members: Iterable<HubClient<Data>>,
+    members: Iterable<HubMember<Data>>,
     settings: DrainSettings,
   ) {
     this.#runtime = runtime;
@@ -113,7 +113,7 @@ export class Drain<Data> {
     this.#runtime.timers.set(this.#batchAlarm, this.#runtime.timers.now() + interval * jitter);
   }
 
-  async #close(client: HubClient<Data>): Promise<void> {
+  async #close(client: HubMember<Data>): Promise<void> {
     if (!client.registered) {
       this.#left++;
       return;
@@ -132,7 +132,7 @@ export class Drain<Data> {
     this.#endIfEmpty();
   }
 
-  async #say(client: HubClient<Data>, code: number, reason: string): Promise<void> {
+  async #say(client: HubMember<Data>, code: number, reason: string): Promise<void> {
     try {
       await client.close(code, reason);
       this.#owner.unregister(client);

@@ -8,7 +8,8 @@ import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import { BrokerLink, linkLimits, type LinkOwner } from "./broker_link.ts";
 import { Drain, type DrainOptions, type DrainOwner, type DrainReport, drainSettings } from "./drain.ts";
 import { EventQueue } from "./event_queue.ts";
-import { type ClientOwner, HubClient, prepare, type PublishOptions } from "./hub_client.ts";
+import type { HubClient, PublishOptions } from "./hub_client.ts";
+import { type ClientOwner, HubMember, prepare } from "./hub_member.ts";
 import { HubCounters, type HubStats } from "./hub_counters.ts";
 import type { BroadcastOptions, HubOptions, RegisterOptions } from "./hub_options.ts";
 import { Liveness } from "./liveness.ts";
@@ -35,11 +36,11 @@ export class HubEngine<Data>
   readonly #options: HubOptions<Data>;
   readonly #policy: QueuePolicy;
   readonly #rate: RateSettings | null;
-  readonly #clients = new Set<HubClient<Data>>();
-  readonly #rooms = new Map<string, Set<HubClient<Data>>>();
+  readonly #clients = new Set<HubMember<Data>>();
+  readonly #rooms = new Map<string, Set<HubMember<Data>>>();
   /** Of the rooms with a policy of their own, what is noted with their messages. */
   readonly #roomMarks = new Map<string, Mark>();
-  #dirty: HubClient<Data>[] = [];
+  #dirty: HubMember<Data>[] = [];
   #turnStartedAt = 0;
   #search = 0;
   readonly #events: EventQueue = new EventQueue((error) => this.onError(error));
@@ -72,7 +73,7 @@ export class HubEngine<Data>
   }
 
   /** Everybody. */
-  get clients(): ReadonlySet<HubClient<Data>> {
+  get clients(): ReadonlySet<HubMember<Data>> {
     return this.#clients;
   }
 
@@ -88,10 +89,10 @@ export class HubEngine<Data>
   // ── Members ──
 
   /** Takes a member in; see `Hub.register`. */
-  register(socket: HubSocket, data: Data, options: RegisterOptions): HubClient<Data> {
+  register(socket: HubSocket, data: Data, options: RegisterOptions): HubMember<Data> {
     const { rateLimit } = options;
     const ownPolicy = hasQueueOptions(options);
-    const client = new HubClient<Data>(this, socket, data, {
+    const client = new HubMember<Data>(this, socket, data, {
       policy: ownPolicy ? queuePolicy(options, this.#policy) : this.#policy,
       ownPolicy,
       rate: rateLimit === undefined ? this.#rate : rateLimit === null ? null : rateSettings(rateLimit),
@@ -108,7 +109,9 @@ export class HubEngine<Data>
   }
 
   /** Lets a member go. */
-  unregister(client: HubClient<Data>): void {
+  unregister(given: HubClient<Data>): void {
+    // Ours, if we have it: whatever else it is, it is nobody here.
+    const client = given as HubMember<Data>;
     if (!this.#clients.delete(client)) return;
     this.#liveness.remove(client);
     this.#events.hold();
@@ -172,15 +175,15 @@ export class HubEngine<Data>
     return taken;
   }
 
-  #membersOf(rooms: readonly string[] | null): Iterable<HubClient<Data>> {
+  #membersOf(rooms: readonly string[] | null): Iterable<HubMember<Data>> {
     if (rooms === null) return this.#clients;
     return rooms.length === 1 ? this.membersOf(rooms[0]!) : this.#collect(rooms);
   }
 
   /** Everybody who is in any of the rooms, once. */
-  #collect(rooms: readonly string[]): HubClient<Data>[] {
+  #collect(rooms: readonly string[]): HubMember<Data>[] {
     const search = ++this.#search;
-    const found: HubClient<Data>[] = [];
+    const found: HubMember<Data>[] = [];
     for (const room of rooms) {
       for (const client of this.membersOf(room)) {
         if (client.found === search) continue;
@@ -193,11 +196,11 @@ export class HubEngine<Data>
 
   /** Whom the filter wants of those; but not who is there no more when it has been asked for all. */
   #filter(
-    members: Iterable<HubClient<Data>>,
+    members: Iterable<HubMember<Data>>,
     rooms: readonly string[] | null,
     except: BroadcastOptions<Data>["except"],
     filter: (client: HubClient<Data>) => boolean,
-  ): HubClient<Data>[] {
+  ): HubMember<Data>[] {
     const asked = except === undefined
       ? [...members]
       : [...members].filter((client) => !isExcepted(client, except));
@@ -250,11 +253,11 @@ export class HubEngine<Data>
 
   // ── From the clients ──
 
-  membersOf(room: string): ReadonlySet<HubClient<Data>> {
+  membersOf(room: string): ReadonlySet<HubMember<Data>> {
     return this.#rooms.get(room) ?? NOBODY;
   }
 
-  onJoin(client: HubClient<Data>, room: string): void {
+  onJoin(client: HubMember<Data>, room: string): void {
     const members = this.#rooms.get(room);
     if (members === undefined) this.#openRoom(room, client);
     else members.add(client);
@@ -262,7 +265,7 @@ export class HubEngine<Data>
     if (onJoin !== undefined) this.#events.add(() => onJoin(client, room));
   }
 
-  onLeave(client: HubClient<Data>, room: string): void {
+  onLeave(client: HubMember<Data>, room: string): void {
     const members = this.#rooms.get(room)!;
     members.delete(client);
     if (members.size === 0) {
@@ -274,7 +277,7 @@ export class HubEngine<Data>
     if (onLeave !== undefined) this.#events.add(() => onLeave(client, room));
   }
 
-  #openRoom(room: string, client: HubClient<Data>): void {
+  #openRoom(room: string, client: HubMember<Data>): void {
     this.#rooms.set(room, new Set([client]));
     const { roomQueue } = this.#options;
     if (roomQueue !== undefined) {
@@ -290,37 +293,37 @@ export class HubEngine<Data>
     this.#link?.want(room);
   }
 
-  flushSoon(client: HubClient<Data>): void {
+  flushSoon(client: HubMember<Data>): void {
     if (this.#dirty.push(client) > 1) return;
     this.#turnStartedAt = this.timers.now();
     this.#runtime.turn.add(this);
   }
 
-  onDropped(client: HubClient<Data>, policy: QueuePolicy, messages: number, bytes: number): void {
+  onDropped(client: HubMember<Data>, policy: QueuePolicy, messages: number, bytes: number): void {
     this.#overflows?.add(client, policy.overflow, messages, bytes);
   }
 
-  onFull(client: HubClient<Data>): void {
+  onFull(client: HubMember<Data>): void {
     this.counters.evicted++;
     this.unregister(client);
     closeSocket(client.socket, CloseCode.TryAgainLater, "Too slow");
   }
 
-  onTooMany(client: HubClient<Data>): void {
+  onTooMany(client: HubMember<Data>): void {
     this.unregister(client);
     closeSocket(client.socket, CloseCode.PolicyViolation, "Too many requests");
   }
 
-  onSilent(client: HubClient<Data>): void {
+  onSilent(client: HubMember<Data>): void {
     this.counters.timedOut++;
     this.cut(client);
   }
 
-  onBroken(client: HubClient<Data>): void {
+  onBroken(client: HubMember<Data>): void {
     this.cut(client);
   }
 
-  cut(client: HubClient<Data>): void {
+  cut(client: HubMember<Data>): void {
     this.unregister(client);
     dropSocket(client.socket);
   }
@@ -351,7 +354,7 @@ function pushAll(members: Iterable<SendQueue>, message: PreparedMessage): number
 }
 
 function pushMost<Data>(
-  members: Iterable<HubClient<Data>>,
+  members: Iterable<HubMember<Data>>,
   message: PreparedMessage,
   mark: Mark | null,
   except: BroadcastOptions<Data>["except"],
@@ -365,10 +368,11 @@ function pushMost<Data>(
 }
 
 function isExcepted<Data>(
-  client: HubClient<Data>,
+  client: HubMember<Data>,
   except: HubClient<Data> | ReadonlySet<HubClient<Data>>,
 ): boolean {
-  return except instanceof HubClient ? except === client : except.has(client);
+  if (except instanceof HubMember) return except === client;
+  return (except as ReadonlySet<HubClient<Data>>).has(client);
 }
 
 const NOBODY: ReadonlySet<never> = new Set<never>();

@@ -8,7 +8,7 @@ export class MemoryBroker implements Broker {
   #closed = false;
 
   /** Has `deliver` called with what is published to a room. */
-  subscribe(room: string | null, deliver: Deliver): Subscription {
+  subscribe(room: string | null, deliver: (envelope: Uint8Array) => void): Subscription {
     this.#check("subscribe");
     const subscriber = { deliver };
     const subscribers = this.#subscribers.get(room);
