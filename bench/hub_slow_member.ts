@@ -44,7 +44,7 @@ async function serveHub(port: string): Promise<void> {
 
 /** Until the kernel takes no more for it. */
 async function fill(conn: WebSocketConn): Promise<void> {
-  const chunk = new Uint8Array(65_536);
+  const chunk = new Uint8Array(1 << 20);
   for (let stuck = 0; stuck < 20; await nextTurn()) {
     if (conn.bufferedAmount > 0) stuck++;
     else {
@@ -74,7 +74,7 @@ async function statsOf({ port }: ServerProcess): Promise<HubStats> {
 
 /** Waits until the stalled member has lost something: the server is as slow for it as it will be. */
 async function untilStalled(server: ServerProcess, dropped: number): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 400; i++) {
     if ((await statsOf(server)).dropped > dropped) return;
     await sleep(50);
   }
