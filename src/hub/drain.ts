@@ -1,3 +1,4 @@
+import { Deferred } from "../net/deferred.ts";
 import type { Runtime } from "../net/runtime.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
@@ -70,7 +71,7 @@ export class Drain<Data> {
   readonly #closing: Set<HubMember<Data>> = new Set();
   readonly #batchAlarm: Alarm = new Alarm(() => this.#closeBatch());
   readonly #endAlarm: Alarm = new Alarm(() => this.#cutOff());
-  readonly #finished: PromiseWithResolvers<DrainReport> = Promise.withResolvers();
+  readonly #finished: Deferred<DrainReport> = new Deferred();
   #closed = 0;
   #left = 0;
   #cut = 0;

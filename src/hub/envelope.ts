@@ -114,9 +114,11 @@ export function decodeEnvelope(bytes: unknown): Envelope {
   };
 }
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 function encodeText(text: string, what: string): Uint8Array {
   // UTF-8 has no halves of a character: two names could become one.
-  if (!text.isWellFormed()) throw new TypeError(`Cannot publish: ${what} is no Unicode text`);
+  if (LONE_SURROGATE.test(text)) throw new TypeError(`Cannot publish: ${what} is no Unicode text`);
   return encoder.encode(text);
 }
 

@@ -1,3 +1,4 @@
+import { Deferred } from "../net/deferred.ts";
 import type { MessageBatch } from "../websocket/message_batch.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import { Backlog } from "./backlog.ts";
@@ -33,7 +34,7 @@ export abstract class SendQueue {
   #backlog: Backlog | null = null;
   /** Messages that the socket is busy with. */
   #inFlight: MessageBatch | null = null;
-  #flushed: PromiseWithResolvers<void> | null = null;
+  #flushed: Deferred<void> | null = null;
   #dropped = 0;
   #coalesced = 0;
 
@@ -329,7 +330,7 @@ export abstract class SendQueue {
   flushed(): Promise<void> {
     this.flush();
     if (this.queuedMessages === 0) return Promise.resolve();
-    this.#flushed ??= Promise.withResolvers();
+    this.#flushed ??= new Deferred();
     return this.#flushed.promise;
   }
 

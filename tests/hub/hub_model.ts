@@ -51,6 +51,7 @@ export class ModelMember {
   #inFlight: Entry[] = [];
   /** What the hub is about to queue: whether it writes first what waits is told by the write. */
   #coming: Entry | null = null;
+  #flushing = false;
 
   constructor(hub: ModelHub, own: ModelPolicy | null) {
     this.#hub = hub;
@@ -76,19 +77,23 @@ export class ModelMember {
   end(): boolean {
     const coming = this.#coming;
     this.#coming = null;
+    this.#flushing = false;
     return coming !== null && this.#queue(coming);
   }
 
   /** Its socket got a write. */
   onWrite(texts: readonly string[]): void {
-    if (this.#coming !== null && !this.#flushesFirst(this.#coming)) {
-      this.#hub.sent += this.end() ? 1 : 0;
+    if (this.#coming !== null) {
+      // All that waits is written, in as many writes as that takes, before it is looked for room again.
+      this.#flushing ||= this.#flushesFirst(this.#coming);
+      if (!this.#flushing) this.#hub.sent += this.end() ? 1 : 0;
     }
     assert.equal(this.#inFlight.length, 0, "a write while one is under way");
     const batch = this.#waiting.splice(0, texts.length);
     assert.deepEqual(texts, batch.map(({ message }) => message.text));
+    // What was queued under the member's own policy, or the hub's, leaves by half of a queue at the most.
     const policy = this.#own ?? this.#hub.policy;
-    if (keepsNewest(policy) && batch.length > 1) {
+    if (keepsNewest(policy) && batch.length > 1 && batch.some((entry) => entry.policy === policy)) {
       assert.ok(batch.length * 2 <= policy.maxQueuedMessages && sizeOf(batch) * 2 <= policy.maxQueuedBytes);
     }
     this.delivered.push(...batch.map(({ message }) => message));

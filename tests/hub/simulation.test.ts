@@ -78,6 +78,8 @@ class SimMember extends MemoryMember {
   readonly model: ModelMember;
   readonly name: string;
   client!: HubClient<string>;
+  /** What was wrong with a write. */
+  fault: unknown = null;
   /** Answers that its publishes wait for. */
   readonly answers: { readonly message: ModelMessage; answer: (allowed: boolean) => void }[] = [];
 
@@ -88,7 +90,12 @@ class SimMember extends MemoryMember {
   }
 
   override writeBatch(batch: MessageBatch): Promise<void> | null {
-    this.model.onWrite(batch.messages().map((message) => message.text()));
+    try {
+      this.model.onWrite(batch.messages().map((message) => message.text()));
+    } catch (error) {
+      // To the hub it would be a socket that fails.
+      this.fault ??= error;
+    }
     return super.writeBatch(batch);
   }
 }
@@ -312,6 +319,7 @@ class Simulation {
   #check({ hub, model, members, presence }: SimHub): void {
     for (const member of [...members]) {
       const { client, model: expected } = member;
+      if (member.fault !== null) throw member.fault;
       assert.deepEqual(
         [client.registered, client.queuedMessages, client.queuedBytes, client.dropped, client.coalesced],
         [!expected.gone, expected.queued, expected.queuedBytes, expected.dropped, expected.coalesced],
