@@ -16,6 +16,7 @@ import {
   type WebSocketServer,
 } from "../../mod.ts";
 import type { Chat, Guest } from "./chat.ts";
+import { hubMetrics, METRICS_TYPE } from "./metrics.ts";
 
 /** The longest message that a guest can send, bytes: 2,000 characters, however they are written in JSON. */
 const MAX_MESSAGE = 16_384;
@@ -30,7 +31,7 @@ export interface DoorOptions {
 
 const JOIN_TIMEOUT = 60_000;
 
-/** Opens the door for browsers: the page at `/`, the WebSocket at `/ws`. */
+/** Opens the door for browsers: the page at `/`, the WebSocket at `/ws`, and the numbers at `/metrics`. */
 export function openWebDoor(
   chat: Chat,
   address: string,
@@ -41,7 +42,10 @@ export function openWebDoor(
     handshakeTimeout,
     readLimit: MAX_MESSAGE,
     upgrade: (request) => pathOf(request) === "/ws" ? undefined : notFound(),
-    fetch: (request) => pathOf(request) === "/" ? pageResponse(page) : notFound(),
+    fetch: (request) => {
+      const path = pathOf(request);
+      return path === "/" ? pageResponse(page) : path === "/metrics" ? metricsResponse(chat) : notFound();
+    },
     websocket: (conn) => serveBrowser(chat, conn, joinTimeout),
   });
 }
@@ -51,7 +55,7 @@ async function serveBrowser(chat: Chat, conn: WebSocketConn, joinTimeout: number
   conn.setReadDeadline(Date.now() + joinTimeout);
   try {
     for await (const message of conn) {
-      if (message.type === "text") receiveJson(guest, message.data);
+      if (message.type === "text") await receiveJson(guest, message.data);
       else guest.refuse("Send text, not binary");
       if (guest.joined) conn.setReadDeadline(null);
     }
@@ -63,12 +67,14 @@ async function serveBrowser(chat: Chat, conn: WebSocketConn, joinTimeout: number
   }
 }
 
-function receiveJson(guest: Guest, text: string): void {
+async function receiveJson(guest: Guest, text: string): Promise<void> {
+  let message: unknown;
   try {
-    guest.receive(JSON.parse(text));
+    message = JSON.parse(text);
   } catch {
-    guest.refuse("That is not JSON");
+    return guest.refuse("That is not JSON");
   }
+  await guest.receive(message);
 }
 
 /** A door for terminals. */
@@ -127,7 +133,7 @@ async function receiveLine(guest: Guest, framed: Framed<unknown>): Promise<boole
   try {
     const message = await framed.read();
     if (message === null) return false;
-    guest.receive(message);
+    await guest.receive(message);
   } catch (error) {
     guest.refuse(error instanceof Error ? error.message : "That is not a line of JSON");
     if (!(error instanceof FrameFormatError)) throw error;
@@ -143,6 +149,12 @@ function notFound(): Response {
   return new Response("Not found\n", {
     status: 404,
     headers: { "content-type": "text/plain; charset=utf-8" },
+  });
+}
+
+function metricsResponse(chat: Chat): Response {
+  return new Response(hubMetrics(chat.hub.stats), {
+    headers: { "content-type": METRICS_TYPE, "cache-control": "no-store" },
   });
 }
 

@@ -10,13 +10,19 @@ import { joinHostPort, NetError, splitHostPort } from "../../mod.ts";
 import { Chat } from "./chat.ts";
 import { openLineDoor, openWebDoor } from "./doors.ts";
 
-/** How long the closing handshakes may take when the process is told to end, milliseconds. */
+/** How long the closing handshakes may take when the process is told to end at once, milliseconds. */
 const SHUTDOWN_TIME = 500;
+
+/**
+ * How the room is emptied for a deploy: some at a time, so that not all come to another server at once, and all within
+ * two seconds. `code` says that the server goes away; the page then connects again by itself.
+ */
+const DRAIN = { code: 1001, batchSize: 500, interval: 100, timeout: 2_000 };
 
 async function main(): Promise<void> {
   const { PORT = "8080", LINE_PORT = "8081", HOST = "localhost" } = process.env;
   const page = await readFile(new URL("./page.html", import.meta.url), "utf8");
-  const chat = new Chat();
+  const chat = new Chat({ onError: (error) => console.error(error) });
   const web = await openWebDoor(chat, joinHostPort(HOST, Number(PORT)), page);
   const line = await openLineDoor(chat, joinHostPort(HOST, Number(LINE_PORT)));
   console.log(`chat: http://${joinHostPort(HOST, portOf(web.addr))}/`);
@@ -28,8 +34,13 @@ async function main(): Promise<void> {
     await Promise.all([web.shutdown({ signal }), line.close()]);
     process.exit(0);
   };
+  const drain = async () => {
+    const { closed, left, cut, lost } = await chat.drain(DRAIN);
+    console.log(`drained: ${closed} closed, ${left} left, ${cut} cut off, ${lost} messages lost`);
+    await end();
+  };
   process.once("SIGINT", end);
-  process.once("SIGTERM", end);
+  process.once("SIGTERM", drain);
 }
 
 function portOf(addr: { toString(): string }): number {

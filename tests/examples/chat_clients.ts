@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { Chat } from "../../examples/chat/chat.ts";
+import { Chat, type ChatOptions } from "../../examples/chat/chat.ts";
 import { type DoorOptions, openLineDoor, openWebDoor } from "../../examples/chat/doors.ts";
 import { dial, dialWebSocket, Framed, LinesCodec, type WebSocketConn } from "../../mod.ts";
 
@@ -15,6 +15,7 @@ export interface ChatMessage {
   members?: string[];
   room?: string;
   at?: string;
+  refused?: string;
 }
 
 /** A running chat. */
@@ -26,8 +27,11 @@ export interface RunningChat {
 }
 
 /** Opens both doors on free ports. */
-export async function startChat(options: DoorOptions = {}): Promise<RunningChat> {
-  const chat = new Chat();
+export async function startChat(options: DoorOptions & ChatOptions = {}): Promise<RunningChat> {
+  const chat = new Chat({
+    onError: (error) => console.error("The chat failed:", error),
+    ...options,
+  });
   const web = await openWebDoor(chat, "127.0.0.1:0", "<title>chat</title>", options);
   const line = await openLineDoor(chat, "127.0.0.1:0", options);
   return {

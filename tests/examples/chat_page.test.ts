@@ -176,6 +176,8 @@ const message = (page: Page, text: string) => page.locator("#log .msg").filter({
 const counts = (page: Page, n: number) =>
   page.locator("#count").filter({ hasText: new RegExp(`^${n}$`) }).waitFor();
 const members = async (page: Page) => (await page.locator("#members bdi").allTextContents()).sort();
+const typingIs = (page: Page, words: string) =>
+  page.locator("#typing").filter({ hasText: new RegExp(`^${words}$`) }).waitFor({ state: "attached" });
 const focused = (locator: Locator) => locator.and(locator.page().locator(":focus")).waitFor();
 
 /** Plays the server to the page; the page itself still comes from the real one. */
@@ -254,6 +256,46 @@ test("two browsers and a line client talk in one room", options, async () => {
     await b.page.locator("#leave").click();
     await b.page.locator("#join-form").waitFor();
     await counts(a.page, 1);
+    assert.deepEqual([...a.faults, ...b.faults], []);
+  } finally {
+    c.close();
+    await a.close();
+    await b.close();
+  }
+});
+
+test("the page shows who is typing", options, async () => {
+  const address = server.url + "#typing";
+  const [a, b] = [await visit(address), await visit(address)];
+  const c = new LineClient(server.linePort);
+  try {
+    await join(a.page, "Ann");
+    await join(b.page, "Ben");
+    c.send({ type: "join", room: "typing", name: "Cy" });
+    await c.hears((m) => m.type === "welcome");
+    await counts(a.page, 3);
+    const line = a.page.locator("#typing");
+    assert.equal(await line.getAttribute("aria-live"), "polite");
+    const before = await a.page.locator("#log").boundingBox();
+    await b.page.locator("#text").pressSequentially("hello there");
+    await line.getByText("Ben is typing…", { exact: true }).waitFor();
+    await c.hears((m) => m.type === "typing" && m.name === "Ben");
+    assert.equal(c.heard.filter((m) => m.type === "typing").length, 1, "once for many keys");
+    c.send({ type: "typing" });
+    await typingIs(a.page, "Ben and Cy are typing…");
+    assert.deepEqual(await a.page.locator("#log").boundingBox(), before, "nothing moves");
+    await typingIs(b.page, "Cy is typing…");
+
+    await b.page.locator("#text").press("Enter");
+    await message(a.page, "hello there").waitFor();
+    await typingIs(a.page, "Cy is typing…");
+    c.close();
+    await typingIs(a.page, "");
+    // The next text is told of at once.
+    await b.page.locator("#text").pressSequentially("x");
+    await typingIs(a.page, "Ben is typing…");
+    await b.page.locator("#leave").click();
+    await typingIs(a.page, "");
     assert.deepEqual([...a.faults, ...b.faults], []);
   } finally {
     c.close();
@@ -508,6 +550,61 @@ test("a refused join brings the form back with the reason", options, async () =>
   }
 });
 
+test("typing fades, is told every other second, and is bounded", options, async () => {
+  let line: WebSocketRoute | undefined;
+  const told: unknown[] = [];
+  const { page, faults, close } = await played((m, ws) => {
+    line = ws;
+    if (m.type === "join") tell(ws, { type: "welcome", room: m.room, members: [m.name, "cy", "di", "<b>"] });
+    else {
+      told.push(m);
+      // A refusal of it is no refusal of what is said.
+      tell(ws, { type: "error", message: "too much", refused: "typing" });
+    }
+  });
+  try {
+    await page.clock.install();
+    await join(page, "ann");
+    const types = (name: string) => tell(line!, { type: "typing", name });
+    types("nobody"); // who is not here does not type
+    types("cy");
+    await typingIs(page, "cy is typing…");
+    await page.clock.runFor(3_000);
+    types("<b>");
+    await typingIs(page, "cy and <b> are typing…");
+    types("di");
+    await typingIs(page, "Several people are typing…");
+    await page.clock.runFor(2_500);
+    await typingIs(page, "<b> and di are typing…");
+    types("di");
+    await page.clock.runFor(3_000);
+    await typingIs(page, "di is typing…");
+    await page.clock.runFor(3_000);
+    await typingIs(page, "");
+    types("cy");
+    await typingIs(page, "cy is typing…");
+
+    await page.locator("#text").pressSequentially("   ");
+    assert.deepEqual(told, [], "blanks are nothing");
+    await page.locator("#text").pressSequentially("four keys");
+    await page.clock.runFor(2_100);
+    await page.locator("#text").pressSequentially("and more");
+    types("di");
+    await typingIs(page, "cy and di are typing…");
+    assert.deepEqual(told, [{ type: "typing" }, { type: "typing" }]);
+    assert.equal(await page.getByRole("alert").count(), 0, "and the refusal is not told");
+
+    const joined = page.locator("#log").getByText("You are back.");
+    void line!.close({ code: 1001, reason: "" });
+    await typingIs(page, "");
+    await page.clock.runFor(1_000);
+    await joined.waitFor();
+    assert.deepEqual(faults, []);
+  } finally {
+    await close();
+  }
+});
+
 test("unknown messages are ignored, a refused message goes back to the box", options, async () => {
   const { page, faults, close } = await played((m, ws) => {
     if (m.type === "join") {
@@ -515,7 +612,7 @@ test("unknown messages are ignored, a refused message goes back to the box", opt
       tell(ws, null, 7, [], { type: "novelty" }, { type: "welcome" });
       tell(ws, { type: "welcome", room: m.room, members: [m.name], more: {} });
       tell(ws, { type: "said", name: "cy", text: "after", at: "no time" });
-    } else tell(ws, { type: "error", message: "too fast" });
+    } else if (m.type === "say") tell(ws, { type: "error", message: "too fast" });
   });
   try {
     await join(page, "ann");

@@ -8,6 +8,7 @@ import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { dialWebSocket } from "../../mod.ts";
 import { enterByLine, enterByWeb, join, rawClient, type RunningChat } from "./chat_clients.ts";
+import { parseMetrics } from "./open_metrics.ts";
 
 const limit = { timeout: 30_000 };
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -71,6 +72,17 @@ async function startProcess(
   return { child, ended, webAddress, lineAddress, printed: () => printed } as ChatProcess;
 }
 
+/** Somebody comes in by the web door and never answers. Gives what comes until the end. */
+async function enterSilently({ webAddress }: ChatProcess): Promise<{ all: Promise<Uint8Array> }> {
+  const { socket, all } = await rawClient(webAddress);
+  socket.write(
+    "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+  );
+  await once(socket, "data");
+  return { all };
+}
+
 describe("chat: the process", limit, () => {
   for (const command of commands) {
     it(`starts by ${command.join(" ").replace(process.execPath, "the runtime:")}`, limit, async () => {
@@ -99,13 +111,40 @@ describe("chat: the process", limit, () => {
 
   it("ends though somebody never answers the close", limit, async () => {
     const chat = await startProcess(direct);
-    const { socket, all } = await rawClient(chat.webAddress);
-    socket.write(
-      "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-    );
-    await once(socket, "data");
+    const { all } = await enterSilently(chat);
     process.kill(chat.child.pid!, "SIGTERM");
+    assert.equal(await chat.ended, 0);
+    await all;
+  });
+
+  it("drains on SIGTERM, and says what became of everybody", limit, async () => {
+    const chat = await startProcess(direct);
+    const [web, line] = [await enterByWeb(chat), await enterByLine(chat)];
+    await Promise.all([join(web, "r", "web"), join(line, "r", "line")]);
+    const { all } = await enterSilently(chat);
+    const metrics = await fetch(`http://${chat.webAddress}/metrics`);
+    const members = parseMetrics(await metrics.text()).get("jackfield_hub_members");
+    assert.equal(members?.samples[0]?.value, 3);
+    process.kill(chat.child.pid!, "SIGTERM");
+    assert.deepEqual(await web.conn.closed, { code: 1001, reason: "", wasClean: true });
+    // Nobody hears of those who go before.
+    for (let text = await line.receiveText(); text !== null; text = await line.receiveText()) {
+      assert.notEqual((JSON.parse(text) as { type: string }).type, "left");
+    }
+    assert.equal(await chat.ended, 0);
+    assert.match(chat.printed(), /^drained: 2 closed, 0 left, 1 cut off, 0 messages lost$/m);
+    await Promise.all([all, line.close()]);
+  });
+
+  it("ends on SIGINT though it is being drained", limit, async () => {
+    const chat = await startProcess(direct);
+    const web = await enterByWeb(chat);
+    await join(web, "r", "web");
+    const { all } = await enterSilently(chat);
+    process.kill(chat.child.pid!, "SIGTERM");
+    // It has begun.
+    await web.conn.closed;
+    process.kill(chat.child.pid!, "SIGINT");
     assert.equal(await chat.ended, 0);
     await all;
   });
