@@ -79,9 +79,8 @@ export class MessageBatch {
   /** The batches that each end with one of the messages, in order: messages and their marks. */
   entries(): MessageBatch[] {
     const entries = new Array<MessageBatch>(this.count);
-    for (let batch: MessageBatch | null = this; batch !== null; batch = batch.#before) {
-      entries[batch.count - 1] = batch;
-    }
+    entries[this.count - 1] = this;
+    for (let batch = this.#before; batch !== null; batch = batch.#before) entries[batch.count - 1] = batch;
     return entries;
   }
 

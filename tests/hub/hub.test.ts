@@ -2,19 +2,17 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub_options.ts";
-import type { Runtime } from "../../src/net/runtime.ts";
 import { PreparedMessage } from "../../src/websocket/prepared_message.ts";
 import type { VirtualClock } from "../net/virtual_clock.ts";
 import { MemoryMember } from "./memory_member.ts";
 import { enter, enterWith, HubWorld, settled as settle } from "./support.ts";
 
 let clock: VirtualClock;
-let runtime: Runtime;
 let world: HubWorld;
 
 beforeEach(() => {
   world = new HubWorld();
-  ({ clock, runtime } = world);
+  clock = world.clock;
 });
 
 function makeHub(options?: HubOptions<string>): Hub<string> {
