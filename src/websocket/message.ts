@@ -1,7 +1,10 @@
 /** What a message is, RFC 6455, 5.6. */
 export type MessageType = "text" | "binary";
 
-/** A message that came. */
+/**
+ * A message that came. Bytes are the receiver's to keep and to change; they may lie in a buffer with other messages of the
+ * same connection, so make views with their `byteOffset`, which is a multiple of eight.
+ */
 export type Message =
   | { readonly type: "text"; readonly data: string }
   | { readonly type: "binary"; readonly data: Uint8Array };

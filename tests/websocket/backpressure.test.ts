@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { holdProcess, limit } from "../net/support.ts";
 import { frame, OP } from "./raw_peer.ts";
-import { memoryPair, tcpPair } from "./support.ts";
+import { concat, memoryPair, tcpPair } from "./support.ts";
 import { settle, testConn } from "./test_socket.ts";
 
 describe("reading ahead", () => {
@@ -63,6 +63,31 @@ describe("reading ahead", () => {
     assert.equal(longer.length, 5000);
     assert.ok(longer.buffer.byteLength <= 8 * 5000);
   });
+
+  it(
+    "gives bytes that begin at a multiple of eight, whatever came before, and are the reader's",
+    limit,
+    async () => {
+      for (const lent of [true, false]) {
+        const { ws, socket } = testConn();
+        const sizes = [0, 1, 7, 16, 64, 65, 125, 126, 1000, 4095, 4096, 5001, 65535, 65536, 70_001];
+        const payloads = sizes.map((size) => Uint8Array.from({ length: size }, (_, i) => i * 31 + size));
+        const reading = (async () => {
+          for (const payload of payloads) {
+            const data = (await ws.readMessage()).data as Uint8Array;
+            assert.equal(data.byteOffset % 8, 0);
+            assert.deepEqual(data, payload);
+          }
+        })();
+        for (const payload of payloads) {
+          const chunk = concat(frame(OP.ping, new Uint8Array(3)), frame(OP.binary, payload));
+          socket.handler.onData(chunk, lent);
+          if (lent) chunk.fill(0xee);
+        }
+        await reading;
+      }
+    },
+  );
 
   it("does not hold what was read while the queue never runs empty", limit, async () => {
     const { ws, socket } = testConn();
