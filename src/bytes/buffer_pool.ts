@@ -11,7 +11,7 @@ const MAX_KEPT_BYTES = 4 << 20;
  * Buffers for output that is being gathered. A connection holds one only from its first frame of a turn until the
  * runtime has taken it, so an idle connection holds none. Of two sizes, because where the runtime takes a while to say
  * so, as many are out as connections are busy: large ones would then be made, and cleared, for a few bytes each
- * (`bench/frames.ts`, «buffers»).
+ * (`bench/run.ts`, one message in flight on Deno).
  */
 export class BufferPool {
   readonly #small: Uint8Array[] = [];
