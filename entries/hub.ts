@@ -78,7 +78,10 @@ export class Hub<Data = unknown> implements AsyncDisposable {
     return this.#hub.register(socket, data, options);
   }
 
-  /** Lets a member go, from all rooms. Its socket is given what is queued, if it is not busy, and stays open. */
+  /**
+   * Lets a member go, from all rooms. Its socket is given what is queued, if it is not busy, and stays open. A client
+   * that is gone, or another hub's, is left alone.
+   */
   unregister(client: HubClient<Data>): void {
     this.#hub.unregister(client);
   }
@@ -94,7 +97,8 @@ export class Hub<Data = unknown> implements AsyncDisposable {
    * Queues a message for every client, or for who is in any of `rooms`, here and, through the broker, elsewhere.
    *
    * @returns how many queues of this hub took it
-   * @throws {TypeError} when the message is neither text nor bytes, or the bytes of a text are not UTF-8
+   * @throws {TypeError} when the message is neither text nor bytes, the bytes of a text are not UTF-8, or `except` is
+   * neither a hub's client nor a set
    */
   broadcast(message: MessageData | PreparedMessage, options: BroadcastOptions<Data> = {}): number {
     return this.#hub.broadcast(message, options);
@@ -144,7 +148,6 @@ export type { HubStats } from "../src/hub/hub_counters.ts";
 export type { BroadcastOptions, HubOptions, RegisterOptions } from "../src/hub/hub_options.ts";
 export type { LivenessOptions } from "../src/hub/liveness.ts";
 export { MemoryBroker } from "../src/hub/memory_broker.ts";
-export type { MessageBatch, MessageMark } from "../src/websocket/message_batch.ts";
 export type { HubSocket } from "../src/hub/member.ts";
 export type { OverflowEvent } from "../src/hub/overflow_reports.ts";
 export type { OverflowPolicy, QueueOptions } from "../src/hub/queue_policy.ts";
@@ -152,3 +155,9 @@ export type { RefusalReason, RequestHooks, RequestOptions, RequestResult } from 
 export type { LinkOptions } from "../src/hub/broker_link.ts";
 export { Room, type RoomBroadcastOptions } from "../src/hub/room.ts";
 export { type RateLimit, type RateSettings, TokenBucket } from "../src/hub/token_bucket.ts";
+export type { ByteBuffer } from "../src/bytes/byte_buffer.ts";
+export type { Encoder } from "../src/framing/codec.ts";
+export type { Addr, PipeAddr, TcpAddr, UdpAddr, UnixAddr } from "../src/net/addr.ts";
+export type { Bytes, MessageData, MessageType } from "../src/websocket/message.ts";
+export type { MessageBatch, MessageMark } from "../src/websocket/message_batch.ts";
+export { type MessageEncoding, PreparedMessage } from "../src/websocket/prepared_message.ts";

@@ -65,7 +65,10 @@ export class Hub<Data = unknown> implements AsyncDisposable {
     return this.#engine.register(socket, data, options);
   }
 
-  /** Lets a member go, from all rooms. Its socket is given what is queued, if it is not busy, and stays open. */
+  /**
+   * Lets a member go, from all rooms. Its socket is given what is queued, if it is not busy, and stays open. A client
+   * that is gone, or another hub's, is left alone.
+   */
   unregister(client: HubClient<Data>): void {
     this.#engine.unregister(client);
   }
@@ -81,7 +84,8 @@ export class Hub<Data = unknown> implements AsyncDisposable {
    * Queues a message for every client, or for who is in any of `rooms`, here and, through the broker, elsewhere.
    *
    * @returns how many queues of this hub took it
-   * @throws {TypeError} when the message is neither text nor bytes, or the bytes of a text are not UTF-8
+   * @throws {TypeError} when the message is neither text nor bytes, the bytes of a text are not UTF-8, or `except` is
+   * neither a hub's client nor a set
    */
   broadcast(message: MessageData | PreparedMessage, options: BroadcastOptions<Data> = {}): number {
     return this.#engine.broadcast(message, options);

@@ -16,7 +16,7 @@ export interface SendOptions {
 
 /** How a member's own message is sent to a room. */
 export interface PublishOptions<Data = unknown> extends SendOptions {
-  /** Who does not get it. */
+  /** Who does not get it. A client of another hub is nobody here. */
   except?: HubClient<Data> | ReadonlySet<HubClient<Data>>;
   /** Not to other hubs. Default: false. */
   local?: boolean;
@@ -72,7 +72,8 @@ export interface HubClient<Data = unknown> {
    * the rate limit allow it; in order with its other requests.
    *
    * @returns what became of it; never rejects
-   * @throws {TypeError} when the message is neither text nor bytes, or the bytes of a text are not UTF-8
+   * @throws {TypeError} when the message is neither text nor bytes, the bytes of a text are not UTF-8, or `except` is
+   * neither a hub's client nor a set
    */
   publish(
     room: string,

@@ -9,7 +9,7 @@ import { BrokerLink, linkLimits, type LinkOwner } from "./broker_link.ts";
 import { Drain, type DrainOptions, type DrainOwner, type DrainReport, drainSettings } from "./drain.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { HubClient, PublishOptions } from "./hub_client.ts";
-import { type ClientOwner, HubMember, prepare } from "./hub_member.ts";
+import { checkExcept, type ClientOwner, HubMember, isExcepted, prepare } from "./hub_member.ts";
 import { HubCounters, type HubStats } from "./hub_counters.ts";
 import type { BroadcastOptions, HubOptions, RegisterOptions } from "./hub_options.ts";
 import { Liveness } from "./liveness.ts";
@@ -161,6 +161,7 @@ export class HubEngine<Data>
     key: string | null,
     { except, filter }: BroadcastOptions<Data>,
   ): number {
+    checkExcept(except);
     this.counters.messages++;
     let members = this.#membersOf(rooms);
     if (filter !== undefined) members = this.#filter(members, rooms, except, filter);
@@ -365,14 +366,6 @@ function pushMost<Data>(
     if (mark === null ? client.push(message) : client.pushMarked(message, mark)) taken++;
   }
   return taken;
-}
-
-function isExcepted<Data>(
-  client: HubMember<Data>,
-  except: HubClient<Data> | ReadonlySet<HubClient<Data>>,
-): boolean {
-  if (except instanceof HubMember) return except === client;
-  return (except as ReadonlySet<HubClient<Data>>).has(client);
 }
 
 const NOBODY: ReadonlySet<never> = new Set<never>();

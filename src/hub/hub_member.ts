@@ -126,6 +126,7 @@ export class HubMember<Data = unknown> extends SendQueue implements HubClient<Da
     message: MessageData | PreparedMessage,
     options: PublishOptions<Data> = {},
   ): Promise<RequestResult> {
+    checkExcept(options.except);
     return this.#requestQueue().ask(room, prepare(message, options.type), options);
   }
 
@@ -185,4 +186,24 @@ export function prepare(
 ): PreparedMessage {
   if (message instanceof PreparedMessage) return message;
   return new PreparedMessage(message, type === undefined ? {} : { type });
+}
+
+/**
+ * Checks what an application would except, before anybody gets anything.
+ *
+ * @throws {TypeError} when it is neither a hub's client nor a set
+ */
+export function checkExcept(except: PublishOptions["except"]): void {
+  if (except === undefined || except instanceof HubMember) return;
+  if (typeof (except as ReadonlySet<HubClient> | null)?.has === "function") return;
+  throw new TypeError("Cannot use except: it is neither a client of a hub nor a set of them");
+}
+
+/** Whether a member does not get a message. */
+export function isExcepted<Data>(
+  member: HubMember<Data>,
+  except: HubClient<Data> | ReadonlySet<HubClient<Data>>,
+): boolean {
+  if (except instanceof HubMember) return except === member;
+  return (except as ReadonlySet<HubClient<Data>>).has(member);
 }

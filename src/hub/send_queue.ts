@@ -281,7 +281,7 @@ export abstract class SendQueue {
     const batch = this.#batch;
     if (batch === null || batch.count === 1) return false;
     const { keepsNewest, maxQueuedBytes, maxQueuedMessages } = this.#policy;
-    if (keepsNewest) return batch.size * 2 > maxQueuedBytes || batch.count * 2 > maxQueuedMessages;
+    if (keepsNewest && (batch.size * 2 > maxQueuedBytes || batch.count * 2 > maxQueuedMessages)) return true;
     // A room's policy may ask for it. Only who is behind pays for a look at each message.
     return behind && batch.marked && !this.#ownPolicy;
   }

@@ -49,6 +49,8 @@ export class ModelMember {
   readonly #own: ModelPolicy | null;
   #waiting: Entry[] = [];
   #inFlight: Entry[] = [];
+  /** Whether it is given what waited while its socket was busy. */
+  #behind = false;
   /** What the hub is about to queue: whether it writes first what waits is told by the write. */
   #coming: Entry | null = null;
   #flushing = false;
@@ -91,18 +93,31 @@ export class ModelMember {
     assert.equal(this.#inFlight.length, 0, "a write while one is under way");
     const batch = this.#waiting.splice(0, texts.length);
     assert.deepEqual(texts, batch.map(({ message }) => message.text));
-    // What was queued under the member's own policy, or the hub's, leaves by half of a queue at the most.
-    const policy = this.#own ?? this.#hub.policy;
-    if (keepsNewest(policy) && batch.length > 1 && batch.some((entry) => entry.policy === policy)) {
-      assert.ok(batch.length * 2 <= policy.maxQueuedMessages && sizeOf(batch) * 2 <= policy.maxQueuedBytes);
-    }
+    this.#checkSize(batch);
     this.delivered.push(...batch.map(({ message }) => message));
     if (this.stalled) this.#inFlight = batch;
   }
 
-  /** Its socket took what was in flight. */
-  onTaken(): void {
+  /**
+   * One write takes no more than half of what a policy that keeps what is newest lets wait. A room's policy counts for
+   * who is behind: its socket was busy until now.
+   */
+  #checkSize(batch: readonly Entry[]): void {
+    if (batch.length === 1) return;
+    const base = this.#own ?? this.#hub.policy;
+    for (const { policy } of batch) {
+      if (!keepsNewest(policy) || policy !== base && !this.#behind) continue;
+      assert.ok(batch.length * 2 <= policy.maxQueuedMessages, "too many messages in one write");
+      assert.ok(sizeOf(batch) * 2 <= policy.maxQueuedBytes, "too many bytes in one write");
+    }
+  }
+
+  /** Its socket takes what was in flight, while `act` has it do so. */
+  async take(act: () => unknown): Promise<void> {
+    this.#behind = this.#inFlight.length > 0;
     this.#inFlight = [];
+    await act();
+    this.#behind = false;
   }
 
   /** The turn has ended. */

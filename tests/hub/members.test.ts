@@ -29,6 +29,41 @@ describe("Hub: several rooms at once", limit, () => {
   });
 });
 
+describe("Hub: clients that are not its own", limit, () => {
+  it("are nobody to unregister, to except or to look for", async () => {
+    const [hub, other] = [world.hub(), world.hub()];
+    const [own, foreign] = [enter(hub, "red"), enter(other, "red")];
+    hub.unregister(foreign.client);
+    hub.unregister({} as HubClient<string>);
+    assert.deepEqual([hub.size, other.size, foreign.client.registered], [1, 1, true]);
+    assert.ok(!hub.room("red").has(foreign.client));
+    assert.equal(hub.broadcast("1", { except: foreign.client }), 1);
+    assert.equal(hub.broadcast("2", { except: new Set([foreign.client]) }), 1);
+    await world.settle();
+    assert.deepEqual(own.member.messages, ["1", "2"]);
+  });
+
+  it("what is neither a client nor a set is refused before anybody gets anything", async () => {
+    const joined: string[] = [];
+    const hub = world.hub({
+      authorizePublish: () => Promise.resolve(true),
+      onJoin: (_client, room) => joined.push(room),
+    });
+    const { client, member } = enter(hub, "red");
+    for (const except of [null, {}, "red"] as unknown as HubClient<string>[]) {
+      const refused = { name: "TypeError", message: /^Cannot use except: / };
+      assert.throws(() => hub.broadcast("x", { except }), refused);
+      assert.throws(() => hub.room("red").broadcast("x", { except, filter: () => true }), refused);
+      assert.throws(() => void client.publish("red", "x", { except }), refused);
+    }
+    await world.settle();
+    assert.deepEqual([member.messages, hub.stats.messages], [[], 0]);
+    // Events are still told.
+    client.join("blue");
+    assert.deepEqual(joined, ["red", "blue"]);
+  });
+});
+
 describe("Hub: inside a broadcast", limit, () => {
   it("a filter that registers somebody each time comes to an end", async () => {
     const hub = world.hub();

@@ -252,6 +252,24 @@ describe("Hub: whose policy counts", limit, () => {
     assert.deepEqual(slow.member.messages, ["first", "one", "two", "tick 4"]);
   });
 
+  it("a room's policy bounds one write to who is behind, also where the hub's keeps what is newest", async () => {
+    const hub = world.hub({
+      overflow: "drop-oldest",
+      roomQueue: () => ({ overflow: "drop-oldest", maxQueuedMessages: 4 }),
+    });
+    const slow = enter(hub, "ticker");
+    slow.member.stall();
+    hub.broadcast("first");
+    await world.settle();
+    for (let i = 0; i < 3; i++) hub.room("ticker").broadcast(`tick ${i}`);
+    slow.member.takeOne();
+    await world.settle();
+    // Had all three been given to the socket, there would be room for one more only.
+    for (let i = 3; i < 6; i++) hub.room("ticker").broadcast(`tick ${i}`);
+    await catchUp(slow);
+    assert.deepEqual(slow.member.writes, [["first"], ["tick 0", "tick 1"], ["tick 4", "tick 5"]]);
+  });
+
   it("a room's policy goes with the room, and one that cannot be is reported", () => {
     const asked: string[] = [];
     const errors: unknown[] = [];

@@ -38,6 +38,11 @@ interface Parcel {
 class SimBroker implements Broker {
   readonly inbox: Parcel[] = [];
   readonly subscribed: Map<string | null, (bytes: Uint8Array) => void> = new Map();
+  /** Whether the hub cannot reach it: calls fail, and what others publish is lost to this hub. */
+  down = false;
+  /** Calls of `publish`, and of those what it took. */
+  calls = 0;
+  taken = 0;
   readonly #sim: Simulation;
 
   constructor(sim: Simulation) {
@@ -47,7 +52,7 @@ class SimBroker implements Broker {
   subscribe(room: string | null, deliver: (bytes: Uint8Array) => void): Subscription | Promise<Subscription> {
     assert.ok(!this.subscribed.has(room), `subscribed twice to ${room}`);
     const { random } = this.#sim;
-    if (random.oneIn(20)) throw new Error("Cannot subscribe");
+    if (this.down || random.oneIn(20)) throw new Error("Cannot subscribe");
     this.subscribed.set(room, deliver);
     const subscription = {
       unsubscribe: () => {
@@ -61,10 +66,14 @@ class SimBroker implements Broker {
 
   publish(room: string | null, bytes: Uint8Array): void | Promise<void> {
     const { random, message } = this.#sim;
-    if (random.oneIn(20)) throw new Error("Cannot publish");
+    this.calls++;
+    if (this.down || random.oneIn(20)) throw new Error("Cannot publish");
+    this.taken++;
     for (const { broker } of this.#sim.hubs) {
       const deliver = broker.subscribed.get(room);
-      if (deliver !== undefined) broker.inbox.push({ message: message!, room, bytes, deliver });
+      if (deliver !== undefined && !broker.down) {
+        broker.inbox.push({ message: message!, room, bytes, deliver });
+      }
     }
     if (random.oneIn(3)) return this.#sim.later(() => {});
     if (random.oneIn(20)) return Promise.reject(new Error("Published, but it did not say so"));
@@ -108,6 +117,8 @@ interface SimHub {
   readonly members: SimMember[];
   /** Who is where, by what the hub told. */
   readonly presence: Set<string>;
+  /** Calls of the broker that what was sent asks for: one for each room. */
+  publishes: number;
 }
 
 /** One history. */
@@ -180,7 +191,15 @@ class Simulation {
       },
       onError: () => {},
     });
-    return { index, hub, model: new ModelHub(policy, roomPolicies), broker, members: [], presence };
+    return {
+      index,
+      hub,
+      model: new ModelHub(policy, roomPolicies),
+      broker,
+      members: [],
+      presence,
+      publishes: 0,
+    };
   }
 
   #makeMessage({ index }: SimHub, rooms: readonly string[] | null, sender = `hub ${index}`): ModelMessage {
@@ -224,9 +243,7 @@ class Simulation {
       member.model.stalled = true;
     } else if (what < 74) {
       if (random.oneIn(2)) member.model.stalled = false;
-      member.model.onTaken();
-      if (member.model.stalled) member.takeOne();
-      else member.recover();
+      await this.#take(member);
     } else if (what < 76) {
       if (random.oneIn(2)) hub.unregister(member.client);
       else member.closeNow();
@@ -240,6 +257,8 @@ class Simulation {
       await this.#deliver(sim);
     } else if (what < 93) {
       this.#later.splice(random.below(Math.max(1, this.#later.length)), 1)[0]?.();
+    } else if (what < 95) {
+      sim.broker.down = !sim.broker.down;
     } else {
       this.#endTurn();
     }
@@ -264,6 +283,7 @@ class Simulation {
     const message = this.#makeMessage(sim, rooms);
     const except = this.random.oneIn(4) ? this.random.pick(sim.members) : null;
     this.message = message;
+    sim.publishes += rooms?.length ?? 1;
     await sim.model.queue(message, () => {
       sim.hub.broadcast(message.text, {
         ...keyOf(message),
@@ -290,6 +310,7 @@ class Simulation {
     const { message, answer } = first;
     const allowed = !this.random.oneIn(4);
     const done = allowed && !member.model.gone && member.model.rooms.has(message.rooms![0]!);
+    if (done) sim.publishes++;
     const act = async () => {
       answer(allowed);
       await settled();
@@ -315,12 +336,21 @@ class Simulation {
     }
   }
 
+  /** The socket has room again: for one write, or for all that comes. */
+  #take(member: SimMember): Promise<void> {
+    return member.model.take(() => {
+      if (member.model.stalled) member.takeOne();
+      else member.recover();
+      return settled();
+    });
+  }
+
   #endTurn(): void {
     this.#world.clock.endTurn();
     for (const { members } of this.hubs) for (const { model } of members) model.checkFlushed();
   }
 
-  #check({ hub, model, members, presence }: SimHub): void {
+  #check({ hub, model, members, presence, broker, publishes }: SimHub): void {
     for (const member of [...members]) {
       const { client, model: expected } = member;
       if (member.fault !== null) throw member.fault;
@@ -333,6 +363,7 @@ class Simulation {
       if (expected.gone) members.splice(members.indexOf(member), 1);
     }
     const stats = hub.stats;
+    assert.deepEqual([broker.calls, stats.published, stats.publishDropped], [publishes, broker.taken, 0]);
     const queued = [...model.members].reduce((sum, { queued }) => sum + queued, 0);
     const bytes = [...model.members].reduce((sum, { queuedBytes }) => sum + queuedBytes, 0);
     assert.deepEqual(
@@ -350,11 +381,11 @@ class Simulation {
 
   /** Everybody catches up: nothing waits, and each hub is subscribed to just what it has members for. */
   async #quiesce(): Promise<void> {
-    for (const { members } of this.hubs) {
+    for (const { broker, members } of this.hubs) {
+      broker.down = false;
       for (const member of members) {
         member.model.stalled = false;
-        member.model.onTaken();
-        member.recover();
+        await this.#take(member);
       }
     }
     await settled();
