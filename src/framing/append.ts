@@ -2,7 +2,7 @@
 
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { FrameTooLongError } from "./codec.ts";
-import { encodeUtf8, encodeUtf8Into } from "./utf8_text.ts";
+import { encodeUtf8, encodeUtf8Into } from "../bytes/utf8_text.ts";
 
 /** Code units of a text for which room is reserved, three bytes for each. */
 const SHORT_TEXT = 2048;

@@ -2,7 +2,7 @@ import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { appendBytes } from "./append.ts";
 import { checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
 import { DelimiterSearch } from "./delimiter_search.ts";
-import { encodeUtf8 } from "./utf8_text.ts";
+import { encodeUtf8 } from "../bytes/utf8_text.ts";
 
 /** The longest item that is taken when nobody says otherwise, bytes. */
 const DEFAULT_MAX_LENGTH = 65536;

@@ -3,7 +3,7 @@ import { appendText } from "./append.ts";
 import { brokenStream, checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
 import { isWhiteSpace, JsonScanner } from "./json_scanner.ts";
 import { DEFAULT_MAX_DEPTH, isJson, parseJson, stringifyJson } from "./json_text.ts";
-import { decodeUtf8 } from "./utf8_text.ts";
+import { decodeUtf8 } from "../bytes/utf8_text.ts";
 
 /** The longest text that is taken when nobody says otherwise, bytes. */
 const DEFAULT_MAX_LENGTH = 65536;

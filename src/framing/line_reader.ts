@@ -1,6 +1,6 @@
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { FrameFormatError, FrameTooLongError } from "./codec.ts";
-import { decodeUtf8 } from "./utf8_text.ts";
+import { decodeUtf8 } from "../bytes/utf8_text.ts";
 
 /** The newline. */
 const LF = 0x0a;
