@@ -3,7 +3,7 @@ import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { bindNode } from "./node_datagram.ts";
-import { connectNode, listenNode } from "./node_socket.ts";
+import { connectHandle, listenHandle } from "./node_handles.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { unixFiles } from "./unix_files.ts";
 import { rawDeflate } from "./zlib.ts";
@@ -12,8 +12,8 @@ import { rawDeflate } from "./zlib.ts";
 export const nodeAdapter: RuntimeAdapter = {
   name: "node",
   lookup: lookUpHost,
-  connect: connectNode,
-  listen: listenNode,
+  connect: connectHandle,
+  listen: listenHandle,
   bind: (target, request) => bindNode(target, request),
   tlsContext: (role, config) => nodeTlsContext(role, config, { serverMissesEnd: true }),
   unixFiles,

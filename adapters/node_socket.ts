@@ -5,7 +5,6 @@
  * | --- | --- |
  * | names have an order of their own, and `connect` a race of its own | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
- * | each read allocates 64 KiB, and passes through a stream | all sockets read into one buffer, `node_reads.ts` |
  * | a server's socket reads at once | `pauseOnConnect`, until `start` |
  * | `write` queues without end, and `drain` comes only above a mark | `writableLength` tells whether the kernel took all; if not, an empty write's callback tells when it has |
  * | `close` comes by itself once both sides have ended | `allowHalfOpen`; passed on as `onClose` |
@@ -31,12 +30,11 @@ import type {
   StreamSocket,
 } from "../src/net/stream_socket.ts";
 import { netError } from "./net_errors.ts";
-import { readIntoShared } from "./node_reads.ts";
 import { knowsReusePort } from "./reuse_port.ts";
 import { kernelPath, UNNAMED } from "./unix_files.ts";
 
 /** The addresses of a socket. */
-interface Ends {
+export interface Ends {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
 }
@@ -53,8 +51,18 @@ export function connectNode(
   request: ConnectRequest,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
-  const unix = target.network === "unix" ? { localAddr: UNNAMED, remoteAddr: target } : null;
+  const unix = dialledUnix(target);
   return openNode(target, request, signal, (socket) => new NodeSocket(socket, unix ?? tcpEnds(socket)));
+}
+
+/** The ends of a connection to a Unix socket, which have no addresses of their own; `null` for TCP. */
+export function dialledUnix(target: SocketTarget): Ends | null {
+  return target.network === "unix" ? { localAddr: UNNAMED, remoteAddr: target } : null;
+}
+
+/** The same of one that was accepted there. */
+export function acceptedUnix(target: SocketTarget): Ends | null {
+  return target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
 }
 
 /** Connects, and hands the socket over from inside its `connect` event. */
@@ -92,11 +100,16 @@ export function openNode<T>(
   });
 }
 
-/** Listens through `node:net`, on any runtime that has it. */
+/**
+ * Listens through `node:net`, on any runtime that has it.
+ *
+ * @param onListening called before anything is accepted
+ */
 export function listenNode(
   target: SocketTarget,
   request: ListenRequest,
   handler: AcceptHandler,
+  onListening?: (server: Server) => void,
 ): Promise<SocketServer> {
   if (request.reusePort && !knowsReusePort) {
     const unknown = { op: "listen", network: target.network, addr: target, code: "ENOTSUP" } as const;
@@ -106,13 +119,15 @@ export function listenNode(
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
     const refused = (error: Error) => void listenError(error, target).then(reject);
     server.once("error", refused);
-    const unix = target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
+    const unix = acceptedUnix(target);
     server.on("connection", (socket) => handler.onAccept(new NodeSocket(socket, unix ?? tcpEnds(socket))));
     const at = target.network === "unix"
       ? { path: kernelPath(target) }
       : { host: target.hostname, port: target.port };
-    server.listen({ ...at, ...request }, () => {
+    const { backlog, reusePort, ipv6Only } = request;
+    server.listen({ ...at, backlog, reusePort, ipv6Only }, () => {
       server.off("error", refused);
+      onListening?.(server);
       server.on("error", (error) => handler.onError(netError(error, "accept", target.network, target)));
       resolve(new NodeServer(server, target));
     });
@@ -174,7 +189,6 @@ export class NodeSocket implements StreamSocket {
   #handler: StreamHandler | null = null;
   /** What broke it: Node's error, or what the handler threw. */
   #error: unknown = null;
-  #paused = false;
   /** `close` or `reset` was called. */
   #leaving = false;
   #closed = false;
@@ -203,14 +217,7 @@ export class NodeSocket implements StreamSocket {
 
   static #hearData(this: Socket, { buffer, byteOffset, length }: Uint8Array): void {
     // A plain view: a `Buffer` has a `slice` of its own, which does not copy.
-    (this as OwnedSocket)[owner].#onData(new Uint8Array(buffer, byteOffset, length), false);
-  }
-
-  static #hearRead(this: Socket, count: number, { buffer }: Uint8Array): boolean {
-    const socket = (this as OwnedSocket)[owner];
-    socket.#onData(new Uint8Array(buffer, 0, count), true);
-    // A `pause` shortly after a `resume` is overtaken by it: this is the one chunk that comes then.
-    return !socket.#paused;
+    (this as OwnedSocket)[owner].#onData(new Uint8Array(buffer, byteOffset, length));
   }
 
   static #hearEnd(this: Socket): void {
@@ -222,15 +229,15 @@ export class NodeSocket implements StreamSocket {
     this.#handler = handler;
     if (this.#closed) return void queueMicrotask(() => this.#reportClose());
     if (!first) return;
-    if (!readIntoShared(this.#socket, NodeSocket.#hearRead)) this.#socket.on("data", NodeSocket.#hearData);
+    this.#socket.on("data", NodeSocket.#hearData);
     this.#socket.on("end", NodeSocket.#hearEnd);
     this.#socket.resume();
   }
 
-  #onData(chunk: Uint8Array, lent: boolean): void {
+  #onData(chunk: Uint8Array): void {
     if (this.#leaving) return;
     try {
-      this.#handler!.onData(chunk, lent);
+      this.#handler!.onData(chunk, false);
     } catch (error) {
       this.#fail(error);
     }
@@ -246,12 +253,10 @@ export class NodeSocket implements StreamSocket {
   }
 
   pause(): void {
-    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    this.#paused = false;
     this.#socket.resume();
   }
 

@@ -6,7 +6,7 @@ import { race } from "./happy_eyeballs.ts";
 import { ipFamily } from "./ip.ts";
 import { checkTcpNetwork, dialHosts, type HostQuery, listenHost, type TcpNetwork } from "./resolve.ts";
 import type { Runtime } from "./runtime.ts";
-import { SocketConn, type TcpOptions } from "./socket_conn.ts";
+import { SocketConn, socketOptions, type TcpOptions } from "./socket_conn.ts";
 import { type AcceptStage, SocketListener } from "./socket_listener.ts";
 import type { ConnectRequest, StreamSocket } from "./stream_socket.ts";
 import { listenUnix, parseUnixAddr } from "./unix.ts";
@@ -168,7 +168,15 @@ export async function listenOn(
   signal?.throwIfAborted();
   const query: HostQuery = { op: "listen", network, address, hostname, local: "" };
   const host = await listenHost(runtime, query, signal ?? null);
-  const request = { backlog, reusePort, ipv6Only, ...idleRequest(options), tls: stage !== undefined };
+  const accepted = socketOptions(options);
+  const request = {
+    backlog,
+    reusePort,
+    ipv6Only,
+    ...idleRequest(options),
+    tls: stage !== undefined,
+    accepted,
+  };
   const open = (host: string) => SocketListener.open(runtime, tcpAddr(host, port), request, options, stage);
   return await open(host).catch((error) => {
     // A machine without IPv6.

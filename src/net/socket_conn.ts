@@ -3,7 +3,7 @@ import { ChunkQueue } from "./chunk_queue.ts";
 import type { TcpConn, WaitOptions } from "./conn.ts";
 import { type Deadline, deadlineTime, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./errors.ts";
-import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
+import type { AcceptedOptions, StreamHandler, StreamSocket } from "./stream_socket.ts";
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 import { WaitQueue } from "./wait_queue.ts";
 import { readableOf, writableOf } from "./web_streams.ts";
@@ -48,6 +48,11 @@ export interface TcpOptions {
   keepAlive?: number | false;
 }
 
+/** The same with every default in place. */
+export function socketOptions({ noDelay = true, keepAlive = KEEP_ALIVE_IDLE }: TcpOptions): AcceptedOptions {
+  return { noDelay, keepAliveIdle: keepAlive === false ? 0 : wholeSeconds(keepAlive) };
+}
+
 /** The {@linkcode Conn} over a runtime's stream socket. */
 export class SocketConn implements TcpConn, StreamHandler {
   readonly localAddr: Addr;
@@ -87,9 +92,9 @@ export class SocketConn implements TcpConn, StreamHandler {
     this.localAddr = socket.localAddr;
     this.remoteAddr = socket.remoteAddr;
     if (socket.localAddr.network === "tcp") {
-      const { noDelay = true, keepAlive = KEEP_ALIVE_IDLE } = options;
+      const { noDelay, keepAliveIdle } = socketOptions(options);
       socket.setNoDelay(noDelay);
-      socket.setKeepAlive(keepAlive !== false, wholeSeconds(keepAlive || KEEP_ALIVE_IDLE));
+      socket.setKeepAlive(keepAliveIdle > 0, keepAliveIdle || KEEP_ALIVE_IDLE);
     }
     socket.start(this);
   }

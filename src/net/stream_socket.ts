@@ -99,4 +99,13 @@ export interface ListenRequest {
   readonly keepAliveIdle?: number;
   /** Whether the sockets are going to carry TLS. */
   readonly tls?: boolean;
+  /** What is going to be asked of each TCP socket: where they inherit it of the listener, it can be asked of that once. */
+  readonly accepted?: AcceptedOptions;
+}
+
+/** Options of a TCP socket. */
+export interface AcceptedOptions {
+  readonly noDelay: boolean;
+  /** Milliseconds, 0 for no keep-alive. */
+  readonly keepAliveIdle: number;
 }
