@@ -8,9 +8,9 @@ export function encodeBase64(bytes: Uint8Array): string {
   for (let i = 0; i < bytes.length; i += 3) {
     const left = bytes.length - i;
     const group = byteAt(bytes, i) << 16 | byteAt(bytes, i + 1) << 8 | byteAt(bytes, i + 2);
-    text += ALPHABET.charAt(group >> 18) + ALPHABET.charAt(group >> 12 & 63);
-    text += left > 1 ? ALPHABET.charAt(group >> 6 & 63) : "=";
-    text += left > 2 ? ALPHABET.charAt(group & 63) : "=";
+    const third = left > 1 ? digit(group >> 6 & 63) : PADDING;
+    const fourth = left > 2 ? digit(group & 63) : PADDING;
+    text += String.fromCharCode(digit(group >> 18), digit(group >> 12 & 63), third, fourth);
   }
   return text;
 }
@@ -28,6 +28,12 @@ export function base64ByteLength(text: string): number | null {
     if (!isBase64Char(text.charCodeAt(i))) return null;
   }
   return text.length / 4 * 3 - padding;
+}
+
+const PADDING = 0x3d;
+
+function digit(value: number): number {
+  return ALPHABET.charCodeAt(value);
 }
 
 function byteAt(bytes: Uint8Array, index: number): number {

@@ -1,5 +1,4 @@
 import type { Addr } from "./addr.ts";
-import { ChunkQueue } from "./chunk_queue.ts";
 import type { Conn } from "./conn.ts";
 import { NetError, type NetOp } from "./errors.ts";
 import { type DetachedSocket, SocketConn } from "./socket_conn.ts";
@@ -10,7 +9,7 @@ export function takeOver(conn: Conn): DetachedSocket {
   if (conn instanceof SocketConn) return SocketConn.detach(conn);
   // Whoever takes it over has deadlines of its own.
   conn.setDeadline(null);
-  return { socket: new ConnSocket(conn), chunks: new ChunkQueue(), ended: false, error: null };
+  return { socket: new ConnSocket(conn), chunks: null, ended: false, error: null };
 }
 
 /** A {@linkcode Conn} that somebody else made, as a stream socket. */

@@ -1,8 +1,15 @@
 import type { Addr } from "./addr.ts";
 import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
+import { connectionStateOf, type TlsConnectionState, type TlsSocket } from "./tls.ts";
+
+/** A socket, under TLS or not, of which its owner is told, once, that it is gone. */
+export function countedSocket(socket: StreamSocket, onGone: () => void): StreamSocket {
+  const state = connectionStateOf(socket);
+  return state === null ? new CountedSocket(socket, onGone) : new CountedTlsSocket(socket, onGone, state);
+}
 
 /** A socket of which its owner is told, once, that it is gone. For whoever counts them: others save the detour. */
-export class CountedSocket implements StreamSocket {
+class CountedSocket implements StreamSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
   readonly #socket: StreamSocket;
@@ -71,5 +78,14 @@ export class CountedSocket implements StreamSocket {
 
   unref(): void {
     this.#socket.unref();
+  }
+}
+
+class CountedTlsSocket extends CountedSocket implements TlsSocket {
+  readonly connectionState: TlsConnectionState;
+
+  constructor(socket: StreamSocket, onGone: () => void, connectionState: TlsConnectionState) {
+    super(socket, onGone);
+    this.connectionState = connectionState;
   }
 }

@@ -118,7 +118,7 @@ export async function upgradeTlsOn(
     throw error ?? new NetError({ op: "handshake", network, addr: conn.remoteAddr, code: "ECONNRESET" });
   }
   const received: Uint8Array[] = [];
-  for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) received.push(chunk);
+  for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) received.push(chunk);
   return await handshake(runtime, context, { socket, received, serverName, signal }, options);
 }
 

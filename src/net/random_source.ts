@@ -8,6 +8,9 @@ export class RandomSource {
     this.#fillRandom = fillRandom;
   }
 
+  /** {@linkcode RandomSource.next} for whoever wants a function: one for all of them. */
+  readonly nextKey = (): number => this.next();
+
   /** Thirty-two random bits. */
   next(): number {
     const words = this.#words ??= new Int32Array(1024);

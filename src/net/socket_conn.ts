@@ -25,7 +25,8 @@ const KEEP_ALIVE_IDLE = 15_000;
  */
 export interface DetachedSocket {
   readonly socket: StreamSocket;
-  readonly chunks: ChunkQueue;
+  /** What came and was not read; `null` for nothing. */
+  readonly chunks: ChunkQueue | null;
   /** The peer has already sent the end of its stream. */
   readonly ended: boolean;
   /** The socket has already broken. */
@@ -48,7 +49,15 @@ export interface TcpOptions {
   keepAlive?: number | false;
 }
 
-/** The same with every default in place. */
+/** Asks a socket for its options. */
+export function askOptions(socket: StreamSocket, options: TcpOptions): void {
+  if (socket.localAddr.network !== "tcp") return;
+  const { noDelay, keepAliveIdle } = socketOptions(options);
+  socket.setNoDelay(noDelay);
+  socket.setKeepAlive(keepAliveIdle > 0, keepAliveIdle || KEEP_ALIVE_IDLE);
+}
+
+/** The options with every default in place. */
 export function socketOptions({ noDelay = true, keepAlive = KEEP_ALIVE_IDLE }: TcpOptions): AcceptedOptions {
   return { noDelay, keepAliveIdle: keepAlive === false ? 0 : wholeSeconds(keepAlive) };
 }
@@ -86,17 +95,18 @@ export class SocketConn implements TcpConn, StreamHandler {
   #readable: ReadableStream<Uint8Array> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
 
-  constructor(socket: StreamSocket, timers: TimerQueue, options: TcpOptions = {}) {
+  /**
+   * @param options asked of the socket; `null` for one of which they were asked before
+   * @param detached whether somebody else drives the socket already, so that the connection acts as closed
+   */
+  constructor(socket: StreamSocket, timers: TimerQueue, options: TcpOptions | null = {}, detached = false) {
     this.#socket = socket;
     this.#timers = timers;
     this.localAddr = socket.localAddr;
     this.remoteAddr = socket.remoteAddr;
-    if (socket.localAddr.network === "tcp") {
-      const { noDelay, keepAliveIdle } = socketOptions(options);
-      socket.setNoDelay(noDelay);
-      socket.setKeepAlive(keepAliveIdle > 0, keepAliveIdle || KEEP_ALIVE_IDLE);
-    }
-    socket.start(this);
+    if (options !== null) askOptions(socket, options);
+    if (detached) this.#state = "detached";
+    else socket.start(this);
   }
 
   /** Takes the socket out of a connection, for a protocol that drives it itself. The connection acts as closed. */

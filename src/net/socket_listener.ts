@@ -1,11 +1,11 @@
 import type { Addr } from "./addr.ts";
 import type { Listener, TcpConn, WaitOptions } from "./conn.ts";
-import { CountedSocket } from "./counted_socket.ts";
+import { countedSocket } from "./counted_socket.ts";
 import { type Deadline, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, type NetError } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
-import { SocketConn, type TcpOptions } from "./socket_conn.ts";
-import { connectionStateOf, TlsSocketConn } from "./tls_conn.ts";
+import { askOptions, type TcpOptions } from "./socket_conn.ts";
+import { connOver } from "./tls_conn.ts";
 import type {
   AcceptHandler,
   ListenRequest,
@@ -34,6 +34,9 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   readonly #deadline: DeadlineTimer;
   readonly #accepted: StreamSocket[] = [];
   readonly #accepts = new WaitQueue<TcpConn>();
+  /** Who gets every socket instead. */
+  #onSocket: ((socket: StreamSocket) => void) | null = null;
+  #onServed: (() => void) | null = null;
   #server!: SocketServer;
   #stage: { close(): void } | null = null;
   #signal: AbortSignal | null = null;
@@ -80,7 +83,32 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     return this.#server.addr;
   }
 
+  /**
+   * Hands every socket that is accepted to `onSocket`, which starts it in the same turn: for a protocol that drives its
+   * sockets itself. Resolves when the listener is closed; until then nobody else accepts.
+   */
+  static serve(listener: SocketListener, onSocket: (socket: StreamSocket) => void): Promise<void> {
+    return new Promise((resolve) => {
+      if (listener.#closed !== null) return resolve();
+      listener.#onSocket = onSocket;
+      listener.#onServed = resolve;
+      listener.#handOver();
+      if (listener.#free > 0) listener.#server.resume();
+    });
+  }
+
+  #handOver(): void {
+    while (this.#free > 0 && this.#accepted.length > 0) this.#give(this.#accepted.shift()!);
+  }
+
+  #give(socket: StreamSocket): void {
+    const counted = this.#counted(socket);
+    askOptions(counted, this.#options);
+    this.#onSocket!(counted);
+  }
+
   async accept(options?: WaitOptions): Promise<TcpConn> {
+    if (this.#onSocket !== null) throw new TypeError("Cannot accept: a server has taken the listener over");
     if (this.#closed !== null) throw this.#closedError();
     options?.signal?.throwIfAborted();
     if (this.#deadline.expired) throw this.#expired();
@@ -94,6 +122,13 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
 
   onAccept(socket: StreamSocket): void {
     if (this.#closed !== null || this.#accepted.length >= ACCEPT_AHEAD) return socket.reset();
+    if (this.#onSocket !== null) {
+      // The usual case: nobody waits in between.
+      if (this.#free > 0 && this.#accepted.length === 0) this.#give(socket);
+      else this.#accepted.push(socket);
+      if (this.#free === 0) this.#server.pause();
+      return;
+    }
     this.#accepted.push(socket);
     this.#serveAccepts();
     if (this.#accepts.size === 0) this.#deadline.endWait();
@@ -109,6 +144,11 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   /** One of a limited number of connections is gone. */
   #onGone(): void {
     this.#free++;
+    if (this.#onSocket !== null) {
+      this.#handOver();
+      if (this.#free > 0 && this.#closed === null) this.#server.resume();
+      return;
+    }
     this.#serveAccepts();
     if (this.#accepts.size === 0) this.#deadline.endWait();
     else if (this.#closed === null) this.#server.resume();
@@ -140,6 +180,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     this.#stage?.close();
     for (const socket of this.#accepted.splice(0)) socket.reset();
     this.#accepts.rejectAll(this.#closedError());
+    this.#onServed?.();
     return this.#server.close();
   }
 
@@ -159,15 +200,13 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   }
 
   #connOver(socket: StreamSocket): TcpConn {
-    const { timers } = this.#runtime;
-    const state = connectionStateOf(socket);
-    let counted = socket;
-    if (this.#free !== Infinity) {
-      this.#free--;
-      counted = new CountedSocket(socket, () => this.#onGone());
-    }
-    if (state === null) return new SocketConn(counted, timers, this.#options);
-    return new TlsSocketConn(counted, timers, state, this.#options);
+    return connOver(this.#counted(socket), this.#runtime.timers, this.#options);
+  }
+
+  #counted(socket: StreamSocket): StreamSocket {
+    if (this.#free === Infinity) return socket;
+    this.#free--;
+    return countedSocket(socket, () => this.#onGone());
   }
 
   #expired(): DeadlineExceededError {

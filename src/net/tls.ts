@@ -64,6 +64,11 @@ export interface TlsSocket extends StreamSocket {
   readonly connectionState: TlsConnectionState;
 }
 
+/** What the handshake agreed on, for a socket under TLS; `null` for any other. */
+export function connectionStateOf(socket: StreamSocket): TlsConnectionState | null {
+  return "connectionState" in socket ? (socket as TlsSocket).connectionState : null;
+}
+
 /** A configuration that was read: it serves any number of connections. */
 export interface TlsContext {
   /**

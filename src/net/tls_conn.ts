@@ -1,7 +1,7 @@
 import { SocketConn, type TcpOptions } from "./socket_conn.ts";
 import type { StreamSocket } from "./stream_socket.ts";
 import type { TimerQueue } from "./timer_queue.ts";
-import type { TlsConn, TlsConnectionState, TlsSocket } from "./tls.ts";
+import { connectionStateOf, type TlsConn, type TlsConnectionState } from "./tls.ts";
 
 /** The {@linkcode TlsConn} over a socket under TLS. */
 export class TlsSocketConn extends SocketConn implements TlsConn {
@@ -11,14 +11,22 @@ export class TlsSocketConn extends SocketConn implements TlsConn {
     socket: StreamSocket,
     timers: TimerQueue,
     connectionState: TlsConnectionState,
-    options?: TcpOptions,
+    options?: TcpOptions | null,
+    detached?: boolean,
   ) {
-    super(socket, timers, options);
+    super(socket, timers, options, detached);
     this.connectionState = connectionState;
   }
 }
 
-/** What the handshake agreed on, for a socket under TLS. */
-export function connectionStateOf(socket: StreamSocket): TlsConnectionState | null {
-  return "connectionState" in socket ? (socket as TlsSocket).connectionState : null;
+/** The connection over a socket, under TLS or not; the rest as for {@linkcode SocketConn}. */
+export function connOver(
+  socket: StreamSocket,
+  timers: TimerQueue,
+  options: TcpOptions | null,
+  detached = false,
+): SocketConn {
+  const state = connectionStateOf(socket);
+  if (state === null) return new SocketConn(socket, timers, options, detached);
+  return new TlsSocketConn(socket, timers, state, options, detached);
 }

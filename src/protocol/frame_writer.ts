@@ -36,6 +36,9 @@ export interface FrameWriterOptions {
   text: TextCodec;
 }
 
+/** In the place of an array until there is something to put in: an idle connection has none. */
+const NONE: never[] = [];
+
 /** A run of outgoing bytes. */
 interface Segment {
   readonly bytes: Uint8Array;
@@ -62,9 +65,9 @@ export class FrameWriter {
   #buffer: Uint8Array | null = null;
   #used = 0;
   /** What is full, in order. */
-  #segments: Segment[] = [];
+  #segments: Segment[] = NONE;
   /** Control frames that wait for the next border. */
-  #urgent: Uint8Array[] = [];
+  #urgent: Uint8Array[] = NONE;
   /** What was handed out last. */
   #taken: Segment | null = null;
   /**
@@ -150,6 +153,7 @@ export class FrameWriter {
     bytes.set(payload, start);
     if (key !== null) applyMask(bytes, start, bytes.length, key);
     if (opcode === Opcode.Pong) this.#dropLatePong();
+    if (this.#urgent === NONE) this.#urgent = [];
     this.#urgent.push(bytes);
     this.#bytes += bytes.length;
     this.#urgentBytes += bytes.length;
@@ -205,8 +209,8 @@ export class FrameWriter {
     if (this.#buffer !== null) this.#buffers.give(this.#buffer);
     this.#buffer = null;
     this.#used = 0;
-    this.#segments = [];
-    this.#urgent = [];
+    this.#segments = NONE;
+    this.#urgent = NONE;
     this.#bytes = this.#taken?.length ?? 0;
     this.#urgentBytes = this.#taken?.urgent ? this.#bytes : 0;
   }
@@ -220,7 +224,7 @@ export class FrameWriter {
   /** All control frames that wait, in one run. */
   #takeUrgent(): Uint8Array {
     const bytes = concat(this.#urgent);
-    this.#urgent = [];
+    this.#urgent = NONE;
     this.#taken = { bytes, length: bytes.length, pooled: null, endsFrame: true, urgent: true };
     return bytes;
   }
@@ -318,6 +322,7 @@ export class FrameWriter {
   #push(bytes: Uint8Array, pooled: Uint8Array | null, endsFrame: boolean): void {
     // What lies in a buffer of the pool was counted when it was written.
     if (pooled === null) this.#bytes += bytes.length;
+    if (this.#segments === NONE) this.#segments = [];
     this.#segments.push({ bytes, length: bytes.length, pooled, endsFrame, urgent: false });
   }
 }

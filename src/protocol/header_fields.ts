@@ -57,8 +57,8 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   get(name: string): string | null {
     const wanted = name.toLowerCase();
     let joined: string | null = null;
-    for (const [key, value] of this.#fields) {
-      if (key === wanted) joined = joined === null ? value : `${joined}, ${value}`;
+    for (const field of this.#fields) {
+      if (field[0] === wanted) joined = joined === null ? field[1] : `${joined}, ${field[1]}`;
     }
     return joined;
   }
@@ -67,8 +67,8 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   getAll(name: string): string[] {
     const wanted = name.toLowerCase();
     const values: string[] = [];
-    for (const [key, value] of this.#fields) {
-      if (key === wanted) values.push(value);
+    for (const field of this.#fields) {
+      if (field[0] === wanted) values.push(field[1]);
     }
     return values;
   }
@@ -76,10 +76,7 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   /** Whether a field of that name is there. */
   has(name: string): boolean {
     const wanted = name.toLowerCase();
-    for (const [key] of this.#fields) {
-      if (key === wanted) return true;
-    }
-    return false;
+    return this.#fields.some((field) => field[0] === wanted);
   }
 
   /** The fields in their order, names in lower case. */
@@ -114,7 +111,10 @@ export function consistsOf(text: string, wanted: number): boolean {
  */
 export function listIncludes(value: string, member: string): boolean {
   const wanted = member.toLowerCase();
-  return value.toLowerCase().split(",").some((element) => trimSpace(element) === wanted);
+  // The usual case: it is the only one.
+  if (value.length === wanted.length) return value.toLowerCase() === wanted;
+  return value.length > wanted.length &&
+    value.toLowerCase().split(",").some((element) => trimSpace(element) === wanted);
 }
 
 /** The members of a list of tokens, empty ones left out (RFC 9110, 5.6.1); `null` when it is malformed. */

@@ -80,10 +80,13 @@ const COLON = 0x3a;
 
 /** RFC 9112, 3: exactly one space between the parts. */
 export function parseRequestLine(line: string): RequestLine {
-  const [method = "", target = "", version = "", ...more] = line.split(" ", 4);
-  if (more.length > 0 || !HTTP_VERSION.test(version)) {
+  const first = line.indexOf(" ");
+  const second = line.indexOf(" ", first + 1);
+  const version = line.slice(second + 1);
+  if (first < 0 || second < 0 || (version !== "HTTP/1.1" && !HTTP_VERSION.test(version))) {
     throw new HttpHeadError(400, "The request line is malformed");
   }
+  const method = line.slice(0, first), target = line.slice(first + 1, second);
   if (version !== "HTTP/1.1" && version !== "HTTP/1.0") {
     throw new HttpHeadError(505, `The request's version is ${version} instead of HTTP/1.1`);
   }
@@ -102,6 +105,7 @@ function isTarget(method: string, target: string): boolean {
 
 /** What stands for the host in an absolute target, `null` in a target of another form. */
 function absoluteAuthority(target: string): string | null {
+  if (target.startsWith("/")) return null;
   const match = /^https?:\/\/([^/?]*)/i.exec(target);
   const authority = match?.[1] ?? "";
   return parseAuthority(authority) === null ? null : authority;
@@ -109,8 +113,9 @@ function absoluteAuthority(target: string): string | null {
 
 /** RFC 9112, 3.2: exactly one valid `Host`, which only HTTP/1.0 may leave out. */
 export function checkHost(line: RequestLine, headers: HeaderFields): void {
-  const [host, ...more] = headers.getAll("host");
-  if (more.length > 0) throw new HttpHeadError(400, "The request has more than one Host");
+  const hosts = headers.getAll("host");
+  const host = hosts[0];
+  if (hosts.length > 1) throw new HttpHeadError(400, "The request has more than one Host");
   if (host === undefined) {
     if (line.minorVersion === 1) throw new HttpHeadError(400, "The request has no Host");
     return;
@@ -132,9 +137,10 @@ export function parseStatusLine(line: string): StatusLine {
 
 /** RFC 9112, 6.2 and 6.3: one length, of digits only, and no second way to end the body; 0 if absent. */
 export function checkContentLength(headers: HeaderFields): number {
-  const [length, ...more] = headers.getAll("content-length");
+  const lengths = headers.getAll("content-length");
+  const length = lengths[0];
   if (length === undefined) return 0;
-  if (more.length > 0) throw new HttpHeadError(400, "The head has more than one Content-Length");
+  if (lengths.length > 1) throw new HttpHeadError(400, "The head has more than one Content-Length");
   if (!/^\d+$/.test(length)) throw new HttpHeadError(400, "The head's Content-Length is no number");
   if (headers.has("transfer-encoding")) {
     throw new HttpHeadError(400, "The head has both a Content-Length and a Transfer-Encoding");
@@ -142,16 +148,22 @@ export function checkContentLength(headers: HeaderFields): number {
   return Number(length);
 }
 
-/** The first line's text; `bytes[to]` is the CR of its line end. */
-export function startLineText(bytes: Uint8Array, from: number, to: number): string {
+/** The first line's text; `bytes[to]` is the CR of its line end, `text` all of the bytes, or `""`. */
+export function startLineText(bytes: Uint8Array, from: number, to: number, text: string): string {
   for (let i = from; i < to; i++) {
     if (!is(bytes[i], VALUE_CHAR)) throw new HttpHeadError(400, "The first line has a control character");
   }
-  return latin1(bytes, from, to);
+  return text === "" ? latin1(bytes, from, to) : text.slice(from, to);
 }
 
-/** Reads `name: value` (RFC 9112, 5); `bytes[to]` is the CR of its line end. */
-export function readField(bytes: Uint8Array, from: number, to: number, into: HeaderFields): void {
+/** Reads `name: value` (RFC 9112, 5); the rest as for {@linkcode startLineText}. */
+export function readField(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  text: string,
+  into: HeaderFields,
+): void {
   let colon = from;
   while (is(bytes[colon], TOKEN_CHAR)) colon++;
   if (bytes[colon] !== COLON || colon === from) throw badFieldName(bytes, from, colon);
@@ -161,6 +173,7 @@ export function readField(bytes: Uint8Array, from: number, to: number, into: Hea
   while (is(bytes[end], VALUE_CHAR)) end++;
   if (end !== to) throw new HttpHeadError(400, "A field value has a control character");
   while (end > start && isSpace(bytes[end - 1])) end--;
+  if (text !== "") return into.append(text.slice(from, colon), text.slice(start, end));
   const line = latin1(bytes, from, end);
   into.append(line.slice(0, colon - from), line.slice(start - from));
 }

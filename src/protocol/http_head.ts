@@ -5,6 +5,7 @@
  * `obs-fold`, because whatever two parsers read differently can be used against one of them.
  */
 
+import type { TextCodec } from "../bytes/text.ts";
 import { HeaderFields } from "./header_fields.ts";
 import {
   checkContentLength,
@@ -42,59 +43,17 @@ export interface HeadLimits {
   readonly maxFields: number;
 }
 
-/** Reads the head of one request. */
-export class RequestHeadReader {
-  readonly #reader: HeadReader<RequestLine, RequestHead>;
-
-  /** Begins with the first byte of a head. */
-  constructor(limits: Partial<HeadLimits> = {}) {
-    this.#reader = new HeadReader(requestGrammar, limits);
-  }
-
-  /** What followed the head in the chunk that ended it: a view, no copy. */
-  get rest(): Uint8Array {
-    return this.#reader.rest;
-  }
-
-  /**
-   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
-   *
-   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
-   */
-  receive(chunk: Uint8Array): RequestHead | undefined {
-    return this.#reader.receive(chunk);
-  }
-}
-
-/** Reads the head of one response. */
-export class ResponseHeadReader {
-  readonly #reader: HeadReader<StatusLine, ResponseHead>;
-
-  /** Begins with the first byte of a head. */
-  constructor(limits: Partial<HeadLimits> = {}) {
-    this.#reader = new HeadReader(responseGrammar, limits);
-  }
-
-  /** What followed the head in the chunk that ended it: a view, no copy. */
-  get rest(): Uint8Array {
-    return this.#reader.rest;
-  }
-
-  /**
-   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
-   *
-   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
-   */
-  receive(chunk: Uint8Array): ResponseHead | undefined {
-    return this.#reader.receive(chunk);
-  }
-}
-
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const DEL = 0x7f;
 const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+const DEFAULT_LIMITS: HeadLimits = {
+  maxHeadBytes: 16 * 1024,
+  maxStartLineBytes: 8 * 1024,
+  maxFields: 100,
+};
 
 /** What tells a request from a response. */
 interface HeadGrammar<Start, Head> {
@@ -114,6 +73,7 @@ interface HeadGrammar<Start, Head> {
 class HeadReader<Start, Head> {
   readonly #grammar: HeadGrammar<Start, Head>;
   readonly #limits: HeadLimits;
+  readonly #text: TextCodec | null;
   readonly #headers = new HeaderFields();
   #start: Start | undefined;
   #emptyLines = 0;
@@ -122,18 +82,25 @@ class HeadReader<Start, Head> {
   #held = 0; // bytes of #partial in use
   #finished = false;
   #failure: unknown;
+  /** What followed the head in the chunk that ended it: a view, no copy. */
   rest: Uint8Array = NO_BYTES;
 
-  constructor(grammar: HeadGrammar<Start, Head>, limits: Partial<HeadLimits>) {
+  constructor(grammar: HeadGrammar<Start, Head>, limits: Partial<HeadLimits> | null, text: TextCodec | null) {
     this.#grammar = grammar;
+    this.#text = text;
     // Not a spread: an `undefined` must not lift a bound.
-    this.#limits = {
-      maxHeadBytes: limits.maxHeadBytes ?? 16 * 1024,
-      maxStartLineBytes: limits.maxStartLineBytes ?? 8 * 1024,
-      maxFields: limits.maxFields ?? 100,
+    this.#limits = limits === null ? DEFAULT_LIMITS : {
+      maxHeadBytes: limits.maxHeadBytes ?? DEFAULT_LIMITS.maxHeadBytes,
+      maxStartLineBytes: limits.maxStartLineBytes ?? DEFAULT_LIMITS.maxStartLineBytes,
+      maxFields: limits.maxFields ?? DEFAULT_LIMITS.maxFields,
     };
   }
 
+  /**
+   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
+   *
+   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
+   */
   receive(chunk: Uint8Array): Head | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#finished) throw new Error("Cannot receive more: the head is complete");
@@ -148,8 +115,9 @@ class HeadReader<Start, Head> {
 
   #receive(chunk: Uint8Array): Head | undefined {
     let from = 0;
+    const text = this.#textOf(chunk);
     for (let lf = chunk.indexOf(LF); lf !== -1; lf = chunk.indexOf(LF, from)) {
-      const isLast = this.#held === 0 ? this.#line(chunk, from, lf) : this.#heldLine(chunk, lf);
+      const isLast = this.#held === 0 ? this.#line(chunk, from, lf, text) : this.#heldLine(chunk, lf);
       from = lf + 1;
       if (isLast) return this.#finish(chunk.subarray(from));
     }
@@ -157,6 +125,18 @@ class HeadReader<Start, Head> {
     // One byte more at the least is to come.
     if (this.#size + this.#held >= this.#limits.maxHeadBytes) throw this.#headTooLarge();
     return undefined;
+  }
+
+  /**
+   * As much of a chunk as can be of the head, as text with one character for each byte: its lines are then cut out of that,
+   * at a sixth of what it takes to put each together from its bytes. `""` where that is not so.
+   */
+  #textOf(chunk: Uint8Array): string {
+    if (this.#text === null || this.#held > 0) return "";
+    const length = Math.min(chunk.length, this.#limits.maxHeadBytes);
+    const text = this.#text.decode(chunk, 0, length);
+    // UTF-8 has fewer characters than bytes, but where all are ASCII.
+    return text === null || text.length < length ? "" : text;
   }
 
   #finish(rest: Uint8Array): Head {
@@ -193,11 +173,11 @@ class HeadReader<Start, Head> {
     this.#hold(chunk, 0, lf + 1);
     const length = this.#held;
     this.#held = 0;
-    return this.#line(this.#partial, 0, length - 1);
+    return this.#line(this.#partial, 0, length - 1, "");
   }
 
   /** Reads one complete line; true for the empty one that ends the head. */
-  #line(bytes: Uint8Array, from: number, lf: number): boolean {
+  #line(bytes: Uint8Array, from: number, lf: number, text: string): boolean {
     const to = lf - 1;
     if (this.#start === undefined && from < lf) checkFirstByte(bytes[from]!);
     this.#checkLength(lf + 1 - from, to - from);
@@ -206,19 +186,19 @@ class HeadReader<Start, Head> {
     if (to < from || bytes[to] !== CR) {
       throw new HttpHeadError(400, "The head has a line that does not end in CRLF");
     }
-    if (this.#start === undefined) return this.#startLine(bytes, from, to);
+    if (this.#start === undefined) return this.#startLine(bytes, from, to, text);
     if (to === from) return true;
     if (this.#headers.size >= this.#limits.maxFields) {
       throw new HttpHeadError(431, `The head has more than ${this.#limits.maxFields} fields`);
     }
-    readField(bytes, from, to, this.#headers);
+    readField(bytes, from, to, text, this.#headers);
     return false;
   }
 
-  #startLine(bytes: Uint8Array, from: number, to: number): false {
+  #startLine(bytes: Uint8Array, from: number, to: number, text: string): false {
     // RFC 9112, 2.2: a server ignores at least one empty line before the request line.
     if (to === from && this.#emptyLines++ < this.#grammar.emptyLines) return false;
-    this.#start = this.#grammar.startLine(startLineText(bytes, from, to));
+    this.#start = this.#grammar.startLine(startLineText(bytes, from, to, text));
     return false;
   }
 
@@ -246,7 +226,8 @@ const requestGrammar: HeadGrammar<RequestLine, RequestHead> = {
     if (length > 0 || headers.has("transfer-encoding")) {
       throw new HttpHeadError(413, "The request has a body");
     }
-    return { ...line, headers };
+    const { method, target, minorVersion } = line;
+    return { method, target, minorVersion, headers };
   },
 };
 
@@ -258,6 +239,26 @@ const responseGrammar: HeadGrammar<StatusLine, ResponseHead> = {
     return { ...line, headers };
   },
 };
+
+/** Reads the head of one request. */
+export class RequestHeadReader extends HeadReader<RequestLine, RequestHead> {
+  /**
+   * Begins with the first byte of a head.
+   *
+   * @param text makes it faster, where the runtime's own is given
+   */
+  constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
+    super(requestGrammar, limits, text);
+  }
+}
+
+/** Reads the head of one response. */
+export class ResponseHeadReader extends HeadReader<StatusLine, ResponseHead> {
+  /** The same as for {@linkcode RequestHeadReader}. */
+  constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
+    super(responseGrammar, limits, text);
+  }
+}
 
 /** What cannot begin a first line is no HTTP, TLS for example: nobody has to wait for the line's end to say so. */
 function checkFirstByte(byte: number): void {

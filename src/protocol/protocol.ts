@@ -77,7 +77,8 @@ export class Protocol implements FrameHandler {
   readonly #handler: ProtocolHandler;
   readonly #reader: FrameReader;
   readonly #text: TextCodec;
-  readonly #utf8 = new Utf8Validator();
+  /** Made by the first text that comes in pieces. */
+  #utf8: Utf8Validator | null = null;
   readonly #deflater: MessageDeflater | null = null;
   readonly #inflater: MessageInflater | null = null;
   /** Whether the message that is being decompressed is text. */
@@ -203,8 +204,9 @@ export class Protocol implements FrameHandler {
   }
 
   #checkText(chunk: Uint8Array, start: number, end: number, first: boolean, last: boolean): boolean {
-    if (first) this.#utf8.reset();
-    if (this.#utf8.push(chunk, start, end) && (!last || this.#utf8.complete)) return true;
+    const utf8 = this.#utf8 ??= new Utf8Validator();
+    if (first) utf8.reset();
+    if (utf8.push(chunk, start, end) && (!last || utf8.complete)) return true;
     this.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
     return false;
   }

@@ -93,7 +93,8 @@ export function sameOriginHost(origin: string | null, host: string): boolean {
 
 /** The 101 response as bytes (RFC 6455, 4.2.2, item 5); throws `TypeError` on a field it may not carry. */
 export function encodeUpgradeResponse(options: UpgradeResponseOptions): Uint8Array {
-  const { key, subprotocol = "", extensions = [], headers = [] } = options;
+  const { key, subprotocol = "", extensions = NOTHING, headers = NOTHING } = options;
+  if (subprotocol === "" && extensions === NOTHING && headers === NOTHING) return encodePlainResponse(key);
   const fields: (readonly [string, string])[] = [
     ["Upgrade", "websocket"],
     ["Connection", "Upgrade"],
@@ -108,6 +109,16 @@ export function encodeUpgradeResponse(options: UpgradeResponseOptions): Uint8Arr
     fields.push(field);
   }
   return encodeResponseHead(101, statusText(101), fields);
+}
+
+const NOTHING: readonly never[] = [];
+
+/** The usual answer: all of it but the key is the same each time. */
+function encodePlainResponse(key: string): Uint8Array {
+  const bytes = new Uint8Array(PLAIN_RESPONSE);
+  const accept = acceptKey(key);
+  for (let i = 0; i < accept.length; i++) bytes[ACCEPT_AT + i] = accept.charCodeAt(i);
+  return bytes;
 }
 
 const ORIGIN = /^([a-z][a-z0-9+.\-]*):\/\/([^/]*)$/i;
@@ -151,7 +162,7 @@ function checkUpgradeFields(head: RequestHead): UpgradeRefusal | null {
   }
   const keys = head.headers.getAll("sec-websocket-key");
   if (keys.length !== 1) return refuse(400, "The request has not exactly one Sec-WebSocket-Key");
-  if (!keys.every(isHandshakeKey)) return refuse(400, "The Sec-WebSocket-Key is not 16 bytes in base64");
+  if (!isHandshakeKey(keys[0]!)) return refuse(400, "The Sec-WebSocket-Key is not 16 bytes in base64");
   if (head.headers.get("sec-websocket-version") !== "13") {
     // RFC 6455, 4.4: the answer names the versions that would do.
     return refuse(426, "The Sec-WebSocket-Version is not 13", [...UPGRADE_FIELDS, [
@@ -167,7 +178,7 @@ function readOffer(head: RequestHead): UpgradeRequestCheck {
   const subprotocols = readList(head, "sec-websocket-protocol", parseTokenList);
   if (subprotocols === null) return refuse(400, "The Sec-WebSocket-Protocol header is malformed");
   // RFC 6455, 4.1, item 10
-  if (new Set(subprotocols).size < subprotocols.length) {
+  if (subprotocols.length > 1 && new Set(subprotocols).size < subprotocols.length) {
     return refuse(400, "The Sec-WebSocket-Protocol header names a subprotocol twice");
   }
   const extensions = readList(head, "sec-websocket-extensions", parseExtensionList);
@@ -176,9 +187,13 @@ function readOffer(head: RequestHead): UpgradeRequestCheck {
 }
 
 /** The members of a list that may be spread over several fields; where there is a field it has a member. */
-function readList<T>(head: RequestHead, name: string, parse: (value: string) => T[] | null): T[] | null {
+function readList<T>(
+  head: RequestHead,
+  name: string,
+  parse: (value: string) => T[] | null,
+): readonly T[] | null {
   const value = head.headers.get(name);
-  if (value === null) return [];
+  if (value === null) return NOTHING;
   const list = parse(value);
   return list === null || list.length === 0 ? null : list;
 }
@@ -198,3 +213,12 @@ function checkSubprotocol(subprotocol: string): string {
   }
   return subprotocol;
 }
+
+const PLAIN_ACCEPT = "=".repeat(28);
+const PLAIN_FIELDS = [["Upgrade", "websocket"], ["Connection", "Upgrade"], [
+  "Sec-WebSocket-Accept",
+  PLAIN_ACCEPT,
+]] as const;
+/** With a place for the key. */
+const PLAIN_RESPONSE = encodeResponseHead(101, statusText(101), PLAIN_FIELDS);
+const ACCEPT_AT = PLAIN_RESPONSE.length - 4 - PLAIN_ACCEPT.length;

@@ -11,34 +11,36 @@ export const SHA1_LENGTH = 20;
 /** The SHA-1 digest of the message: 20 bytes. */
 export function sha1(message: Uint8Array): Uint8Array {
   const padded = pad(message);
-  const state = new Int32Array([0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0]);
-  for (let offset = 0; offset < padded.byteLength; offset += BLOCK_LENGTH) {
+  state.set(INITIAL);
+  for (let offset = 0; offset < padded.length; offset += BLOCK_LENGTH) {
     loadSchedule(padded, offset);
     mixBlock(state);
   }
-  const digest = new DataView(new ArrayBuffer(SHA1_LENGTH));
-  for (let i = 0; i < 5; i++) digest.setInt32(i * 4, word(state, i));
-  return new Uint8Array(digest.buffer);
+  const digest = new Uint8Array(SHA1_LENGTH);
+  for (let i = 0; i < 5; i++) writeWord(digest, i * 4, word(state, i));
+  return digest;
 }
 
 const BLOCK_LENGTH = 64;
-/** The message schedule of the block in work; a call never suspends, so that one is enough. */
+const INITIAL: readonly number[] = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
+// A call never suspends, so that one of each is enough.
+const state = new Int32Array(5);
+/** The message schedule of the block in work. */
 const schedule = new Int32Array(80);
 
 /** The message, a one bit, zeros, and its length in bits: whole blocks (FIPS 180-4, 5.1.1). */
-function pad(message: Uint8Array): DataView {
+function pad(message: Uint8Array): Uint8Array {
   const blocks = Math.ceil((message.length + 9) / BLOCK_LENGTH);
   const bytes = new Uint8Array(blocks * BLOCK_LENGTH);
   bytes.set(message);
   bytes[message.length] = 0x80;
-  const view = new DataView(bytes.buffer);
-  view.setUint32(bytes.length - 8, Math.floor(message.length / 2 ** 29));
-  view.setUint32(bytes.length - 4, message.length << 3);
-  return view;
+  writeWord(bytes, bytes.length - 8, Math.floor(message.length / 2 ** 29));
+  writeWord(bytes, bytes.length - 4, message.length << 3);
+  return bytes;
 }
 
-function loadSchedule(padded: DataView, offset: number): void {
-  for (let i = 0; i < 16; i++) schedule[i] = padded.getInt32(offset + i * 4);
+function loadSchedule(padded: Uint8Array, offset: number): void {
+  for (let i = 0; i < 16; i++) schedule[i] = readWord(padded, offset + i * 4);
   for (let i = 16; i < 80; i++) {
     const mixed = word(schedule, i - 3) ^ word(schedule, i - 8) ^ word(schedule, i - 14) ^
       word(schedule, i - 16);
@@ -71,4 +73,16 @@ function mixBlock(state: Int32Array): void {
 
 function word(words: Int32Array, index: number): number {
   return words[index] as number;
+}
+
+/** Four bytes, the first one highest. */
+function readWord(bytes: Uint8Array, at: number): number {
+  return bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!;
+}
+
+function writeWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }

@@ -3,6 +3,7 @@ import type { Conn } from "../net/conn.ts";
 import { DeadlineExceededError, type NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
+import { connOver } from "../net/tls_conn.ts";
 import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
@@ -26,7 +27,8 @@ export type { WriteOptions } from "./sender.ts";
 export interface WebSocketInit {
   readonly runtime: Runtime;
   readonly role: "client" | "server";
-  readonly netConn: Conn;
+  /** The connection below; `null` where none was made, until somebody asks for it. */
+  readonly netConn: Conn | null;
   readonly detached: DetachedSocket;
   readonly settings: WebSocketSettings;
   readonly subprotocol: string;
@@ -55,7 +57,6 @@ export class Engine
   readonly #protocol: Protocol;
   readonly #runtime: Runtime;
   readonly #socket: StreamSocket;
-  readonly #remoteAddr: Addr;
   readonly #keepalive: Keepalive | null;
   readonly #memory: MemoryAccount;
   #pings: Pings | null = null;
@@ -64,21 +65,19 @@ export class Engine
   /** Why this side dropped the connection. */
   #dropCause: Error | null = null;
 
-  constructor({ runtime, role, detached, settings, netConn, preamble, compression }: WebSocketInit) {
+  constructor({ runtime, role, detached, settings, preamble, compression }: WebSocketInit) {
     const { buffers, timers, turn, adapter, random } = runtime;
     const { socket } = detached;
     this.#runtime = runtime;
     this.#socket = socket;
-    this.#remoteAddr = netConn.remoteAddr;
     const isClient = role === "client";
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
-    const nextKey = () => random.next();
     const { text } = adapter;
     const protocol = new Protocol(this, {
       role,
       readLimit,
       maxFragments,
-      nextKey,
+      nextKey: random.nextKey,
       buffers,
       text,
       deflate: compression,
@@ -108,10 +107,23 @@ export class Engine
     const { chunks, ended, error } = detached;
     if (this.#protocol.output.pending) this.outgoing.flushSoon();
     if (rest.length > 0) this.onData(rest, false);
-    for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) this.onData(chunk, false);
+    for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) this.onData(chunk, false);
     if (error !== null) return this.onClose(error);
     this.#socket.start(this);
     if (ended) this.onEnd();
+  }
+
+  get localAddr(): Addr {
+    return this.#socket.localAddr;
+  }
+
+  get remoteAddr(): Addr {
+    return this.#socket.remoteAddr;
+  }
+
+  /** A connection over the socket, for its addresses and options: it acts as closed. */
+  makeNetConn(): Conn {
+    return connOver(this.#socket, this.#runtime.timers, null, true);
   }
 
   // ── From the application ──
@@ -288,11 +300,11 @@ export class Engine
   }
 
   readExpired(): Error {
-    return new DeadlineExceededError("read", "websocket", this.#remoteAddr);
+    return new DeadlineExceededError("read", "websocket", this.remoteAddr);
   }
 
   writeExpired(): Error {
-    return new DeadlineExceededError("write", "websocket", this.#remoteAddr);
+    return new DeadlineExceededError("write", "websocket", this.remoteAddr);
   }
 
   get bytesLeft(): number {

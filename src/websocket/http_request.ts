@@ -1,28 +1,13 @@
-import type { Conn } from "../net/conn.ts";
-import { isTlsConn } from "../net/tls.ts";
-import { HttpHeadError, type RequestHead, RequestHeadReader } from "../protocol/http_head.ts";
-import { lazyRequest } from "./lazy_request.ts";
+import type { Addr } from "../net/addr.ts";
 import { HeaderFields } from "../protocol/header_fields.ts";
+import { HttpHeadError, type RequestHead } from "../protocol/http_head.ts";
+import { lazyRequest } from "./lazy_request.ts";
 
-/** A request's head, and what followed it. */
-export interface ReceivedRequest {
-  readonly head: RequestHead;
-  /** Bytes that came with the head and do not belong to it. */
-  readonly rest: Uint8Array;
-}
-
-/**
- * Reads the head of one request; `null` when the peer leaves before it is complete.
- *
- * @throws {HttpHeadError} with the status to answer with
- */
-export async function readRequest(conn: Conn): Promise<ReceivedRequest | null> {
-  const reader = new RequestHeadReader();
-  for (let chunk = await conn.readChunk(); chunk !== null; chunk = await conn.readChunk()) {
-    const head = reader.receive(chunk);
-    if (head !== undefined) return { head, rest: reader.rest };
-  }
-  return null;
+/** What a request came on. */
+export interface RequestOrigin {
+  readonly localAddr: Addr;
+  /** Whether TLS is below. */
+  readonly secure: boolean;
 }
 
 /**
@@ -31,9 +16,9 @@ export async function readRequest(conn: Conn): Promise<ReceivedRequest | null> {
  *
  * @throws {HttpHeadError} when there is no such URL, as HTTP allows hosts that the web does not, or method
  */
-export function toRequest(head: RequestHead, conn: Conn): Request {
+export function toRequest(head: RequestHead, origin: RequestOrigin): Request {
   const { method, headers } = head;
-  const request = new Request(urlOf(head, conn), { method, headers: [...headers] });
+  const request = new Request(urlOf(head, origin), { method, headers: [...headers] });
   // A runtime may take a method that it does not know for another: the application must not.
   if (request.method.toUpperCase() !== method.toUpperCase()) {
     throw new HttpHeadError(501, "The method is not supported");
@@ -46,18 +31,21 @@ export function toRequest(head: RequestHead, conn: Conn): Request {
  *
  * @throws {HttpHeadError} when there is no such URL
  */
-export function toUpgradeRequest(head: RequestHead, conn: Conn): Request {
+export function toUpgradeRequest(head: RequestHead, origin: RequestOrigin): Request {
   const { method, headers } = head;
-  const url = urlOf(head, conn);
+  const url = urlOf(head, origin);
   return lazyRequest(() => new Request(url, { method, headers: [...headers] }));
 }
 
-function urlOf({ target, headers }: RequestHead, conn: Conn): string {
-  const scheme = isTlsConn(conn) ? "https" : "http";
+function urlOf({ target, headers }: RequestHead, { localAddr, secure }: RequestOrigin): string {
+  const scheme = secure ? "https" : "http";
   // Put together, not resolved: a path that begins with two slashes is a path.
-  const url = /^https?:\/\//i.test(target)
+  const host = headers.get("host") ?? String(localAddr);
+  const url = target.startsWith("/")
+    ? `${scheme}://${host}${target}`
+    : /^https?:\/\//i.test(target)
     ? target
-    : `${scheme}://${headers.get("host") ?? conn.localAddr}/${target.replace(/^\//, "")}`;
+    : `${scheme}://${host}/${target}`;
   if (!URL.canParse(url)) throw new HttpHeadError(400, "The request's URL is malformed");
   return url;
 }

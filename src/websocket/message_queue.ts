@@ -8,12 +8,13 @@ const MOVE_UP_AFTER = 64;
 
 /** Messages in order, and what they cost. */
 export class MessageQueue {
-  readonly #messages: (Message | undefined)[] = [];
+  /** Made by the first; an idle connection may have had none. */
+  #messages: (Message | undefined)[] | null = null;
   #head = 0;
   #cost = 0;
 
   get empty(): boolean {
-    return this.#messages.length === 0;
+    return this.#messages === null || this.#messages.length === 0;
   }
 
   /** Bytes that the messages are counted for. */
@@ -22,28 +23,28 @@ export class MessageQueue {
   }
 
   push(message: Message): void {
-    this.#messages.push(message);
+    (this.#messages ??= []).push(message);
     this.#cost += costOf(message);
   }
 
   /** Forgets them. */
   clear(): void {
-    this.#messages.length = 0;
+    this.#messages = null;
     this.#head = 0;
     this.#cost = 0;
   }
 
   shift(): Message | undefined {
-    const message = this.#messages[this.#head];
+    const messages = this.#messages;
+    const message = messages?.[this.#head];
     if (message === undefined) return undefined;
     this.#cost -= costOf(message);
-    this.#advance();
+    this.#advance(messages!);
     return message;
   }
 
   /** Moves on without shifting the array each time, though a queue that never runs empty must not grow for ever. */
-  #advance(): void {
-    const messages = this.#messages;
+  #advance(messages: (Message | undefined)[]): void {
     messages[this.#head++] = undefined;
     if (this.#head === messages.length) {
       messages.length = 0;

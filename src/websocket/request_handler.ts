@@ -1,13 +1,15 @@
 import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
-import { DeadlineExceededError, NetError } from "../net/errors.ts";
+import { NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
-import { HttpHeadError } from "../protocol/http_head.ts";
-import { isUpgradeRequest } from "../protocol/server_handshake.ts";
+import type { DetachedSocket } from "../net/socket_conn.ts";
+import { HttpHeadError, type RequestHead } from "../protocol/http_head.ts";
+import { isUpgradeRequest, type UpgradeRequest } from "../protocol/server_handshake.ts";
 import type { HeadersLike } from "./headers_like.ts";
 import { BodyError } from "./http_body.ts";
-import { readRequest, type ReceivedRequest, toRequest, toUpgradeRequest } from "./http_request.ts";
+import { toRequest, toUpgradeRequest } from "./http_request.ts";
 import { type AnsweredRequest, ResponseWriter } from "./http_response.ts";
+import { RequestSocket, type RequestSocketOwner } from "./request_socket.ts";
 import { textResponse } from "./text_response.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
 import type { WebSocketConn } from "./web_socket_conn.ts";
@@ -35,6 +37,10 @@ export interface RequestHandlerOptions extends UpgraderOptions {
 export interface RequestHandlerOwner {
   /** Whether no connection is accepted any more. */
   isEnding(): boolean;
+  /** A request was answered with a WebSocket. */
+  onAccepted(from: RequestSocket, accepted: Accepted): void;
+  /** It was answered otherwise, and the connection is closed; or it was not, because that broke. */
+  onAnswered(from: RequestSocket): void;
   /** A callback threw, or returned what cannot be sent. */
   report(error: unknown, info: ConnInfo): void;
 }
@@ -51,8 +57,11 @@ const UNREAD: AnsweredRequest = { method: "GET", minorVersion: 1 };
 /** `Request` takes none of these. */
 const UNSUPPORTED_METHOD = /^(CONNECT|TRACE|TRACK)$/i;
 
+/** What a request is answered with. */
+type Answer = Accepted | Response;
+
 /** Reads the one request of a connection and answers it. */
-export class RequestHandler {
+export class RequestHandler implements RequestSocketOwner {
   readonly #owner: RequestHandlerOwner;
   readonly #runtime: Runtime;
   readonly #options: RequestHandlerOptions;
@@ -66,89 +75,134 @@ export class RequestHandler {
   }
 
   /**
-   * Answers with a WebSocket, or otherwise and `null`.
+   * What answers the request that is to come on a socket, once it is started.
    *
-   * @throws {NetError} when the connection breaks meanwhile
+   * @param below the connection that the socket was taken from, if there was one
    */
-  async handle(conn: Conn): Promise<Accepted | null> {
-    conn.setDeadline(this.#runtime.timers.now() + this.#upgrader.settings.handshakeTimeout);
-    const received = await this.#receive(conn);
-    if (received instanceof Response) {
-      await this.#respond(conn, received, UNREAD);
-    } else if (received !== null) {
-      const answer = await this.#answer(conn, received);
-      if (!isResponse(answer)) return answer;
-      await this.#respond(conn, answer, received.head);
-    } else {
-      await conn.close();
-    }
-    return null;
+  expect(detached: DetachedSocket, below: Conn | null): RequestSocket {
+    return new RequestSocket(this, this.#runtime, detached, below);
   }
 
-  /** Reads the request: what refuses it if it is malformed or late, `null` when there is none to answer. */
-  async #receive(conn: Conn): Promise<ReceivedRequest | Response | null> {
+  /** Milliseconds for a handshake. */
+  get timeout(): number {
+    return this.#upgrader.settings.handshakeTimeout;
+  }
+
+  onRequest(from: RequestSocket, head: RequestHead, rest: Uint8Array): void {
+    let answer: Answer | Promise<Answer>;
     try {
-      return await readRequest(conn);
+      answer = this.#answer(from, head, rest);
     } catch (error) {
-      if (error instanceof HttpHeadError) return textResponse(error.status, error.message);
-      if (error instanceof DeadlineExceededError) {
-        return textResponse(408, "The request did not come in time");
-      }
-      throw error;
+      answer = this.#failure(from, error);
     }
+    // Most are answered in the turn in which they came.
+    if (isResponse(answer)) void this.#respond(from, answer, head);
+    else if ("ws" in answer) this.#owner.onAccepted(from, answer);
+    else void this.#finish(from, answer, head);
   }
 
-  async #answer(conn: Conn, received: ReceivedRequest): Promise<Accepted | Response> {
-    const { head } = received;
+  onBadRequest(from: RequestSocket, { status, message }: HttpHeadError): void {
+    void this.#respond(from, textResponse(status, message), UNREAD);
+  }
+
+  onLate(from: RequestSocket): void {
+    void this.#respond(from, textResponse(408, "The request did not come in time"), UNREAD);
+  }
+
+  onGone(from: RequestSocket): void {
+    this.#owner.onAnswered(from);
+  }
+
+  #answer(from: RequestSocket, head: RequestHead, rest: Uint8Array): Answer | Promise<Answer> {
     if (UNSUPPORTED_METHOD.test(head.method)) return textResponse(501, "The method is not supported");
-    try {
-      if (isUpgradeRequest(head)) {
-        // Another method is refused, and nobody makes a request of it that was not checked.
-        const request = head.method === "GET" ? toUpgradeRequest(head, conn) : toRequest(head, conn);
-        return await this.#upgrade(conn, received, request);
-      }
-      const request = toRequest(head, conn);
-      const { fetch } = this.#options;
-      if (fetch === undefined) return upgradeRequired();
-      const response = await fetch(request, conn);
-      if (isResponse(response)) return response;
-      throw new TypeError("The fetch callback did not return a Response");
-    } catch (error) {
-      if (error instanceof HttpHeadError) return textResponse(error.status, error.message);
-      this.#owner.report(error, conn);
-      return serverFailed();
+    if (isUpgradeRequest(head)) {
+      // Another method is refused, and nobody makes a request of it that was not checked.
+      const request = head.method === "GET" ? toUpgradeRequest(head, from) : toRequest(head, from);
+      return this.#upgrade(from, head, rest, request);
     }
+    const request = toRequest(head, from);
+    const { fetch } = this.#options;
+    return fetch === undefined ? upgradeRequired() : this.#fetch(fetch(request, from));
   }
 
-  async #upgrade(
-    conn: Conn,
-    { head, rest }: ReceivedRequest,
+  async #fetch(answer: Response | Promise<Response>): Promise<Response> {
+    const response = await answer;
+    if (isResponse(response)) return response;
+    throw new TypeError("The fetch callback did not return a Response");
+  }
+
+  #upgrade(
+    from: RequestSocket,
+    head: RequestHead,
+    rest: Uint8Array,
     request: Request,
-  ): Promise<Accepted | Response> {
+  ): Answer | Promise<Answer> {
     const asked = this.#upgrader.check(head, request);
     if (!("key" in asked)) return asked;
-    const result = await this.#options.upgrade?.(request, conn);
+    const result = this.#options.upgrade?.(request, from);
+    const accept = (result: UpgradeResult) => this.#accept(from, asked, rest, request, result);
+    return isThenable(result) ? Promise.resolve(result).then(accept) : accept(result);
+  }
+
+  #accept(
+    from: RequestSocket,
+    asked: UpgradeRequest,
+    rest: Uint8Array,
+    request: Request,
+    result: UpgradeResult,
+  ): Answer {
     if (isResponse(result)) return result;
     // Whatever else is returned might mean a refusal.
     if (result !== undefined && typeof result?.headers !== "object") {
       throw new TypeError("The upgrade callback returned neither a Response, headers nor nothing");
     }
     if (this.#owner.isEnding()) return textResponse(503, "The server is shutting down");
-    return { ws: this.#upgrader.accept(conn, asked, rest, result?.headers), request };
+    return { ws: this.#upgrader.accept(from, asked, rest, result?.headers), request };
   }
 
-  async #respond(conn: Conn, response: Response, request: AnsweredRequest): Promise<void> {
-    const writer = new ResponseWriter(conn, this.#runtime, this.#upgrader.settings.handshakeTimeout);
+  /** An answer that takes its time. */
+  async #finish(from: RequestSocket, answering: Promise<Answer>, head: RequestHead): Promise<void> {
+    // Whatever comes meanwhile is read, up to a bound.
+    void from.conn;
+    const answer = await answering.catch((error) => this.#failure(from, error));
+    if (isResponse(answer)) await this.#respond(from, answer, head);
+    else this.#owner.onAccepted(from, answer);
+  }
+
+  /** A callback threw, or the request is one that nobody can make a `Request` of. */
+  #failure(from: RequestSocket, error: unknown): Response {
+    if (error instanceof HttpHeadError) return textResponse(error.status, error.message);
+    this.#owner.report(error, from);
+    return serverFailed();
+  }
+
+  /** Answers and closes. */
+  async #respond(from: RequestSocket, response: Response, request: AnsweredRequest): Promise<void> {
+    try {
+      await this.#write(from, response, request);
+    } catch {
+      // The connection broke while it was answered. There is nobody left to tell.
+      from.drop();
+    }
+    this.#owner.onAnswered(from);
+  }
+
+  async #write(from: RequestSocket, response: Response, request: AnsweredRequest): Promise<void> {
+    const writer = new ResponseWriter(from.conn, this.#runtime, this.timeout);
     try {
       await writer.write(response, request);
     } catch (error) {
       // That the connection broke is nobody's fault here. Anything else is the application's, who made the response.
       if (error instanceof NetError) throw error;
-      this.#owner.report(error instanceof BodyError ? error.cause : error, conn);
+      this.#owner.report(error instanceof BodyError ? error.cause : error, from);
       if (writer.begun) throw error;
       await writer.write(serverFailed(), request);
     }
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<UpgradeResult> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /** Also one that is not of this realm's class, or of somebody's own. */

@@ -1,7 +1,11 @@
 import type { Addr } from "../net/addr.ts";
 import type { Conn, Listener } from "../net/conn.ts";
+import { takeOver } from "../net/conn_socket.ts";
 import { ClosedError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
+import type { DetachedSocket } from "../net/socket_conn.ts";
+import { SocketListener } from "../net/socket_listener.ts";
+import type { StreamSocket } from "../net/stream_socket.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
@@ -13,6 +17,7 @@ import {
   RequestHandler,
   type RequestHandlerOptions,
 } from "./request_handler.ts";
+import type { RequestSocket } from "./request_socket.ts";
 import type { WebSocketConn } from "./web_socket_conn.ts";
 
 export type { ConnInfo, UpgradeResult } from "./request_handler.ts";
@@ -53,7 +58,7 @@ export class WebSocketServer implements AsyncDisposable {
   readonly #options: ServeOptions;
   readonly #handler: RequestHandler;
   /** Connections on their way to be answered. */
-  readonly #pending = new Set<Conn>();
+  readonly #pending = new Set<RequestSocket>();
   readonly #conns = new Set<WebSocketConn>();
   /** Connections that are being answered or served. */
   #running = 0;
@@ -71,6 +76,8 @@ export class WebSocketServer implements AsyncDisposable {
     this.#options = options;
     this.#handler = new RequestHandler(runtime, options, {
       isEnding: () => this.#ending,
+      onAccepted: (from, accepted) => this.#onAccepted(from, accepted),
+      onAnswered: (from) => this.#onAnswered(from),
       report: (error, info) => this.#report(error, info),
     });
     this.#dropped = new Promise((resolve) => this.#onDropped = resolve);
@@ -125,7 +132,7 @@ export class WebSocketServer implements AsyncDisposable {
   #stop(): void {
     this.#ending = true;
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    for (const conn of this.#pending) conn.closeNow();
+    for (const from of this.#pending) from.drop();
     this.#stopped ??= this.#listener.close().catch(() => {
       // It is no longer used, whatever its state.
     });
@@ -143,9 +150,15 @@ export class WebSocketServer implements AsyncDisposable {
 
   /** Accepts until the listener is closed. */
   async #accept(): Promise<void> {
+    const listener = this.#listener;
+    if (listener instanceof SocketListener) {
+      const serve = (socket: StreamSocket) =>
+        this.#serve({ socket, chunks: null, ended: false, error: null }, null);
+      return await SocketListener.serve(listener, serve);
+    }
     for (let pause = FIRST_RETRY; !this.#ending;) {
       try {
-        this.#serve(await this.#listener.accept());
+        this.#serveConn(await listener.accept());
         pause = FIRST_RETRY;
       } catch (error) {
         if (error instanceof ClosedError) return;
@@ -161,29 +174,33 @@ export class WebSocketServer implements AsyncDisposable {
     return new Promise((resolve) => timers.set(new Alarm(resolve), timers.now() + milliseconds));
   }
 
-  /**
-   * Answers one connection. Not asynchronous itself: what such a function has seen it holds until it ends, and this one
-   * would hold the request for as long as the connection lasts.
-   */
-  #serve(conn: Conn): void {
-    // It may have been on its way from the listener.
-    if (this.#ending) return conn.closeNow();
-    this.#running++;
-    this.#pending.add(conn);
-    this.#handler.handle(conn).then((accepted) => {
-      this.#pending.delete(conn);
-      if (accepted === null) this.#onServed();
-      else this.#serveWebSocket(accepted);
-    }, () => {
-      // The connection broke or timed out while it was answered. There is nobody left to tell.
-      this.#pending.delete(conn);
+  #serveConn(conn: Conn): void {
+    try {
+      this.#serve(takeOver(conn), conn);
+    } catch {
+      // It was closed, or is in somebody else's hands.
       conn.closeNow();
-      this.#onServed();
-    });
+    }
+  }
+
+  /** Answers one connection. */
+  #serve(detached: DetachedSocket, below: Conn | null): void {
+    // It may have been on its way from the listener.
+    if (this.#ending) return detached.socket.reset();
+    this.#running++;
+    const from = this.#handler.expect(detached, below);
+    this.#pending.add(from);
+    from.start(detached, this.#handler.timeout);
+  }
+
+  #onAnswered(from: RequestSocket): void {
+    this.#pending.delete(from);
+    this.#onServed();
   }
 
   /** Runs the application on a WebSocket. */
-  #serveWebSocket({ ws, request }: Accepted): void {
+  #onAccepted(from: RequestSocket, { ws, request }: Accepted): void {
+    this.#pending.delete(from);
     this.#conns.add(ws);
     // It may have begun to end while this one was being answered.
     if (this.#ending) void ws.close(CloseCode.GoingAway);

@@ -17,6 +17,7 @@ import { HandshakeError } from "./handshake_error.ts";
 import type { HeadersLike } from "./headers_like.ts";
 import { fromRequest } from "./http_request.ts";
 import { ResponseWriter } from "./http_response.ts";
+import type { TakenSocket } from "./request_socket.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
 import { textResponse } from "./text_response.ts";
 import { WebSocketConn } from "./web_socket_conn.ts";
@@ -62,7 +63,8 @@ export class Upgrader {
     try {
       const check = this.check(fromRequest(request), request);
       if ("key" in check) {
-        return this.accept(conn, check, extras.head ?? new Uint8Array(0), extras.headers);
+        const source = { take: () => ({ detached: takeOver(conn), netConn: conn }) };
+        return this.accept(source, check, extras.head ?? new Uint8Array(0), extras.headers);
       }
       await this.#refuse(conn, check, request.method);
       throw new HandshakeError(`The handshake was refused with ${check.status}`, check.status);
@@ -87,23 +89,32 @@ export class Upgrader {
     return check;
   }
 
-  /** Sends the 101 response, with the connection's first frames. */
-  accept(conn: Conn, asked: UpgradeRequest, rest: Uint8Array, headers?: HeadersLike): WebSocketConn {
+  /**
+   * Sends the 101 response, with the connection's first frames.
+   *
+   * @param source what the request came on, taken when nothing can go wrong any more
+   */
+  accept(
+    source: { take(): TakenSocket },
+    asked: UpgradeRequest,
+    rest: Uint8Array,
+    headers?: HeadersLike,
+  ): WebSocketConn {
     const subprotocol = selectSubprotocol(asked.subprotocols, this.settings.subprotocols);
-    const fields = headers === undefined ? [] : new Headers(headers);
+    const fields = headers === undefined ? undefined : new Headers(headers);
     const runtime = this.#runtime;
     const { compression: wanted } = this.settings;
     const { deflate } = runtime.adapter;
     const agreed = wanted === null || deflate === null
       ? null
       : acceptDeflate(asked.extensions, wanted.wishes);
-    const extensions = agreed === null ? [] : [agreed.response];
+    const extensions = agreed === null ? undefined : [agreed.response];
     const preamble = encodeUpgradeResponse({ key: asked.key, subprotocol, headers: fields, extensions });
-    const detached = takeOver(conn);
+    const { detached, netConn } = source.take();
     return new WebSocketConn({
       runtime,
       role: "server",
-      netConn: conn,
+      netConn,
       detached,
       settings: this.settings,
       subprotocol,

@@ -36,27 +36,35 @@ import type { PreparedMessage } from "./prepared_message.ts";
  * ```
  */
 export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
-  /** This end. */
-  readonly localAddr: Addr;
-  /** The other end. */
-  readonly remoteAddr: Addr;
   /** The subprotocol that was agreed on, or `""`. */
   readonly subprotocol: string;
   /** The extensions that were agreed on, as `Sec-WebSocket-Extensions` says them, or `""`. */
   readonly extensions: string;
-  /** The connection below, which belongs to this one: for its addresses and TCP options. */
-  readonly netConn: Conn;
   readonly #engine: Engine;
+  #netConn: Conn | null;
 
   /** Made by `dialWebSocket` and `Upgrader`. */
   constructor(init: WebSocketInit) {
-    this.netConn = init.netConn;
-    this.localAddr = init.netConn.localAddr;
-    this.remoteAddr = init.netConn.remoteAddr;
+    this.#netConn = init.netConn;
     this.subprotocol = init.subprotocol;
     this.extensions = extensionsText(init.compression?.parameters ?? null);
     this.#engine = new Engine(init);
     this.#engine.start(init);
+  }
+
+  /** This end. */
+  get localAddr(): Addr {
+    return this.#engine.localAddr;
+  }
+
+  /** The other end. */
+  get remoteAddr(): Addr {
+    return this.#engine.remoteAddr;
+  }
+
+  /** The connection below, which belongs to this one: for its addresses and TCP options. */
+  get netConn(): Conn {
+    return this.#netConn ??= this.#engine.makeNetConn();
   }
 
   /** Settles once, when the connection is closed; never rejects. */

@@ -8,7 +8,7 @@ import { currentAdapter } from "../../adapters/runtime.ts";
 import { streamWrap } from "../../adapters/stream_wrap.ts";
 
 const run = promisify(execFile);
-const skip = currentAdapter().name === "node" ? false : "only Node has its handles";
+const skip = currentAdapter().name !== "node" && "only Node has its handles";
 /** Each starts Node, with tests of its own. */
 const slow = { timeout: 120_000, skip };
 

@@ -308,7 +308,7 @@ describe("SocketConn.detach", () => {
     socket.handler.onEnd();
     const detached = SocketConn.detach(conn);
     assert.equal(detached.socket, socket);
-    assert.equal(detached.chunks.bytes, 10);
+    assert.equal(detached.chunks!.bytes, 10);
     assert.deepEqual([detached.ended, detached.error], [true, null]);
     assert.deepEqual(calls(), []);
     await assert.rejects(conn.readChunk(), isClosed);
@@ -320,7 +320,7 @@ describe("SocketConn.detach", () => {
     conn.closeNow();
     socket.handler.onClose(RESET);
     assert.deepEqual(calls(), []);
-    assert.equal(detached.chunks.bytes, 10);
+    assert.equal(detached.chunks!.bytes, 10);
   });
 
   it("still sets TCP's options, for whoever holds the connection", limit, () => {
@@ -346,7 +346,7 @@ describe("SocketConn.detach", () => {
     const { chunks } = SocketConn.detach(conn);
     assert.deepEqual(calls(), ["pause", "resume"]);
     socket.handler.onData(new Uint8Array(5), false);
-    assert.equal(chunks.bytes, 70_005);
+    assert.equal(chunks!.bytes, 70_005);
   });
 
   it("tells that the socket has broken", limit, () => {
