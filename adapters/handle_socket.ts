@@ -2,7 +2,6 @@ import { getSystemErrorName } from "node:util";
 import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import type { AcceptedOptions, StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
 import { netError } from "./net_errors.ts";
-import type { Ends } from "./node_socket.ts";
 import { type HandleAddr, type StreamHandle, streamWrap, type WrapRequest } from "./stream_wrap.ts";
 
 /** Leads from a handle to its socket. */
@@ -19,6 +18,12 @@ const shared = new Uint8Array(262144);
 
 /** For the next write: only one that goes on uses it up. */
 let spareWrite: WrapRequest | null = null;
+
+/** What is known of a socket's addresses without asking it. */
+export interface KnownEnds {
+  readonly localAddr: Addr | null;
+  readonly remoteAddr: Addr | null;
+}
 
 /** A connected handle. */
 export class HandleSocket implements StreamSocket {
@@ -42,15 +47,19 @@ export class HandleSocket implements StreamSocket {
   #told: StreamHandler | null = null;
 
   /**
-   * @param ends `null` for TCP, whose addresses the handle knows
+   * @param ends as far as they are known; what is `null`, the handle knows
    * @param options that it has inherited
    */
-  constructor(handle: StreamHandle, ends: Ends | null, options: AcceptedOptions | null = null) {
+  constructor(
+    handle: StreamHandle,
+    { localAddr, remoteAddr }: KnownEnds,
+    options: AcceptedOptions | null = null,
+  ) {
     this.#handle = handle;
     this.#options = options;
     (handle as OwnedHandle)[owner] = this;
-    this.localAddr = ends?.localAddr ?? addrOf(handle, "getsockname");
-    this.remoteAddr = ends?.remoteAddr ?? addrOf(handle, "getpeername");
+    this.localAddr = localAddr ?? addrOf(handle, "getsockname");
+    this.remoteAddr = remoteAddr ?? addrOf(handle, "getpeername");
   }
 
   start(handler: StreamHandler): void {

@@ -15,7 +15,8 @@
  */
 
 import process from "node:process";
-import type { Server, Socket } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import type {
   AcceptedOptions,
   AcceptHandler,
@@ -25,7 +26,7 @@ import type {
   SocketTarget,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
-import { HandleSocket } from "./handle_socket.ts";
+import { HandleSocket, type KnownEnds } from "./handle_socket.ts";
 import {
   acceptedUnix,
   connectNode,
@@ -50,10 +51,12 @@ export function connectHandle(
     // Nothing is read before it is taken.
     socket.pause();
     const handle = takeHandle(socket);
-    if (handle !== null) return new HandleSocket(handle, unix);
+    if (handle !== null) return new HandleSocket(handle, unix ?? UNKNOWN);
     return new NodeSocket(socket, unix ?? tcpEnds(socket));
   });
 }
+
+const UNKNOWN: KnownEnds = { localAddr: null, remoteAddr: null };
 
 /** Listens through `node:net`, and takes the handles that come of it. */
 export function listenHandle(
@@ -62,11 +65,17 @@ export function listenHandle(
   handler: AcceptHandler,
 ): Promise<SocketServer> {
   if (request.tls || streamWrap === null) return listenNode(target, request, handler);
-  const unix = acceptedUnix(target);
   return listenNode(target, request, handler, (server) => {
+    const ends = acceptedUnix(target) ?? { localAddr: boundAddr(server), remoteAddr: null };
     const options = inherit(server, request.accepted);
-    takeAccepted(server, (handle) => handler.onAccept(new HandleSocket(handle, unix, options)));
+    takeAccepted(server, (handle) => handler.onAccept(new HandleSocket(handle, ends, options)));
   });
+}
+
+/** The one address that every accepted socket has; `null` where it listens on several. */
+function boundAddr(server: Server): Addr | null {
+  const { address, port } = server.address() as AddressInfo;
+  return address === "0.0.0.0" || address === "::" ? null : tcpAddr(address, port);
 }
 
 /** Each handle that is accepted goes to `onHandle`; what fails, or is something else, goes its usual way. */

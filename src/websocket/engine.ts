@@ -16,7 +16,7 @@ import type { Compression } from "./compression.ts";
 import type { Bytes, Message } from "./message.ts";
 import type { IncomingMessage, MessageReader } from "./message_reader.ts";
 import type { WebSocketSettings } from "./options.ts";
-import { MemoryAccount, MemoryBudget, type MemoryHolder } from "./memory_budget.ts";
+import { GRAIN, MemoryAccount, MemoryBudget, type MemoryHolder } from "./memory_budget.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { Pings } from "./pings.ts";
 import { controlPayload, Sender, type SenderOwner } from "./sender.ts";
@@ -53,12 +53,15 @@ export class Engine
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
   readonly sender: Sender;
-  readonly closing: Closing;
   readonly #protocol: Protocol;
   readonly #runtime: Runtime;
   readonly #socket: StreamSocket;
   readonly #keepalive: Keepalive | null;
-  readonly #memory: MemoryAccount;
+  readonly #settings: WebSocketSettings;
+  readonly #isClient: boolean;
+  // Each is made when there is something to it: most connections are idle.
+  #closing: Closing | null = null;
+  #memory: MemoryAccount | null = null;
   #pings: Pings | null = null;
   /** This side called `close`: what still comes is for nobody. */
   #leaving = false;
@@ -70,7 +73,9 @@ export class Engine
     const { socket } = detached;
     this.#runtime = runtime;
     this.#socket = socket;
+    this.#settings = settings;
     const isClient = role === "client";
+    this.#isClient = isClient;
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
     const { text } = adapter;
     const protocol = new Protocol(this, {
@@ -94,11 +99,9 @@ export class Engine
       turn,
       timers,
     });
-    this.closing = new Closing(protocol, this.outgoing, socket, timers, settings.closeTimeout, isClient);
     this.#keepalive = pingInterval === Infinity
       ? null
       : new Keepalive(this, timers, pingInterval, pongTimeout);
-    this.#memory = new MemoryAccount(settings.memoryBudget ?? defaultBudget(runtime), this);
     if (preamble !== undefined) protocol.output.writeEncoded(preamble);
   }
 
@@ -111,6 +114,26 @@ export class Engine
     if (error !== null) return this.onClose(error);
     this.#socket.start(this);
     if (ended) this.onEnd();
+  }
+
+  get closing(): Closing {
+    return this.#closing ??= new Closing(
+      this.#protocol,
+      this.outgoing,
+      this.#socket,
+      this.#runtime.timers,
+      this.#settings.closeTimeout,
+      this.#isClient,
+    );
+  }
+
+  get state(): "open" | "closing" | "closed" {
+    return this.#closing === null ? "open" : this.#closing.state;
+  }
+
+  /** Whether the socket is gone. */
+  get #gone(): boolean {
+    return this.#closing !== null && this.#closing.gone;
   }
 
   get localAddr(): Addr {
@@ -164,7 +187,7 @@ export class Engine
   }
 
   closeNow(): void {
-    if (this.closing.gone) return;
+    if (this.#gone) return;
     this.#leaving = true;
     this.closing.drop();
   }
@@ -191,10 +214,10 @@ export class Engine
   }
 
   onClose(error: NetError | null): void {
-    if (this.closing.gone) return;
+    if (this.#gone) return;
     this.#keepalive?.stop();
     this.#protocol.close();
-    this.#memory.close();
+    this.#memory?.close();
     const info = this.closing.end();
     const reason = lazily(() => new CloseError(info, error ?? this.#dropCause ?? undefined));
     this.incoming.end(reason, this.#leaving || isQuietClose(info.code));
@@ -251,7 +274,7 @@ export class Engine
   // ── From the parts ──
 
   onFull(full: boolean): void {
-    if (this.closing.gone) return;
+    if (this.#gone) return;
     if (full) this.#socket.pause();
     else this.#socket.resume();
   }
@@ -263,7 +286,7 @@ export class Engine
   }
 
   onDrained(): void {
-    this.closing.advance();
+    this.#closing?.advance();
     this.#account();
   }
 
@@ -272,15 +295,23 @@ export class Engine
   }
 
   #account(): void {
-    this.#memory.update(
-      this.incoming.heldBytes + this.outgoing.bufferedBytes + this.sender.waitingBytes,
-    );
+    const held = this.incoming.heldBytes + this.outgoing.bufferedBytes + this.sender.waitingBytes;
+    if (this.#memory !== null) this.#memory.update(held);
+    else if (held >= GRAIN) this.#openAccount().update(held);
+  }
+
+  #openAccount(): MemoryAccount {
+    const budget = this.#settings.memoryBudget ?? defaultBudget(this.#runtime);
+    const account = new MemoryAccount(budget, this);
+    // What is over holds nothing.
+    if (this.#gone) account.close();
+    return this.#memory = account;
   }
 
   /** Other connections need the memory: what came is forgotten, and the peer may try again later. */
   endForMemory(): void {
-    if (this.closing.gone) return;
-    this.#memory.close();
+    if (this.#gone) return;
+    this.#memory?.close();
     const reason = "the memory budget is used up";
     const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
     this.incoming.end(() => error, false);
@@ -292,7 +323,7 @@ export class Engine
   }
 
   get writable(): boolean {
-    return this.closing.writable;
+    return this.#closing === null ? this.#protocol.writable : this.#closing.writable;
   }
 
   notWritable(): Error {

@@ -1,5 +1,5 @@
 /** Bytes below which what a connection holds is not told to the budget: it saves the telling for nearly all. */
-const GRAIN = 16_384;
+export const GRAIN = 16_384;
 
 /** Somebody who holds memory for a peer. */
 export interface MemoryHolder {

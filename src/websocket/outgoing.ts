@@ -38,8 +38,8 @@ export class Outgoing implements Flushable {
   /** Made when one is set. */
   #deadline: DeadlineTimer | null = null;
   readonly #highWaterMark: number;
-  /** Each waits until so many bytes in order have left. */
-  readonly #waiting = new WaitQueue<void, number>();
+  /** Each waits until so many bytes in order have left; made when one has to. */
+  #waiting: WaitQueue<void, number> | null = null;
   /** The socket is busy with what it was given. */
   #blocked = false;
   #inTurn = false;
@@ -108,9 +108,9 @@ export class Outgoing implements Flushable {
       if (deadlineTime(t) === Infinity) return;
       this.#deadline = new DeadlineTimer(
         this.#timers,
-        () => this.#waiting.rejectAll(this.#owner.writeExpired()),
+        () => this.#waiting?.rejectAll(this.#owner.writeExpired()),
       );
-      if (this.#waiting.size > 0) this.#deadline.startWait();
+      if (this.#waits) this.#deadline.startWait();
     }
     this.#deadline.set(t);
   }
@@ -126,7 +126,7 @@ export class Outgoing implements Flushable {
     if (borrowed || this.#writer.bufferedBytes >= POOL_BUFFER_SIZE) this.#send();
     const buffered = this.bufferedBytes;
     if (buffered < this.#highWaterMark && !(borrowed && buffered > 0)) return DONE;
-    const waiting = this.#waiting.wait(this.#written - (borrowed ? 0 : this.#highWaterMark - 1), signal);
+    const waiting = this.#wait(this.#written - (borrowed ? 0 : this.#highWaterMark - 1), signal);
     this.#deadline?.startWait();
     // Last: it may end the connection, and with it the waiting.
     this.#owner.onBacklog();
@@ -135,9 +135,19 @@ export class Outgoing implements Flushable {
 
   /** Resolves when everything that was written until now has left. */
   whenDrained(): Promise<void> {
-    const waiting = this.#waiting.wait(this.#written);
+    const waiting = this.#wait(this.#written);
     this.#owner.onBacklog();
     return waiting;
+  }
+
+  #wait(target: number, signal?: AbortSignal): Promise<void> {
+    this.#waiting ??= new WaitQueue();
+    return this.#waiting.wait(target, signal);
+  }
+
+  /** Whether a call waits. */
+  get #waits(): boolean {
+    return this.#waiting !== null && this.#waiting.size > 0;
   }
 
   /** Bytes that were written in order, in all. */
@@ -204,7 +214,7 @@ export class Outgoing implements Flushable {
       this.#takenLeft = 0;
       this.#writer.release();
     }
-    if (this.#waiting.size > 0) this.#wake();
+    if (this.#waiting !== null) this.#wake(this.#waiting);
   }
 
   /** The socket took what it was given, after a while. */
@@ -220,15 +230,16 @@ export class Outgoing implements Flushable {
     this.#stopped = true;
     this.#taken = null;
     this.#writer.drop();
-    if (this.#waiting.size > 0) this.#waiting.rejectAll(error());
+    if (this.#waits) this.#waiting!.rejectAll(error());
     this.#deadline?.stop();
   }
 
-  #wake(): void {
-    for (let target = this.#waiting.first; target !== undefined && target <= this.#leftInOrder;) {
-      this.#waiting.resolveFirst();
-      target = this.#waiting.first;
+  #wake(waiting: WaitQueue<void, number>): void {
+    if (waiting.size === 0) return;
+    for (let target = waiting.first; target !== undefined && target <= this.#leftInOrder;) {
+      waiting.resolveFirst();
+      target = waiting.first;
     }
-    if (this.#waiting.size === 0) this.#deadline?.endWait();
+    if (waiting.size === 0) this.#deadline?.endWait();
   }
 }

@@ -205,23 +205,26 @@ export class WebSocketServer implements AsyncDisposable {
     // It may have begun to end while this one was being answered.
     if (this.#ending) void ws.close(CloseCode.GoingAway);
     try {
-      void this.#closeAfter(ws, this.#options.websocket(ws, request));
+      const running = this.#options.websocket(ws, request);
+      // Not an asynchronous function, which would hold some hundred bytes more for as long as the connection lasts.
+      if (running === undefined) this.#onDone(ws);
+      else running.then(() => this.#onDone(ws), (error) => this.#onFailed(ws, error));
     } catch (error) {
-      void this.#closeAfter(ws, Promise.reject(error));
+      this.#onFailed(ws, error);
     }
   }
 
-  /** Until the application and the connection are done. */
-  async #closeAfter(ws: WebSocketConn, running: void | Promise<void>): Promise<void> {
-    try {
-      await running;
-      await ws.close();
-    } catch (error) {
-      if (!isPeersDoing(error)) this.#report(error, ws);
-      await ws.close(CloseCode.InternalError);
-    }
-    this.#conns.delete(ws);
-    this.#onServed();
+  /** The application is done. */
+  #onDone(ws: WebSocketConn, code: CloseCode = CloseCode.NormalClosure): void {
+    void ws.close(code).then(() => {
+      this.#conns.delete(ws);
+      this.#onServed();
+    });
+  }
+
+  #onFailed(ws: WebSocketConn, error: unknown): void {
+    if (!isPeersDoing(error)) this.#report(error, ws);
+    this.#onDone(ws, CloseCode.InternalError);
   }
 
   #onServed(): void {

@@ -74,7 +74,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** `closing` from the first close frame, sent or received, until the transport is gone. */
   get state(): "open" | "closing" | "closed" {
-    return this.#engine.closing.state;
+    return this.#engine.state;
   }
 
   /** Bytes that were written and not yet taken by the runtime, payloads of messages that wait for their turn too. */
