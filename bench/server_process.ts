@@ -1,8 +1,15 @@
 /** A server in a process of its own, and what the system says of it. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import process from "node:process";
+
+/** Where a server runs, if not on a free port and on the second processor. */
+export interface Place {
+  /** A port that others may listen on too. */
+  readonly port?: number;
+  readonly processor?: number;
+}
 
 /** A running server. */
 export class ServerProcess {
@@ -15,12 +22,14 @@ export class ServerProcess {
   }
 
   /** Starts `command`, in which PORT stands for a free port, and waits until it listens. */
-  static async start(command: string): Promise<ServerProcess> {
-    const port = await freePort();
-    const [program, ...args] = pinned(command.replace("PORT", String(port)).split(" "));
+  static async start(command: string, place: Place = {}): Promise<ServerProcess> {
+    const port = place.port ?? await freePort();
+    const others = countListeners(port);
+    const [program, ...args] = pinned(command.replace("PORT", String(port)).split(" "), place.processor ?? 1);
     const child = spawn(program!, args, { stdio: ["ignore", "ignore", "inherit"] });
     for (let i = 0; i < 200; i++) {
-      if (await listens(port)) return new ServerProcess(child, port);
+      const up = others > 0 ? countListeners(port) > others : await listens(port);
+      if (up) return new ServerProcess(child, port);
       if (child.exitCode !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -40,6 +49,12 @@ export class ServerProcess {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
   }
 
+  /** Open sockets of all kinds. */
+  get sockets(): number {
+    const files = `/proc/${this.#child.pid}/fd`;
+    return readdirSync(files).filter((file) => linkOf(`${files}/${file}`).startsWith("socket:")).length;
+  }
+
   stop(): void {
     this.#child.kill("SIGKILL");
   }
@@ -47,9 +62,9 @@ export class ServerProcess {
 
 const TICKS = Number(execFileSync("getconf", ["CLK_TCK"]));
 
-/** To the second processor, so that server and load do not take each other's time; this process takes the first. */
-function pinned(command: string[]): string[] {
-  return canPin ? ["taskset", "-c", "1", ...command] : command;
+/** To a processor, by default the second, so that server and load do not share one; this process takes the first. */
+function pinned(command: string[], processor: number): string[] {
+  return canPin ? ["taskset", "-c", String(processor), ...command] : command;
 }
 
 const canPin = (() => {
@@ -69,6 +84,22 @@ function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** What a link of /proc says, if what it is about is still there. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** Sockets that listen on this port, at any address of IPv4. */
+function countListeners(port: number): number {
+  const place = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const rows = readFileSync("/proc/net/tcp", "latin1").split("\n").map((row) => row.trim().split(/\s+/));
+  return rows.filter(([, local, , state]) => local?.endsWith(place) && state === "0A").length;
 }
 
 function listens(port: number): Promise<boolean> {
