@@ -46,19 +46,17 @@ async function startServers(processors: readonly number[], shared: boolean): Pro
       await ServerProcess.start(command, port === undefined ? { processor } : { processor, port }),
     );
   }
-  await sleep(300);
   return servers;
 }
 
 async function measure(processors: readonly number[], shared: boolean): Promise<Figures> {
   const servers = await startServers(processors, shared);
-  const sockets = servers.map((server) => server.sockets);
   const ports = [...new Set(servers.map((server) => server.port))];
   const conns = CONNS / ports.length;
   const generators = await Promise.all(ports.map((port) => Generator.start({ ...LOAD, conns, port })));
   try {
     await sleep(1500);
-    const spread = servers.map((server, i) => server.sockets - sockets[i]!).join(" + ");
+    const spread = servers.map((server) => server.connections).join(" + ");
     return { ...await watch(servers, generators), spread };
   } finally {
     for (const each of [...generators, ...servers]) each.stop();

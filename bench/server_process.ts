@@ -24,11 +24,11 @@ export class ServerProcess {
   /** Starts `command`, in which PORT stands for a free port, and waits until it listens. */
   static async start(command: string, place: Place = {}): Promise<ServerProcess> {
     const port = place.port ?? await freePort();
-    const others = countListeners(port);
+    const others = socketsAt(port, LISTENS).length;
     const [program, ...args] = pinned(command.replace("PORT", String(port)).split(" "), place.processor ?? 1);
     const child = spawn(program!, args, { stdio: ["ignore", "ignore", "inherit"] });
     for (let i = 0; i < 200; i++) {
-      const up = others > 0 ? countListeners(port) > others : await listens(port);
+      const up = others > 0 ? socketsAt(port, LISTENS).length > others : await listens(port);
       if (up) return new ServerProcess(child, port);
       if (child.exitCode !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -49,10 +49,11 @@ export class ServerProcess {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
   }
 
-  /** Open sockets of all kinds. */
-  get sockets(): number {
+  /** Connections to its port that it has, and not another process that listens there too. */
+  get connections(): number {
     const files = `/proc/${this.#child.pid}/fd`;
-    return readdirSync(files).filter((file) => linkOf(`${files}/${file}`).startsWith("socket:")).length;
+    const own = new Set(readdirSync(files).map((file) => linkOf(`${files}/${file}`)));
+    return socketsAt(this.port, CONNECTED).filter((socket) => own.has(`socket:[${socket}]`)).length;
   }
 
   stop(): void {
@@ -60,6 +61,7 @@ export class ServerProcess {
   }
 }
 
+const CONNECTED = "01", LISTENS = "0A";
 const TICKS = Number(execFileSync("getconf", ["CLK_TCK"]));
 
 /** To a processor, by default the second, so that server and load do not share one; this process takes the first. */
@@ -95,11 +97,11 @@ function linkOf(path: string): string {
   }
 }
 
-/** Sockets that listen on this port, at any address of IPv4. */
-function countListeners(port: number): number {
+/** The numbers of the sockets at this port, at any address of IPv4, that are in a state. */
+function socketsAt(port: number, state: string): string[] {
   const place = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const rows = readFileSync("/proc/net/tcp", "latin1").split("\n").map((row) => row.trim().split(/\s+/));
-  return rows.filter(([, local, , state]) => local?.endsWith(place) && state === "0A").length;
+  return rows.filter((row) => row[1]?.endsWith(place) && row[3] === state).map((row) => row[9]!);
 }
 
 function listens(port: number): Promise<boolean> {
