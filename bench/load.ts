@@ -2,6 +2,7 @@
  * A load generator: frames are made before the clock starts, answers are counted and not looked at. It runs on Node, in a
  * process of its own, and shares no code with what it measures but the framing of its own messages.
  */
+import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -79,8 +80,22 @@ export async function openMany(port: number, count: number): Promise<{ sockets: 
   return { sockets };
 }
 
+/** Connects everybody of a load, at most 64 at a time; nobody sends yet. */
+export async function connectAll(load: Load): Promise<Connection[]> {
+  const message = frame(payload(load), load);
+  const connections: Connection[] = [];
+  let begun = 0;
+  const worker = async () => {
+    while (begun++ < load.conns) {
+      connections.push(new Connection(await open(load), message, load.bareTcp ? message.length : null));
+    }
+  };
+  await Promise.all(Array.from({ length: 64 }, worker));
+  return connections;
+}
+
 /** One connection, whose incoming frames are counted by their heads. */
-class Connection {
+export class Connection {
   readonly socket: Socket;
   received = 0;
   onMessages: ((count: number) => void) | null = null;
@@ -153,6 +168,7 @@ class Connection {
 }
 
 const KEY = randomBytes(4);
+const RECEIVED = Buffer.alloc(65536);
 
 /** Masked, with one key for all: the server must undo it all the same. */
 function frame(payload: Uint8Array, { text = false, deflate = false }: Load): Uint8Array {
@@ -188,7 +204,13 @@ function payload({ size, deflate }: Load): Uint8Array {
 }
 
 async function open({ port, deflate, bareTcp }: Partial<Load> & { port: number }): Promise<Socket> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  // All read into one buffer, so that the load leaves nothing for a collector to stop it for.
+  const callback = (length: number) => {
+    socket.emit("data", RECEIVED.subarray(0, length));
+    return true;
+  };
+  const options = { port, host: "127.0.0.1", noDelay: true, onread: { buffer: RECEIVED, callback } };
+  const socket: Socket = connect(options);
   await once(socket, "connect");
   if (bareTcp) return socket;
   const key = randomBytes(16).toString("base64");

@@ -1,8 +1,15 @@
 /** A server in a process of its own, and what the system says of it. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import process from "node:process";
+
+/** Where a server runs, if not on a free port and on the second processor. */
+export interface Place {
+  /** A port that others may listen on too. */
+  readonly port?: number;
+  readonly processor?: number;
+}
 
 /** A running server. */
 export class ServerProcess {
@@ -15,12 +22,14 @@ export class ServerProcess {
   }
 
   /** Starts `command`, in which PORT stands for a free port, and waits until it listens. */
-  static async start(command: string): Promise<ServerProcess> {
-    const port = await freePort();
-    const [program, ...args] = pinned(command.replace("PORT", String(port)).split(" "));
+  static async start(command: string, place: Place = {}): Promise<ServerProcess> {
+    const port = place.port ?? await freePort();
+    const others = socketsAt(port, LISTENS).length;
+    const [program, ...args] = pinned(command.replace("PORT", String(port)).split(" "), place.processor ?? 1);
     const child = spawn(program!, args, { stdio: ["ignore", "ignore", "inherit"] });
     for (let i = 0; i < 200; i++) {
-      if (await listens(port)) return new ServerProcess(child, port);
+      const up = others > 0 ? socketsAt(port, LISTENS).length > others : await listens(port);
+      if (up) return new ServerProcess(child, port);
       if (child.exitCode !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -40,16 +49,24 @@ export class ServerProcess {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
   }
 
+  /** Connections to its port that it has, and not another process that listens there too. */
+  get connections(): number {
+    const files = `/proc/${this.#child.pid}/fd`;
+    const own = new Set(readdirSync(files).map((file) => linkOf(`${files}/${file}`)));
+    return socketsAt(this.port, CONNECTED).filter((socket) => own.has(`socket:[${socket}]`)).length;
+  }
+
   stop(): void {
     this.#child.kill("SIGKILL");
   }
 }
 
+const CONNECTED = "01", LISTENS = "0A";
 const TICKS = Number(execFileSync("getconf", ["CLK_TCK"]));
 
-/** To the second processor, so that server and load do not take each other's time; this process takes the first. */
-function pinned(command: string[]): string[] {
-  return canPin ? ["taskset", "-c", "1", ...command] : command;
+/** To a processor, by default the second, so that server and load do not share one; this process takes the first. */
+function pinned(command: string[], processor: number): string[] {
+  return canPin ? ["taskset", "-c", String(processor), ...command] : command;
 }
 
 const canPin = (() => {
@@ -69,6 +86,22 @@ function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** What a link of /proc says, if what it is about is still there. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** The numbers of the sockets at this port, at any address of IPv4, that are in a state. */
+function socketsAt(port: number, state: string): string[] {
+  const place = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const rows = readFileSync("/proc/net/tcp", "latin1").split("\n").map((row) => row.trim().split(/\s+/));
+  return rows.filter((row) => row[1]?.endsWith(place) && row[3] === state).map((row) => row[9]!);
 }
 
 function listens(port: number): Promise<boolean> {
