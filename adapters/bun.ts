@@ -4,6 +4,7 @@
  * | Bun | here |
  * | --- | --- |
  * | `write` takes what the kernel takes and returns how much | the rest is kept and written on `drain`, which is only a hint |
+ * | Nagle's algorithm is off from the start | it is not turned off again |
  * | `end()` closes both ways and drops what was not taken | closing is `shutdown()`, then `end()`, called with nothing left to write |
  * | a data callback may come while paused | it is passed on; the core queues it |
  * | connect says ECONNREFUSED for much that is not, and listen without a descriptor says nothing | `bun_causes.ts` looks for the cause |
@@ -98,7 +99,7 @@ export const bunAdapter: RuntimeAdapter = {
   unixFiles,
   clock: systemClock,
   text: bufferText,
-  cheapArray: 64,
+  cheapArray: 4096,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,
 };
@@ -120,8 +121,18 @@ interface Ends {
   readonly remoteAddr: Addr;
 }
 
-function tcpEnds({ localAddress, localPort, remoteAddress, remotePort }: BunTcpSocket): Ends {
-  return { localAddr: tcpAddr(localAddress, localPort), remoteAddr: tcpAddr(remoteAddress, remotePort ?? 0) };
+/** @param localAddr where it is known */
+function tcpEnds(socket: BunTcpSocket, localAddr: Addr | null = null): Ends {
+  return {
+    localAddr: localAddr ?? tcpAddr(socket.localAddress, socket.localPort),
+    remoteAddr: tcpAddr(socket.remoteAddress, socket.remotePort ?? 0),
+  };
+}
+
+/** The one address that every accepted socket has; `null` where it listens on several. */
+function boundAddr({ hostname, port }: BunTcpListener, target: SocketTarget): Addr | null {
+  if (target.network === "unix" || hostname === "0.0.0.0" || hostname === "::") return null;
+  return tcpAddr(hostname, port);
 }
 
 function placeOf(target: SocketTarget): { unix: string } | { hostname: string; port: number } {
@@ -168,16 +179,19 @@ async function listenSocket(
 ): Promise<SocketServer> {
   if (request.tls) return await listenNode(target, request, handler);
   const { reusePort = false, ipv6Only = false } = request;
+  let bound: Addr | null = null;
   const open = (raw: BunTcpSocket) => {
     const unix = target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
-    const socket = new BunSocket(raw, unix ?? tcpEnds(raw));
+    const socket = new BunSocket(raw, unix ?? tcpEnds(raw, bound));
     handler.onAccept(socket);
     socket.pauseUntilStarted();
   };
   const options = { ...placeOf(target), reusePort, ipv6Only, allowHalfOpen: true } as const;
   const socket = { ...socketHandler, open };
   try {
-    return new BunServer(Bun.listen({ ...options, socket }), target);
+    const listener = Bun.listen({ ...options, socket });
+    bound = boundAddr(listener, target);
+    return new BunServer(listener, target);
   } catch (error) {
     throw netError(listenCause(error), "listen", target.network, target);
   }
@@ -221,6 +235,8 @@ class BunSocket implements StreamSocket {
   #catchingUp = false;
   #paused = false;
   #ended = false;
+  /** Bun sets it itself, on both sides. */
+  #noDelay = true;
   /** `close` or `reset` was called. */
   #leaving = false;
   #closed = false;
@@ -310,6 +326,8 @@ class BunSocket implements StreamSocket {
   }
 
   setNoDelay(on: boolean): void {
+    if (on === this.#noDelay) return;
+    this.#noDelay = on;
     this.#socket.setNoDelay(on);
   }
 

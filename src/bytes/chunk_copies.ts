@@ -11,8 +11,8 @@ const OWN_FROM = 4096;
 /** A part of a chunk that is more than so many times as long is copied, so that keeping a little does not keep a lot. */
 const MAX_KEPT_RATIO = 8;
 
-/** Bytes that a loop copies faster than the call that `set` makes. */
-const LOOP_COPY = 64;
+/** Bytes that a loop copies faster than a call. */
+const LOOP_COPY = 32;
 
 /**
  * Keeps parts of chunks. Those of one chunk lie side by side in a buffer: a buffer of its own would cost V8 700–900 ns a
@@ -51,8 +51,7 @@ export class ChunkCopies {
       const gap = (chunk.byteOffset + start) % ALIGNMENT;
       if (gap <= room) return alignedView(chunk, start, end, gap);
     }
-    // A plain view: the chunk may be of a subclass, whose `slice` need not copy.
-    return new Uint8Array(chunk.buffer, chunk.byteOffset + start, size).slice();
+    return sliceOf(chunk, start, size);
   }
 
   #copyShared(chunk: Uint8Array, start: number, end: number): Uint8Array {
@@ -78,6 +77,7 @@ export class ChunkCopies {
 }
 
 function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
+  if (size > LOOP_COPY) return sliceOf(chunk, start, size);
   const copy = new Uint8Array(size);
   for (let i = 0; i < size; i++) copy[i] = chunk[start + i]!;
   return copy;
@@ -87,4 +87,10 @@ function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
 function alignedView(chunk: Uint8Array, start: number, end: number, gap: number): Uint8Array {
   if (gap > 0) chunk.copyWithin(start - gap, start, end);
   return new Uint8Array(chunk.buffer, chunk.byteOffset + start - gap, end - start);
+}
+
+function sliceOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
+  if (chunk.constructor === Uint8Array) return chunk.slice(start, start + size);
+  // A plain view first: a subclass has a `slice` of its own, which need not copy.
+  return new Uint8Array(chunk.buffer, chunk.byteOffset + start, size).slice();
 }

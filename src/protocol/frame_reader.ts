@@ -43,6 +43,9 @@ export interface FrameReaderOptions {
   maxFragments?: number;
 }
 
+const TEXT = FIN | Opcode.Text;
+const BINARY = FIN | Opcode.Binary;
+
 /** Fragments of so many bytes are bounded by the read limit. Shorter ones, the empty ones above all, are counted. */
 export const SMALL_FRAGMENT = 1024;
 
@@ -54,6 +57,7 @@ export const SMALL_FRAGMENT = 1024;
 export class FrameReader {
   readonly #handler: FrameHandler;
   readonly #masked: boolean;
+  readonly #maskBit: number;
   readonly #allowRsv1: boolean;
   readonly #maxFragments: number;
   #readLimit: number;
@@ -84,6 +88,7 @@ export class FrameReader {
   constructor(handler: FrameHandler, options: FrameReaderOptions) {
     this.#handler = handler;
     this.#masked = options.masked;
+    this.#maskBit = options.masked ? MASKED : 0;
     this.#allowRsv1 = options.allowRsv1 ?? false;
     this.#maxFragments = options.maxFragments ?? Infinity;
     this.#readLimit = options.readLimit;
@@ -109,8 +114,40 @@ export class FrameReader {
     const end = chunk.length;
     let at = 0;
     while (at < end && !this.#stopped) {
-      at = this.#inPayload ? this.#readPayload(chunk, at, end) : this.#readHeader(chunk, at, end);
+      if (this.#inPayload) at = this.#readPayload(chunk, at, end);
+      else if (this.#messageOpcode !== Opcode.Continuation) at = this.#readHeader(chunk, at, end);
+      else {
+        const next = this.#readWhole(chunk, at, end);
+        at = next > at ? next : this.#readHeader(chunk, at, end);
+      }
     }
+  }
+
+  /**
+   * Nearly all there is, on the shortest way: a whole message below 64 KiB in one frame, all of it here. On Bun it saves an
+   * eighth of what a short message costs (`bench/connection.ts`, 16 B: 250 → 215 ns), on V8 less than can be measured.
+   *
+   * @returns where the frame ends, or `at` when it is another one
+   */
+  #readWhole(chunk: Uint8Array, at: number, end: number): number {
+    const first = chunk[at]!;
+    if ((first !== TEXT && first !== BINARY) || end - at < 2 || this.#headerLength > 0) return at;
+    let length = chunk[at + 1]! ^ this.#maskBit;
+    let start = at + 2;
+    if (length === 126 && end - at >= 4) {
+      length = (chunk[at + 2]! << 8) | chunk[at + 3]!;
+      start += 2;
+      // 5.2: not in the fewest bytes. What is next says so.
+      if (length < 126) return at;
+    } else if (length > 125) return at;
+    // The other way knows what to do with what is empty or too much.
+    if (length === 0 || length > this.#readLimit || this.#maxFragments < 1) return at;
+    if (this.#masked) start += 4;
+    const stop = start + length;
+    if (stop > end) return at;
+    if (this.#masked) applyMask(chunk, start, stop, readKey(chunk, start - 4));
+    this.#handler.onData((first & 0x0f) as Opcode, false, chunk, start, stop, true, true);
+    return stop;
   }
 
   #readHeader(chunk: Uint8Array, at: number, end: number): number {
