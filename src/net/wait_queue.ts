@@ -1,3 +1,15 @@
+/** What settles the promise that was made last. */
+const settlers: { resolve: (value: unknown) => void; reject: (reason: unknown) => void } = {
+  resolve: () => {},
+  reject: () => {},
+};
+
+/** One function for all promises, not one for each with what it refers to: who reads message by message waits each time. */
+function takeSettlers(resolve: (value: never) => void, reject: (reason: unknown) => void): void {
+  settlers.resolve = resolve as (value: unknown) => void;
+  settlers.reject = reject;
+}
+
 /** One call that waits. */
 interface Waiter<T, Item> {
   readonly item: Item;
@@ -39,18 +51,22 @@ export class WaitQueue<T, Item = undefined> {
 
   /** A new call waits. `onAborted` is told when the signal took it out. */
   wait(item: Item, signal?: AbortSignal, onAborted?: (item: Item) => void): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const waiter: Waiter<T, Item> = { item, resolve, reject, signal: null, onAbort: null, next: null };
-      this.#append(waiter);
-      if (signal === undefined) return;
-      waiter.signal = signal;
-      waiter.onAbort = () => {
-        this.#remove(waiter);
-        reject(signal.reason);
-        onAborted?.(item);
-      };
-      signal.addEventListener("abort", waiter.onAbort, { once: true });
-    });
+    const promise = new Promise<T>(takeSettlers);
+    const { resolve, reject } = settlers;
+    const waiter: Waiter<T, Item> = { item, resolve, reject, signal: null, onAbort: null, next: null };
+    this.#append(waiter);
+    if (signal !== undefined) this.#abortBy(signal, waiter, onAborted);
+    return promise;
+  }
+
+  #abortBy(signal: AbortSignal, waiter: Waiter<T, Item>, onAborted?: (item: Item) => void): void {
+    waiter.signal = signal;
+    waiter.onAbort = () => {
+      this.#remove(waiter);
+      waiter.reject(signal.reason);
+      onAborted?.(waiter.item);
+    };
+    signal.addEventListener("abort", waiter.onAbort, { once: true });
   }
 
   /** Serves the first call. */

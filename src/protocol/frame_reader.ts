@@ -146,6 +146,7 @@ export class FrameReader {
     const stop = start + length;
     if (stop > end) return at;
     if (this.#masked) applyMask(chunk, start, stop, readKey(chunk, start - 4));
+    this.#messageLength = length;
     this.#handler.onData((first & 0x0f) as Opcode, false, chunk, start, stop, true, true);
     return stop;
   }
