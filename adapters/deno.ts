@@ -207,10 +207,15 @@ const ACCEPT_RETRY = 20;
 /** The process's and the system's limit. */
 const NO_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
+/** Addresses that stand for all of the machine's. */
+const ANY: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
 class DenoServer implements SocketServer {
   readonly addr: Addr;
   readonly #listener: DenoListener;
   readonly #handler: AcceptHandler;
+  /** The one address that every accepted socket has; `null` where it listens on several. */
+  readonly #bound: Addr | null;
   #paused = true;
   /** Whether accepting keeps the process alive. */
   #holds = true;
@@ -220,7 +225,9 @@ class DenoServer implements SocketServer {
   #closed = false;
 
   constructor(listener: DenoListener, handler: AcceptHandler) {
-    this.addr = addrOf(listener.addr);
+    const addr = addrOf(listener.addr);
+    this.addr = addr;
+    this.#bound = addr.network === "tcp" && ANY.has(addr.hostname) ? null : addr;
     this.#listener = listener;
     this.#handler = handler;
   }
@@ -255,7 +262,7 @@ class DenoServer implements SocketServer {
     this.#accepting = true;
     while (!this.#paused && !this.#closed) {
       try {
-        this.#handler.onAccept(new DenoSocket(await this.#listener.accept()));
+        this.#handler.onAccept(new DenoSocket(await this.#listener.accept(), this.#bound));
       } catch (error) {
         if (this.#closed) break;
         const mapped = netError(error, "accept", this.addr.network, this.addr);
@@ -276,7 +283,7 @@ class DenoServer implements SocketServer {
 }
 
 /** The buffer of an idle connection, bytes. */
-const IDLE_BUFFER = 4096;
+const IDLE_BUFFER = 1024;
 /** The largest read, bytes. */
 const LARGEST_BUFFER = 262144;
 /** Reads in a row that took little, after which the buffer is the idle one again. */
@@ -306,9 +313,10 @@ class DenoSocket implements StreamSocket {
   /** The handler that heard of the end. */
   #told: StreamHandler | null = null;
 
-  constructor(conn: DenoTcpConn) {
+  /** @param localAddr where it is known */
+  constructor(conn: DenoTcpConn, localAddr: Addr | null = null) {
     this.#conn = conn;
-    this.localAddr = addrOf(conn.localAddr);
+    this.localAddr = localAddr ?? addrOf(conn.localAddr);
     this.remoteAddr = addrOf(conn.remoteAddr);
   }
 
