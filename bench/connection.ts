@@ -107,6 +107,7 @@ const { Binary, Text } = Opcode;
 const all: readonly [string, () => Promise<number>][] = [
   ["binary 16 B, 32 in a chunk", () => echo(Binary, 16, 32, 500_000)],
   ["binary 16 B, 1 in a chunk", () => echo(Binary, 16, 1, 200_000)],
+  ["binary 128 B, 1 in a chunk", () => echo(Binary, 128, 1, 200_000)],
   ["text 1 KiB, 32 in a chunk", () => echo(Text, 1024, 32, 200_000)],
   ["binary 64 KiB, 4 in a chunk", () => echo(Binary, 65536, 4, 10_000)],
   ["binary 64 KiB, in chunks of 50,000", () => echo(Binary, 65536, 4, 10_000, 50_000)],

@@ -122,15 +122,16 @@ async function measureLoad(command: string, load: Omit<Load, "port">): Promise<n
 async function measureIdle(command: string): Promise<{ bytes: number; rate: number }> {
   const server = await ServerProcess.start(command);
   try {
-    // Warm, so that what is counted is connections and not compiling.
-    const first = await openMany(server.port, 2000);
+    const before = server.memory;
+    const first = await openMany(server.port, 5000);
+    await pause(500);
+    const bytes = (server.memory - before) / first.sockets.length;
     for (const socket of first.sockets) socket.destroy();
     await pause(1000);
-    const [before, cpu] = [server.memory, server.cpuSeconds];
+    // Warm by now, so that what is counted is connections and not compiling.
+    const cpu = server.cpuSeconds;
     const { sockets } = await openMany(server.port, 5000);
     const seconds = server.cpuSeconds - cpu;
-    await pause(500);
-    const bytes = (server.memory - before) / sockets.length;
     for (const socket of sockets) socket.destroy();
     return { bytes, rate: sockets.length / seconds };
   } finally {

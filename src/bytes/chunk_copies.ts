@@ -1,7 +1,7 @@
 /** Where what is kept begins: at a multiple of so many bytes of its buffer, so that any typed array can be made over it. */
 const ALIGNMENT = 8;
 
-/** Bytes of the first buffer that short copies of a chunk share; each further one is twice as long, up to the last. */
+/** Bytes of the first buffer that short copies share in a chunk; each further one is twice as long, up to the last. */
 const FIRST_SHARED = 1024;
 const LAST_SHARED = 8192;
 
@@ -14,16 +14,27 @@ const MAX_KEPT_RATIO = 8;
 /** Bytes that a loop copies faster than a call. */
 const LOOP_COPY = 32;
 
+/** Where the next short copies of a connection go. */
+export interface CopySpace {
+  readonly bytes: Uint8Array;
+  used: number;
+}
+
+/** Whose chunks are copied: one connection. */
+export interface CopyOwner {
+  /** Made by the first copy that needs one; may be set to `null` at any time, so that an idle connection holds none. */
+  copySpace: CopySpace | null;
+}
+
 /**
- * Keeps parts of chunks. Those of one chunk lie side by side in a buffer: a buffer of its own would cost V8 700–900 ns a
- * message where it is not in its heap, a view of one costs 30 (`bench/connection.ts`). Never do parts of two connections
- * lie in one buffer, as whoever looks at `buffer` instead of its bytes would see them.
+ * Keeps parts of chunks. Those of one connection lie side by side in a buffer, also of several chunks: a buffer of its own
+ * would cost V8 400–900 ns a message where it is not in its heap, a view of one costs 30 (`bench/connection.ts`). Never do
+ * parts of two connections lie in one buffer, as whoever looks at `buffer` instead of its bytes would see them.
  */
 export class ChunkCopies {
   /** An array of so many bytes costs less than a view: the engine has it in its own heap. */
   readonly #cheapArray: number;
-  #shared: Uint8Array | null = null;
-  #used = 0;
+  #owner: CopyOwner | null = null;
   #nextSize = FIRST_SHARED;
 
   /** @param cheapArray bytes of an array that the engine makes faster than a view */
@@ -31,9 +42,9 @@ export class ChunkCopies {
     this.#cheapArray = cheapArray;
   }
 
-  /** Another chunk begins. */
-  begin(): void {
-    this.#shared = null;
+  /** A chunk of this connection begins: what is kept until the next call is its own. */
+  begin(owner: CopyOwner): void {
+    this.#owner = owner;
     this.#nextSize = FIRST_SHARED;
   }
 
@@ -56,23 +67,23 @@ export class ChunkCopies {
 
   #copyShared(chunk: Uint8Array, start: number, end: number): Uint8Array {
     const size = end - start;
-    let shared = this.#shared;
-    if (shared === null || this.#used + size > shared.length) {
-      shared = this.#newShared(size, chunk.length - start);
+    let space = this.#owner!.copySpace;
+    if (space === null || space.used + size > space.bytes.length) {
+      space = this.#newSpace(size, chunk.length - start);
     }
-    const at = this.#used;
-    this.#used = (at + size + ALIGNMENT - 1) & -ALIGNMENT;
-    if (size > LOOP_COPY) shared.set(chunk.subarray(start, end), at);
-    else for (let i = 0; i < size; i++) shared[at + i] = chunk[start + i]!;
-    return new Uint8Array(shared.buffer, at, size);
+    const { bytes, used } = space;
+    space.used = (used + size + ALIGNMENT - 1) & -ALIGNMENT;
+    if (size > LOOP_COPY) bytes.set(chunk.subarray(start, end), used);
+    else for (let i = 0; i < size; i++) bytes[used + i] = chunk[start + i]!;
+    return new Uint8Array(bytes.buffer, used, size);
   }
 
-  /** A buffer for `size` bytes at least, and for no more than what is left of the chunk. */
-  #newShared(size: number, left: number): Uint8Array {
-    const length = Math.max(size, Math.min(left, this.#nextSize));
+  /** For `size` bytes at least. The first of a connection has room for no more than what is left of the chunk. */
+  #newSpace(size: number, left: number): CopySpace {
+    const owner = this.#owner!;
+    const room = owner.copySpace === null ? Math.min(left, this.#nextSize) : this.#nextSize;
     this.#nextSize = Math.min(this.#nextSize * 2, LAST_SHARED);
-    this.#used = 0;
-    return this.#shared = new Uint8Array(length);
+    return owner.copySpace = { bytes: new Uint8Array(Math.max(size, room)), used: 0 };
   }
 }
 

@@ -25,13 +25,15 @@ const BLOCK_LENGTH = 64;
 const INITIAL: readonly number[] = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
 // A call never suspends, so that one of each is enough.
 const state = new Int32Array(5);
+const twoBlocks = new Uint8Array(2 * BLOCK_LENGTH);
 /** The message schedule of the block in work. */
 const schedule = new Int32Array(80);
 
 /** The message, a one bit, zeros, and its length in bits: whole blocks (FIPS 180-4, 5.1.1). */
 function pad(message: Uint8Array): Uint8Array {
   const blocks = Math.ceil((message.length + 9) / BLOCK_LENGTH);
-  const bytes = new Uint8Array(blocks * BLOCK_LENGTH);
+  // A handshake's takes two: memory of its own would cost V8 half of what the digest does.
+  const bytes = blocks === 2 ? twoBlocks.fill(0) : new Uint8Array(blocks * BLOCK_LENGTH);
   bytes.set(message);
   bytes[message.length] = 0x80;
   writeWord(bytes, bytes.length - 8, Math.floor(message.length / 2 ** 29));

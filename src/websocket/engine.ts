@@ -1,3 +1,4 @@
+import type { CopyOwner, CopySpace } from "../bytes/chunk_copies.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
 import { DeadlineExceededError, type NetError } from "../net/errors.ts";
@@ -49,7 +50,9 @@ export class Engine
     OutgoingOwner,
     SenderOwner,
     KeepaliveOwner,
-    MemoryHolder {
+    MemoryHolder,
+    CopyOwner {
+  copySpace: CopySpace | null = null;
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
   readonly sender: Sender;
@@ -196,7 +199,7 @@ export class Engine
 
   onData(chunk: Uint8Array, lent: boolean): void {
     this.#keepalive?.heard();
-    this.#runtime.copies.begin();
+    this.#runtime.copies.begin(this);
     this.#protocol.receiveData(chunk, lent);
     // Pongs and close frames are written while reading, with nobody else to send them.
     if (this.#protocol.output.pending) this.outgoing.flushSoon();
@@ -348,6 +351,10 @@ export class Engine
 
   get readPaused(): boolean {
     return this.incoming.full;
+  }
+
+  onSilent(): void {
+    this.copySpace = null;
   }
 
   sendKeepalivePing(): void {

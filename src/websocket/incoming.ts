@@ -233,7 +233,7 @@ export class Incoming implements IncomingMessageOwner {
     const reader = this.#newReader(type);
     const bytes = typeof data === "string" ? this.#text.encode(data) : data;
     // A codec may have encoded into a buffer that it shares.
-    reader.push(typeof data === "string" ? this.#copies.keep(bytes, 0, bytes.length, true) : bytes);
+    reader.push(typeof data === "string" ? new Uint8Array(bytes) : bytes);
     reader.end();
     return reader;
   }

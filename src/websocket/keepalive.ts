@@ -11,6 +11,8 @@ export interface KeepaliveOwner {
   readonly sendBlocked: boolean;
   /** Whether nothing is being read, so that silence says nothing. */
   readonly readPaused: boolean;
+  /** Nothing has come for a while. */
+  onSilent(): void;
   sendKeepalivePing(): void;
   /** Nothing came after a ping. */
   onDead(): void;
@@ -61,6 +63,7 @@ export class Keepalive implements Ringing {
     const alive = this.#heard || readPaused || progress;
     if (this.#pinged && !alive) return this.#owner.onDead();
     this.#silent = alive ? 0 : this.#silent + 1;
+    if (this.#silent === 1) this.#owner.onSilent();
     this.#pinged = this.#silent === LOOKS;
     if (this.#pinged) this.#owner.sendKeepalivePing();
     this.#heard = false;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ChunkCopies } from "../../src/bytes/chunk_copies.ts";
+import { ChunkCopies, type CopyOwner } from "../../src/bytes/chunk_copies.ts";
 import { Random } from "./random.ts";
 
 function counting(length: number): Uint8Array {
@@ -12,11 +12,12 @@ describe("ChunkCopies", () => {
     for (const lent of [true, false]) {
       it(`keeps any part, whatever becomes of a ${lent ? "lent" : "kept"} chunk; arrays to ${cheapArray}`, () => {
         const random = new Random(7);
+        const owner: CopyOwner = { copySpace: null };
         const copies = new ChunkCopies(cheapArray);
         for (let i = 0; i < 300; i++) {
           const original = counting(random.below(40_000));
           const chunk = original.slice();
-          copies.begin();
+          copies.begin(owner);
           const kept: [Uint8Array, number][] = [];
           for (let at = 0; at < chunk.length;) {
             // As frames do: a head of ten bytes, then the payload.
@@ -35,27 +36,47 @@ describe("ChunkCopies", () => {
     }
   }
 
-  it("puts the short parts of a chunk into one buffer, and never those of two chunks", () => {
+  it("puts the short parts of a chunk into one buffer, and never those of two connections", () => {
+    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
     const chunk = counting(500);
-    copies.begin();
+    copies.begin(owner);
     const [a, b] = [copies.keep(chunk, 0, 20, true), copies.keep(chunk, 30, 100, true)];
-    copies.begin();
+    copies.begin({ copySpace: null });
     const c = copies.keep(chunk, 0, 20, true);
     assert.equal(a.buffer, b.buffer);
     assert.notEqual(a.buffer, c.buffer);
   });
 
-  it("a part alone in its chunk has a buffer of its length", () => {
+  it("goes on in the buffer of the chunk before, until it is told to let go of it", () => {
+    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
-    copies.begin();
+    const next = () => {
+      copies.begin(owner);
+      return copies.keep(counting(200), 0, 200, true);
+    };
+    const [first, second, third] = [next(), next(), next()];
+    assert.deepEqual([first.byteLength, second.byteLength, third.byteLength], [200, 200, 200]);
+    // The first may be the last of its connection: room for others is made when there are others.
+    assert.deepEqual([first.buffer.byteLength, second.buffer.byteLength], [200, 1024]);
+    assert.equal(second.buffer, third.buffer);
+    assert.deepEqual([second, third], [counting(200), counting(200)]);
+    owner.copySpace = null;
+    assert.notEqual(next().buffer, third.buffer);
+  });
+
+  it("a part alone in its chunk has a buffer of its length", () => {
+    const owner: CopyOwner = { copySpace: null };
+    const copies = new ChunkCopies(0);
+    copies.begin(owner);
     assert.equal(copies.keep(counting(26), 6, 26, true).buffer.byteLength, 20);
   });
 
   it("a short part keeps 1 KiB at the most where it is the first, and never more than 8 KiB", () => {
+    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
     const chunk = counting(200_000);
-    copies.begin();
+    copies.begin(owner);
     assert.equal(copies.keep(chunk, 0, 10, true).buffer.byteLength, 1024);
     for (let at = 0; at < 200_000; at += 100) {
       assert.ok(copies.keep(chunk, at, at + 100, true).buffer.byteLength <= 8192);
@@ -63,10 +84,11 @@ describe("ChunkCopies", () => {
   });
 
   it("keeps a long part of a chunk that is not lent where it lies, moved to a multiple of eight", () => {
+    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(64);
     const chunk = counting(10_000);
     const expected = chunk.slice(13, 9000);
-    copies.begin();
+    copies.begin(owner);
     const part = copies.keep(chunk, 13, 9000, false, 10);
     assert.equal(part.buffer, chunk.buffer);
     assert.equal(part.byteOffset, 8);
@@ -74,9 +96,10 @@ describe("ChunkCopies", () => {
   });
 
   it("copies it where the bytes in front are somebody's, or the chunk is far longer", () => {
+    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(64);
     const chunk = counting(100_000);
-    copies.begin();
+    copies.begin(owner);
     assert.notEqual(copies.keep(chunk, 13, 90_000, false, 4).buffer, chunk.buffer);
     assert.notEqual(copies.keep(chunk, 16, 5000, false, 10).buffer, chunk.buffer);
   });
