@@ -9,6 +9,7 @@ import {
   Opcode,
   writeHeader,
 } from "./frame_header.ts";
+import { latin1Bytes } from "./http_head_writer.ts";
 import { applyMask } from "./mask.ts";
 
 /**
@@ -100,6 +101,14 @@ export class FrameWriter {
   /** Whether something waits that `take` was not called for. */
   get pending(): boolean {
     return this.#used > 0 || this.#segments.length > 0 || this.#urgent.length > 0;
+  }
+
+  /** Writes what comes before the first frame: the answer to a handshake, of one byte a character. */
+  writeHead(text: string): void {
+    if (text.length > POOL_BUFFER_SIZE) return this.writeEncoded(latin1Bytes(text));
+    const buffer = this.#reserve(text.length);
+    for (let i = 0; i < text.length; i++) buffer[this.#used + i] = text.charCodeAt(i);
+    this.#advance(this.#used + text.length);
   }
 
   /** Writes text: one frame, or several where it is long. */

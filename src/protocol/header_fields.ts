@@ -36,7 +36,8 @@ export interface Extension {
  * is checked by the head encoder.
  */
 export class HeaderFields implements Iterable<[name: string, value: string]> {
-  readonly #fields: [name: string, value: string][] = [];
+  /** Names and values in turn: pairs of their own would be most of what a request's head allocates. */
+  readonly #fields: string[] = [];
 
   /** Takes the fields in order. */
   constructor(fields: Iterable<readonly [name: string, value: string]> = []) {
@@ -45,20 +46,21 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
 
   /** Number of fields, repeated names counted each time. */
   get size(): number {
-    return this.#fields.length;
+    return this.#fields.length / 2;
   }
 
   /** Adds a field at the end; the name is kept in lower case. */
   append(name: string, value: string): void {
-    this.#fields.push([name.toLowerCase(), value]);
+    this.#fields.push(name.toLowerCase(), value);
   }
 
   /** The field's values joined by `", "` (RFC 9110, 5.3), `null` when there is none. */
   get(name: string): string | null {
     const wanted = name.toLowerCase();
+    const fields = this.#fields;
     let joined: string | null = null;
-    for (const field of this.#fields) {
-      if (field[0] === wanted) joined = joined === null ? field[1] : `${joined}, ${field[1]}`;
+    for (let i = 0; i < fields.length; i += 2) {
+      if (fields[i] === wanted) joined = joined === null ? fields[i + 1]! : `${joined}, ${fields[i + 1]}`;
     }
     return joined;
   }
@@ -66,9 +68,10 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   /** The values of the field's lines, in their order. */
   getAll(name: string): string[] {
     const wanted = name.toLowerCase();
+    const fields = this.#fields;
     const values: string[] = [];
-    for (const field of this.#fields) {
-      if (field[0] === wanted) values.push(field[1]);
+    for (let i = 0; i < fields.length; i += 2) {
+      if (fields[i] === wanted) values.push(fields[i + 1]!);
     }
     return values;
   }
@@ -76,12 +79,15 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
   /** Whether a field of that name is there. */
   has(name: string): boolean {
     const wanted = name.toLowerCase();
-    return this.#fields.some((field) => field[0] === wanted);
+    const fields = this.#fields;
+    for (let i = 0; i < fields.length; i += 2) if (fields[i] === wanted) return true;
+    return false;
   }
 
   /** The fields in their order, names in lower case. */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
-    for (const [name, value] of this.#fields) yield [name, value];
+    const fields = this.#fields;
+    for (let i = 0; i < fields.length; i += 2) yield [fields[i]!, fields[i + 1]!];
   }
 }
 

@@ -12,7 +12,7 @@ export function encodeRequestHead(
   if (target === "" || !consistsOf(target, VISIBLE_CHAR)) {
     throw new TypeError(`Cannot send the request target ${JSON.stringify(target)}`);
   }
-  return encodeHead(`${method} ${target} HTTP/1.1\r\n`, fields);
+  return latin1Bytes(headText(`${method} ${target} HTTP/1.1\r\n`, fields));
 }
 
 /** The head of a response as bytes; throws `TypeError` on what could end a line early (RFC 9112, 11.1). */
@@ -21,11 +21,20 @@ export function encodeResponseHead(
   reason: string,
   fields: Iterable<readonly [name: string, value: string]>,
 ): Uint8Array {
+  return latin1Bytes(responseHeadText(status, reason, fields));
+}
+
+/** The same as text, of one byte a character. */
+export function responseHeadText(
+  status: number,
+  reason: string,
+  fields: Iterable<readonly [name: string, value: string]>,
+): string {
   if (!Number.isInteger(status) || status < 100 || status > 999) {
     throw new TypeError(`Cannot send the status ${status}`);
   }
   if (!isFieldValue(reason)) throw new TypeError(`Cannot send the reason ${JSON.stringify(reason)}`);
-  return encodeHead(`HTTP/1.1 ${status} ${reason}\r\n`, fields);
+  return headText(`HTTP/1.1 ${status} ${reason}\r\n`, fields);
 }
 
 /** The usual reason phrase of a status, `""` for one that is not known (RFC 9110, 15). */
@@ -33,14 +42,18 @@ export function statusText(status: number): string {
   return STATUS_TEXTS.get(status) ?? "";
 }
 
-function encodeHead(startLine: string, fields: Iterable<readonly [name: string, value: string]>): Uint8Array {
+function headText(startLine: string, fields: Iterable<readonly [name: string, value: string]>): string {
   let text = startLine;
   for (const [name, value] of fields) {
     if (!isToken(name)) throw new TypeError(`Cannot send the header name ${JSON.stringify(name)}`);
     if (!isFieldValue(value)) throw new TypeError(`Cannot send the value of the header ${name}`);
     text += `${name}: ${value}\r\n`;
   }
-  text += "\r\n";
+  return text + "\r\n";
+}
+
+/** The bytes of a text that has one for each character. */
+export function latin1Bytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;

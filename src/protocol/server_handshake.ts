@@ -11,7 +11,7 @@ import {
 } from "./header_fields.ts";
 import { parseAuthority } from "./http_grammar.ts";
 import type { RequestHead } from "./http_head.ts";
-import { encodeResponseHead, statusText } from "./http_head_writer.ts";
+import { latin1Bytes, responseHeadText, statusText } from "./http_head_writer.ts";
 
 /** What a request for a WebSocket asks for. */
 export interface UpgradeRequest {
@@ -93,8 +93,16 @@ export function sameOriginHost(origin: string | null, host: string): boolean {
 
 /** The 101 response as bytes (RFC 6455, 4.2.2, item 5); throws `TypeError` on a field it may not carry. */
 export function encodeUpgradeResponse(options: UpgradeResponseOptions): Uint8Array {
+  return latin1Bytes(upgradeResponseText(options));
+}
+
+/** The same as text, of one byte a character: it goes into a buffer that is there already. */
+export function upgradeResponseText(options: UpgradeResponseOptions): string {
   const { key, subprotocol = "", extensions = NOTHING, headers = NOTHING } = options;
-  if (subprotocol === "" && extensions === NOTHING && headers === NOTHING) return encodePlainResponse(key);
+  if (subprotocol === "" && extensions === NOTHING && headers === NOTHING) {
+    // The usual answer: all of it but the key is the same each time.
+    return `${PLAIN_HEAD}${acceptKey(key)}\r\n\r\n`;
+  }
   const fields: (readonly [string, string])[] = [
     ["Upgrade", "websocket"],
     ["Connection", "Upgrade"],
@@ -108,18 +116,10 @@ export function encodeUpgradeResponse(options: UpgradeResponseOptions): Uint8Arr
     }
     fields.push(field);
   }
-  return encodeResponseHead(101, statusText(101), fields);
+  return responseHeadText(101, statusText(101), fields);
 }
 
 const NOTHING: readonly never[] = [];
-
-/** The usual answer: all of it but the key is the same each time. */
-function encodePlainResponse(key: string): Uint8Array {
-  const bytes = new Uint8Array(PLAIN_RESPONSE);
-  const accept = acceptKey(key);
-  for (let i = 0; i < accept.length; i++) bytes[ACCEPT_AT + i] = accept.charCodeAt(i);
-  return bytes;
-}
 
 const ORIGIN = /^([a-z][a-z0-9+.\-]*):\/\/([^/]*)$/i;
 const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([["http", 80], ["ws", 80], ["https", 443], [
@@ -214,11 +214,5 @@ function checkSubprotocol(subprotocol: string): string {
   return subprotocol;
 }
 
-const PLAIN_ACCEPT = "=".repeat(28);
-const PLAIN_FIELDS = [["Upgrade", "websocket"], ["Connection", "Upgrade"], [
-  "Sec-WebSocket-Accept",
-  PLAIN_ACCEPT,
-]] as const;
-/** With a place for the key. */
-const PLAIN_RESPONSE = encodeResponseHead(101, statusText(101), PLAIN_FIELDS);
-const ACCEPT_AT = PLAIN_RESPONSE.length - 4 - PLAIN_ACCEPT.length;
+const PLAIN_HEAD = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+  "Sec-WebSocket-Accept: ";

@@ -38,7 +38,7 @@ export interface WebSocketInit {
   /** Bytes that came after the handshake's head. */
   readonly rest: Uint8Array;
   /** Sent before the first frame: a server's answer to the handshake. */
-  readonly preamble?: Uint8Array;
+  readonly preamble?: string;
 }
 
 /** Joins the protocol to a socket: what a `WebSocketConn` is inside. */
@@ -105,7 +105,7 @@ export class Engine
     this.#keepalive = pingInterval === Infinity
       ? null
       : new Keepalive(this, timers, pingInterval, pongTimeout);
-    if (preamble !== undefined) protocol.output.writeEncoded(preamble);
+    if (preamble !== undefined) protocol.output.writeHead(preamble);
   }
 
   /** Takes the socket over, with what it had already received. */

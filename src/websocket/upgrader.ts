@@ -7,11 +7,11 @@ import type { Runtime } from "../net/runtime.ts";
 import type { RequestHead } from "../protocol/http_head.ts";
 import {
   checkUpgradeRequest,
-  encodeUpgradeResponse,
   isUpgradeRequest,
   sameOriginHost,
   selectSubprotocol,
   type UpgradeRequest,
+  upgradeResponseText,
 } from "../protocol/server_handshake.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import type { HeadersLike } from "./headers_like.ts";
@@ -109,7 +109,7 @@ export class Upgrader {
       ? null
       : acceptDeflate(asked.extensions, wanted.wishes);
     const extensions = agreed === null ? undefined : [agreed.response];
-    const preamble = encodeUpgradeResponse({ key: asked.key, subprotocol, headers: fields, extensions });
+    const preamble = upgradeResponseText({ key: asked.key, subprotocol, headers: fields, extensions });
     const { detached, netConn } = source.take();
     return new WebSocketConn({
       runtime,

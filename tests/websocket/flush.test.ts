@@ -211,7 +211,7 @@ describe("flushing", () => {
   });
 
   it("sends the handshake's answer first, whatever comes meanwhile", limit, () => {
-    const { ws, socket, clock } = testConn("server", {}, bytesOf("HTTP/1.1 101\r\n\r\n"));
+    const { ws, socket, clock } = testConn("server", {}, "HTTP/1.1 101\r\n\r\n");
     socket.receive(frame(OP.ping, "early"));
     void ws.writeMessage("x");
     clock.endTurn();

@@ -128,7 +128,7 @@ const noConn = {
 export function testConn(
   role?: "client" | "server",
   options?: WebSocketOptions,
-  preamble?: Uint8Array,
+  preamble?: string,
 ): TestConn {
   const clock = new VirtualClock();
   const runtime = new Runtime({ ...currentAdapter(), name: "memory", clock });
