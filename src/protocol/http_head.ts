@@ -82,7 +82,6 @@ class HeadReader<Start, Head> {
   #held = 0; // bytes of #partial in use
   #finished = false;
   #failure: unknown;
-  /** What followed the head in the chunk that ended it: a view, no copy. */
   rest: Uint8Array = NO_BYTES;
 
   constructor(grammar: HeadGrammar<Start, Head>, limits: Partial<HeadLimits> | null, text: TextCodec | null) {
@@ -96,11 +95,6 @@ class HeadReader<Start, Head> {
     };
   }
 
-  /**
-   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
-   *
-   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
-   */
   receive(chunk: Uint8Array): Head | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#finished) throw new Error("Cannot receive more: the head is complete");
@@ -241,22 +235,58 @@ const responseGrammar: HeadGrammar<StatusLine, ResponseHead> = {
 };
 
 /** Reads the head of one request. */
-export class RequestHeadReader extends HeadReader<RequestLine, RequestHead> {
+export class RequestHeadReader {
+  readonly #reader: HeadReader<RequestLine, RequestHead>;
+
   /**
    * Begins with the first byte of a head.
    *
    * @param text makes it faster, where the runtime's own is given
    */
   constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
-    super(requestGrammar, limits, text);
+    this.#reader = new HeadReader(requestGrammar, limits, text);
+  }
+
+  /** What followed the head in the chunk that ended it: a view, no copy. */
+  get rest(): Uint8Array {
+    return this.#reader.rest;
+  }
+
+  /**
+   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
+   *
+   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
+   */
+  receive(chunk: Uint8Array): RequestHead | undefined {
+    return this.#reader.receive(chunk);
   }
 }
 
 /** Reads the head of one response. */
-export class ResponseHeadReader extends HeadReader<StatusLine, ResponseHead> {
-  /** The same as for {@linkcode RequestHeadReader}. */
+export class ResponseHeadReader {
+  readonly #reader: HeadReader<StatusLine, ResponseHead>;
+
+  /**
+   * Begins with the first byte of a head.
+   *
+   * @param text makes it faster, where the runtime's own is given
+   */
   constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
-    super(responseGrammar, limits, text);
+    this.#reader = new HeadReader(responseGrammar, limits, text);
+  }
+
+  /** What followed the head in the chunk that ended it: a view, no copy. */
+  get rest(): Uint8Array {
+    return this.#reader.rest;
+  }
+
+  /**
+   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
+   *
+   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
+   */
+  receive(chunk: Uint8Array): ResponseHead | undefined {
+    return this.#reader.receive(chunk);
   }
 }
 
