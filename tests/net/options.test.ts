@@ -20,6 +20,7 @@ import type {
 } from "../../src/net/stream_socket.ts";
 import { dial, listen } from "../../mod.ts";
 import { testConn } from "./conformance.ts";
+import { canAskSystem, type SystemOptions, systemOptions } from "./socket_options.ts";
 import { holdProcess, isDeadlineExceeded, limit } from "./support.ts";
 
 const resets = currentAdapter().name !== "deno";
@@ -224,6 +225,67 @@ describe("listen's noDelay and keepAlive", () => {
       const listening = listen("tcp", "127.0.0.1:0", { keepAlive: keepAlive as number });
       await assert.rejects(listening, { name: "RangeError", message: /^Cannot listen: keepAlive is / });
     }
+  });
+});
+
+describe("the options of real sockets", () => {
+  holdProcess();
+
+  const skip = !canAskSystem && "only Linux with Python tells them";
+  const cases: [ListenOptions, SystemOptions][] = [
+    [{ keepAlive: 20_000 }, { noDelay: true, keepAliveIdle: 20 }],
+    [{ noDelay: false, keepAlive: 60_000 }, { noDelay: false, keepAliveIdle: 60 }],
+    [{ keepAlive: false }, { noDelay: true, keepAliveIdle: null }],
+    [{ noDelay: false, keepAlive: false }, { noDelay: false, keepAliveIdle: null }],
+    [{ noDelay: false, keepAlive: false, maxConnections: 2 }, { noDelay: false, keepAliveIdle: null }],
+  ];
+  for (const address of ["127.0.0.1:0", ":0"]) {
+    for (const [options, expected] of cases) {
+      it(`are on ${address} what ${JSON.stringify(options)} asks for`, { ...limit, skip }, async () => {
+        const listener = await listen("tcp", address, options);
+        const accepted: TcpConn[] = [];
+        for (let i = 0; i < 2; i++) {
+          const dialling = dial("tcp4", `127.0.0.1:${portOf(listener)}`);
+          accepted.push(await listener.accept(), await dialling);
+          assert.deepEqual(systemOptions(accepted.at(-2)!), expected);
+        }
+        for (const conn of accepted) conn.closeNow();
+        await listener.close();
+      });
+    }
+  }
+
+  it("are those of a socket alone when they are changed later", { ...limit, skip }, async () => {
+    const listener = await listen("tcp", "127.0.0.1:0", { keepAlive: 20_000 });
+    const address = String(listener.addr);
+    const [a, b] = await Promise.all([dial("tcp", address), listener.accept()]);
+    const [c, d] = await Promise.all([dial("tcp", address), listener.accept()]);
+    b.setNoDelay(false);
+    assert.deepEqual(systemOptions(b), { noDelay: false, keepAliveIdle: 20 });
+    b.setKeepAlive(false);
+    assert.deepEqual(systemOptions(b), { noDelay: false, keepAliveIdle: null });
+    b.setNoDelay(true);
+    assert.deepEqual(systemOptions(b), { noDelay: true, keepAliveIdle: null });
+    assert.deepEqual(systemOptions(d), { noDelay: true, keepAliveIdle: 20 });
+    const [e, f] = await Promise.all([dial("tcp", address), listener.accept()]);
+    assert.deepEqual(systemOptions(f), { noDelay: true, keepAliveIdle: 20 });
+    for (const conn of [a, b, c, d, e, f]) conn.closeNow();
+    await listener.close();
+  });
+
+  it("are switched on later, too", { ...limit, skip }, async () => {
+    const listener = await listen("tcp", "127.0.0.1:0", { noDelay: false, keepAlive: false });
+    const [a, b] = await Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
+    b.setNoDelay();
+    assert.deepEqual(systemOptions(b), { noDelay: true, keepAliveIdle: null });
+    b.setKeepAlive();
+    assert.notEqual(systemOptions(b).keepAliveIdle, null);
+    b.setNoDelay(false);
+    b.setKeepAlive(false);
+    assert.deepEqual(systemOptions(b), { noDelay: false, keepAliveIdle: null });
+    a.closeNow();
+    b.closeNow();
+    await listener.close();
   });
 });
 
