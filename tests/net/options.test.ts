@@ -255,38 +255,39 @@ describe("the options of real sockets", () => {
     }
   }
 
-  it("are those of a socket alone when they are changed later", { ...limit, skip }, async () => {
-    const listener = await listen("tcp", "127.0.0.1:0", { keepAlive: 20_000 });
-    const address = String(listener.addr);
-    const [a, b] = await Promise.all([dial("tcp", address), listener.accept()]);
-    const [c, d] = await Promise.all([dial("tcp", address), listener.accept()]);
-    b.setNoDelay(false);
-    assert.deepEqual(systemOptions(b), { noDelay: false, keepAliveIdle: 20 });
-    b.setKeepAlive(false);
-    assert.deepEqual(systemOptions(b), { noDelay: false, keepAliveIdle: null });
-    b.setNoDelay(true);
-    assert.deepEqual(systemOptions(b), { noDelay: true, keepAliveIdle: null });
-    assert.deepEqual(systemOptions(d), { noDelay: true, keepAliveIdle: 20 });
-    const [e, f] = await Promise.all([dial("tcp", address), listener.accept()]);
-    assert.deepEqual(systemOptions(f), { noDelay: true, keepAliveIdle: 20 });
-    for (const conn of [a, b, c, d, e, f]) conn.closeNow();
-    await listener.close();
-  });
-
-  it("are switched on later, too", { ...limit, skip }, async () => {
-    const listener = await listen("tcp", "127.0.0.1:0", { noDelay: false, keepAlive: false });
-    const [a, b] = await Promise.all([dial("tcp", String(listener.addr)), listener.accept()]);
-    b.setNoDelay();
-    assert.deepEqual(systemOptions(b), { noDelay: true, keepAliveIdle: null });
-    b.setKeepAlive();
-    assert.notEqual(systemOptions(b).keepAliveIdle, null);
-    b.setNoDelay(false);
-    b.setKeepAlive(false);
-    assert.deepEqual(systemOptions(b), { noDelay: false, keepAliveIdle: null });
-    a.closeNow();
-    b.closeNow();
-    await listener.close();
-  });
+  for (const noDelay of [true, false]) {
+    for (const keepAlive of [20_000, false] as const) {
+      const options = { noDelay, keepAlive };
+      const keepAliveIdle = keepAlive === false ? null : 20;
+      const expected = { noDelay, keepAliveIdle };
+      it(
+        `change for a socket alone, from ${JSON.stringify(options)} and back`,
+        { ...limit, skip },
+        async () => {
+          const listener = await listen("tcp", "127.0.0.1:0", options);
+          const conns: TcpConn[] = [];
+          const accept = async () => {
+            conns.push(await dial("tcp", String(listener.addr)), await listener.accept());
+            return conns.at(-1)!;
+          };
+          const [first, second, other] = [await accept(), await accept(), await accept()];
+          for (const on of [!noDelay, noDelay]) {
+            first.setNoDelay(on);
+            assert.deepEqual(systemOptions(first), { noDelay: on, keepAliveIdle });
+          }
+          for (const on of [keepAlive === false, keepAlive !== false]) {
+            second.setKeepAlive(on);
+            const found = systemOptions(second);
+            assert.deepEqual([found.noDelay, found.keepAliveIdle !== null], [noDelay, on]);
+          }
+          assert.deepEqual(systemOptions(other), expected);
+          assert.deepEqual(systemOptions(await accept()), expected);
+          for (const conn of conns) conn.closeNow();
+          await listener.close();
+        },
+      );
+    }
+  }
 });
 
 describe("listen's options", () => {
