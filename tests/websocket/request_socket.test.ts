@@ -361,7 +361,7 @@ describe("RequestHandler", limit, () => {
   it("answers 500 to what a thenable may not give", async () => {
     for (const value of [false, null, "no", {}]) {
       const { socket, accepted, errors, written } = handle({
-        upgrade: () => Promise.resolve(value) as Promise<void>,
+        upgrade: () => Promise.resolve(value) as unknown as Promise<void>,
       });
       socket.receive(KEY_HEAD);
       await settle();
