@@ -209,6 +209,22 @@ describe("a server that takes a listener over", limit, () => {
     assert.deepEqual([first.calls.includes("reset"), second.calls], [false, ["reset"]]);
   });
 
+  it("leaves accepts that wait with a TypeError, too", async () => {
+    const { listener } = await bench();
+    const accepts = [listener.accept(), listener.accept()].map((accept) => assert.rejects(accept, TypeError));
+    serve(listener);
+    await Promise.all(accepts);
+  });
+
+  it("is done with the listener, though another has taken it over since", async () => {
+    const { listener, accept } = await bench();
+    const [first, second] = [serve(listener), serve(listener)];
+    accept();
+    assert.deepEqual([first.sockets.length, second.sockets.length], [0, 1]);
+    void listener.close();
+    await Promise.all([first.served, second.served]);
+  });
+
   it("holds the process as before", async () => {
     const { listener, calls } = await bench();
     serve(listener);
