@@ -91,7 +91,14 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     return new Promise((resolve) => {
       if (listener.#closed !== null) return resolve();
       listener.#onSocket = onSocket;
-      listener.#onServed = resolve;
+      const onServed = listener.#onServed;
+      listener.#onServed = () => {
+        // Also who had it before.
+        onServed?.();
+        resolve();
+      };
+      listener.#accepts.rejectAll(listener.#takenError());
+      listener.#deadline.endWait();
       listener.#handOver();
       if (listener.#free > 0) listener.#server.resume();
     });
@@ -108,7 +115,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   }
 
   async accept(options?: WaitOptions): Promise<TcpConn> {
-    if (this.#onSocket !== null) throw new TypeError("Cannot accept: a server has taken the listener over");
+    if (this.#onSocket !== null) throw this.#takenError();
     if (this.#closed !== null) throw this.#closedError();
     options?.signal?.throwIfAborted();
     if (this.#deadline.expired) throw this.#expired();
@@ -211,6 +218,10 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
 
   #expired(): DeadlineExceededError {
     return new DeadlineExceededError("accept", this.addr.network, this.addr);
+  }
+
+  #takenError(): TypeError {
+    return new TypeError("Cannot accept: a server has taken the listener over");
   }
 
   #closedError(): ClosedError {

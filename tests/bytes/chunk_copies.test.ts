@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { ChunkCopies, type CopyOwner } from "../../src/bytes/chunk_copies.ts";
 import { Random } from "./random.ts";
@@ -102,5 +103,36 @@ describe("ChunkCopies", () => {
     copies.begin(owner);
     assert.notEqual(copies.keep(chunk, 13, 90_000, false, 4).buffer, chunk.buffer);
     assert.notEqual(copies.keep(chunk, 16, 5000, false, 10).buffer, chunk.buffer);
+  });
+
+  // Of a `Buffer`, `slice` is a view.
+  for (const cheapArray of [0, 64, 4096]) {
+    it(`keeps nothing of a lent Buffer but copies, arrays of their own; arrays to ${cheapArray}`, () => {
+      const copies = new ChunkCopies(cheapArray);
+      for (const length of [1, 32, 33, 64, 65, 4095, 4096, 4097, 20_000]) {
+        const original = counting(length + 30);
+        const chunk = Buffer.concat([Buffer.from("before"), original]).subarray(6);
+        copies.begin();
+        const part = copies.keep(chunk, 13, 13 + length, true, 10);
+        chunk.fill(0xee);
+        assert.equal(part.constructor, Uint8Array);
+        assert.notEqual(part.buffer, chunk.buffer);
+        assert.deepEqual(part, original.slice(13, 13 + length));
+      }
+    });
+  }
+
+  it("keeps a long part of a Buffer that is not lent as a plain array, where it lies or as a copy", () => {
+    const copies = new ChunkCopies(64);
+    for (const room of [0, 10]) {
+      const original = counting(9000);
+      const chunk = Buffer.from(original.slice().buffer);
+      copies.begin();
+      const part = copies.keep(chunk, 13, 8000, false, room);
+      assert.equal(part.constructor, Uint8Array);
+      assert.equal(part.buffer === chunk.buffer, room > 0);
+      if (room === 0) chunk.fill(0xee);
+      assert.deepEqual(part, original.slice(13, 8000));
+    }
   });
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Conn, Listener, TcpConn } from "../../src/net/conn.ts";
+import { joinHostPort } from "../../src/net/addr.ts";
 import { NetError } from "../../src/net/errors.ts";
 import { dial, listen } from "../../mod.ts";
 import { countedSignal, holdProcess, isClosed, isDeadlineExceeded, limit } from "./support.ts";
@@ -354,6 +355,31 @@ describe("listen", () => {
     d.closeNow();
     await listener.close();
   });
+
+  // Of a listener at one address every socket has that; at a wildcard each is asked for its own.
+  for (
+    const [address, hosts] of [
+      ["127.0.0.1:0", ["127.0.0.1"]],
+      ["127.0.0.2:0", ["127.0.0.2"]],
+      ["[::1]:0", ["::1"]],
+      ["0.0.0.0:0", ["127.0.0.1", "127.0.0.2", "127.0.0.3"]],
+      ["[::]:0", ["::1", "127.0.0.1", "127.0.0.2"]],
+      ["[::ffff:0.0.0.0]:0", ["127.0.0.1", "127.0.0.2"]],
+    ] as const
+  ) {
+    it(`accepts at ${address} with the addresses of the connection`, limit, async () => {
+      const listener = await listen("tcp", address);
+      const port = listener.addr.network === "tcp" ? listener.addr.port : 0;
+      for (const host of hosts) {
+        const [a, b] = await Promise.all([dial("tcp", joinHostPort(host, port)), listener.accept()]);
+        assert.deepEqual([b.localAddr.network, String(b.localAddr)], ["tcp", joinHostPort(host, port)]);
+        assert.equal(String(b.remoteAddr), String(a.localAddr));
+        a.closeNow();
+        b.closeNow();
+      }
+      await listener.close();
+    });
+  }
 
   it("refuses wrong options", limit, async () => {
     await assert.rejects(listen("udp" as "tcp", "127.0.0.1:0"), TypeError);

@@ -20,6 +20,7 @@ import type {
 } from "../../src/net/stream_socket.ts";
 import { dial, listen } from "../../mod.ts";
 import { testConn } from "./conformance.ts";
+import { canAskSystem, type SystemOptions, systemOptions } from "./socket_options.ts";
 import { holdProcess, isDeadlineExceeded, limit } from "./support.ts";
 
 const resets = currentAdapter().name !== "deno";
@@ -225,6 +226,68 @@ describe("listen's noDelay and keepAlive", () => {
       await assert.rejects(listening, { name: "RangeError", message: /^Cannot listen: keepAlive is / });
     }
   });
+});
+
+describe("the options of real sockets", () => {
+  holdProcess();
+
+  const skip = !canAskSystem && "only Linux with Python tells them";
+  const cases: [ListenOptions, SystemOptions][] = [
+    [{ keepAlive: 20_000 }, { noDelay: true, keepAliveIdle: 20 }],
+    [{ noDelay: false, keepAlive: 60_000 }, { noDelay: false, keepAliveIdle: 60 }],
+    [{ keepAlive: false }, { noDelay: true, keepAliveIdle: null }],
+    [{ noDelay: false, keepAlive: false }, { noDelay: false, keepAliveIdle: null }],
+    [{ noDelay: false, keepAlive: false, maxConnections: 2 }, { noDelay: false, keepAliveIdle: null }],
+  ];
+  for (const address of ["127.0.0.1:0", ":0"]) {
+    for (const [options, expected] of cases) {
+      it(`are on ${address} what ${JSON.stringify(options)} asks for`, { ...limit, skip }, async () => {
+        const listener = await listen("tcp", address, options);
+        const accepted: TcpConn[] = [];
+        for (let i = 0; i < 2; i++) {
+          const dialling = dial("tcp4", `127.0.0.1:${portOf(listener)}`);
+          accepted.push(await listener.accept(), await dialling);
+          assert.deepEqual(systemOptions(accepted.at(-2)!), expected);
+        }
+        for (const conn of accepted) conn.closeNow();
+        await listener.close();
+      });
+    }
+  }
+
+  for (const noDelay of [true, false]) {
+    for (const keepAlive of [20_000, false] as const) {
+      const options = { noDelay, keepAlive };
+      const keepAliveIdle = keepAlive === false ? null : 20;
+      const expected = { noDelay, keepAliveIdle };
+      it(
+        `change for a socket alone, from ${JSON.stringify(options)} and back`,
+        { ...limit, skip },
+        async () => {
+          const listener = await listen("tcp", "127.0.0.1:0", options);
+          const conns: TcpConn[] = [];
+          const accept = async () => {
+            conns.push(await dial("tcp", String(listener.addr)), await listener.accept());
+            return conns.at(-1)!;
+          };
+          const [first, second, other] = [await accept(), await accept(), await accept()];
+          for (const on of [!noDelay, noDelay]) {
+            first.setNoDelay(on);
+            assert.deepEqual(systemOptions(first), { noDelay: on, keepAliveIdle });
+          }
+          for (const on of [keepAlive === false, keepAlive !== false]) {
+            second.setKeepAlive(on);
+            const found = systemOptions(second);
+            assert.deepEqual([found.noDelay, found.keepAliveIdle !== null], [noDelay, on]);
+          }
+          assert.deepEqual(systemOptions(other), expected);
+          assert.deepEqual(systemOptions(await accept()), expected);
+          for (const conn of conns) conn.closeNow();
+          await listener.close();
+        },
+      );
+    }
+  }
 });
 
 describe("listen's options", () => {

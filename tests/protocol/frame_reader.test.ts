@@ -541,6 +541,97 @@ describe("RFC 6455, 10.4: limits", { timeout: 60_000 }, () => {
   });
 });
 
+describe("a whole message in one chunk", { timeout: 60_000 }, () => {
+  /** Where the head has another form, or the shortest way ends. */
+  const borders = [1, 2, 124, 125, 126, 127, 128, 255, 256, 65534, 65535, 65536, 65537];
+  const payloadOf = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31 + length) & 255);
+  const message = (role: Role, length: number, first = 0x82) =>
+    frameTo(role, head(first, length), payloadOf(length));
+  const event = (length: number): Event => ["binary", toHex(payloadOf(length))];
+
+  forRoles("follows others of every length, and is followed by them", (role) => {
+    const recorder = new Recorder(role);
+    const lengths = borders.flatMap((length) => [length, 0, 5]);
+    recorder.receive(join(lengths.map((length) => message(role, length))));
+    assert.deepEqual(recorder.events, lengths.map(event));
+  });
+
+  for (const length of [125, 126, 127, 65535, 65536]) {
+    forRoles(`of ${length} bytes is cut near its head, in it and near its end`, (role) => {
+      const wire = concat(message(role, 3), message(role, length), message(role, 4));
+      const begin = message(role, 3).length;
+      const stop = wire.length - message(role, 4).length;
+      for (const middle of [begin, stop]) {
+        for (let at = middle - 4; at <= Math.min(wire.length, middle + 15); at++) {
+          const recorder = new Recorder(role);
+          recorder.receive(wire.slice(0, at)).receive(wire.slice(at));
+          assert.deepEqual(recorder.events, [event(3), event(length), event(4)], `at ${at}`);
+        }
+      }
+    });
+
+    forRoles(`of ${length} bytes reaches the read limit, and passes it by one`, (role) => {
+      const wire = () => concat(message(role, length), message(role, 1));
+      const fits = new Recorder(role, { readLimit: length }).receive(wire());
+      assert.deepEqual(fits.events, [event(length), event(1)]);
+      assert.equal(fits.reader.messageLength, 1);
+      const passes = new Recorder(role, { readLimit: length - 1 }).receive(wire());
+      assert.deepEqual([passes.events, passes.payloadBytes], [[["fault", 1009]], 0]);
+    });
+  }
+
+  forRoles("is a fragment as any other where none below a kilobyte is allowed", (role) => {
+    for (const maxFragments of [0, 0.5, -1]) {
+      for (const length of [0, 1, 125, 126, SMALL_FRAGMENT - 1]) {
+        const recorder = new Recorder(role, { maxFragments }).receive(message(role, length));
+        assert.deepEqual(recorder.events, [["fault", 1008]], `${length}`);
+      }
+      const long = new Recorder(role, { maxFragments }).receive(message(role, SMALL_FRAGMENT));
+      assert.deepEqual(long.events, [event(SMALL_FRAGMENT)]);
+    }
+  });
+
+  forRoles("may be empty", (role) => {
+    const settings = { readLimit: 0 };
+    const wire = concat(message(role, 0), message(role, 0, 0x81));
+    reads(role, wire, [["binary", ""], ["text", ""]], settings);
+  });
+
+  for (const length of [0, 1, 125, 126, 127, 65535, 65536]) {
+    forRoles(`of ${length} bytes is refused with the other side's masking, whatever came before`, (role) => {
+      const wire = concat(message(role, 2), frameFrom(role, head(0x82, length), payloadOf(length)));
+      const recorder = new Recorder(role).receive(wire);
+      assert.deepEqual([recorder.events, recorder.payloadBytes], [[event(2), ["fault", 1002]], 2]);
+    });
+  }
+
+  forRoles("is no whole message inside of another", (role) => {
+    for (const length of [1, 125, 126, 65535]) {
+      const recorder = new Recorder(role).receive(concat(start(role), message(role, length)));
+      assert.deepEqual(recorder.events, [["fault", 1002]]);
+    }
+  });
+
+  forRoles("leaves nothing behind for the fragments that follow", (role) => {
+    const fragments = concat(frameTo(role, "01 01", "61"), frameTo(role, "80 01", "62"));
+    const settings = { readLimit: 2, maxFragments: 2 };
+    const recorder = new Recorder(role, settings);
+    recorder.receive(concat(message(role, 2), fragments, message(role, 2), fragments));
+    assert.deepEqual(recorder.events, [event(2), ["text", "6162"], event(2), ["text", "6162"]]);
+  });
+
+  forRoles("after which it stops is the last one", (role) => {
+    const recorder = new Recorder(role);
+    const onData = recorder.onData.bind(recorder);
+    recorder.onData = (...data) => {
+      onData(...data);
+      recorder.reader.stop();
+    };
+    recorder.receive(concat(message(role, 5), message(role, 6)));
+    assert.deepEqual(recorder.events, [event(5)]);
+  });
+});
+
 describe("RFC 6455, 7.1.7: after a fault or stop()", () => {
   forRoles("nothing more is read", (role) => {
     const good = frameTo(role, "81 01", "78");

@@ -8,7 +8,9 @@ import {
   type ResponseHead,
   ResponseHeadReader,
 } from "../../src/protocol/http_head.ts";
-import { feedings, latin1, type Read, readHead } from "./feed.ts";
+import { currentAdapter } from "../../adapters/runtime.ts";
+import { webText } from "../../adapters/web_text.ts";
+import { feedings, latin1, type Read, type Reader, readHead } from "./feed.ts";
 
 const newRequest = (limits?: Partial<HeadLimits>) => new RequestHeadReader(limits);
 const newResponse = (limits?: Partial<HeadLimits>) => new ResponseHeadReader(limits);
@@ -558,4 +560,94 @@ describe("RFC 9112, 2.2: a head is read in linear time", () => {
     for (let at = 0; at < text.length; at += 7) reader.receive(new Counted(latin1(text.slice(at, at + 7))));
     assert.ok(searched <= text.length);
   });
+});
+
+/** The head with what followed it, or the status and reason of the refusal. */
+function outcome<Head extends RequestHead | ResponseHead>(
+  reader: Reader<Head>,
+  chunks: readonly Uint8Array[],
+): unknown {
+  try {
+    const read = readHead(reader, chunks);
+    return read && { ...read.head, headers: [...read.head.headers], rest: [...read.rest] };
+  } catch (error) {
+    assert.ok(error instanceof HttpHeadError, String(error));
+    return [error.status, error.message];
+  }
+}
+
+describe("a head is the same with a TextCodec as without", () => {
+  const codecs = { [`that of ${currentAdapter().name}`]: currentAdapter().text, "the web's": webText };
+  const utf8 = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
+  const obsText = String.fromCharCode(...Array.from({ length: 128 }, (_, i) => 128 + i));
+  const BOM = utf8("\ufeff");
+
+  const texts: [name: string, text: string][] = [
+    ["ASCII alone", request("Upgrade: websocket", "X-Empty:", "X: \t a  b \t")],
+    ["every byte from 0x80 to 0xff", request(`A: ${obsText}`, "B: c")],
+    ["one such byte, at either end of a value", request("A: \xe9", "B: \x80c", "C: d\xff")],
+    ["whole characters of UTF-8, which are not put together", request(`A: ${utf8("é€😀")}`, "B: c")],
+    ["U+FFFD in UTF-8", request(`A: ${utf8("\ufffd")}`, "B: c")],
+    ["half a character", request(`A: ${utf8("€").slice(0, 2)}`, `B: ${utf8("€")}`)],
+    ["a byte order mark in a value", request(`A: ${BOM}b`, "B: c")],
+    ["a byte order mark in front", BOM + request("A: b")],
+    ["a byte order mark after the empty line that may be in front", `\r\n${BOM}${request("A: b")}`],
+    ["bytes that are no UTF-8 after it", request("A: b") + obsText],
+    ["whole characters after it", request("A: b") + utf8("é€😀")],
+    ["half a character after it", request("A: b") + utf8("😀").slice(0, 3)],
+    ["a target with such a byte", request("A: b").replace("/", "/\xe9")],
+    ["a target with a whole character", request("A: b").replace("/", `/${utf8("é")}`)],
+    ["a name with such a byte", request("A\xe9: b")],
+    ["a name with a whole character", request(`${utf8("é")}: b`)],
+    ["a control character", request("A: b\x01c")],
+    ["DEL", request("A: b\x7fc")],
+    ["a bare LF", request("A: b\nC: d")],
+    ["a fold", request("A: b", " c")],
+    ["NUL", request("A: \0")],
+  ];
+  for (const [name, codec] of Object.entries(codecs)) {
+    for (const [what, text] of texts) {
+      it(`${name}: ${what}`, () => {
+        for (const { name, chunks } of feedings(latin1(text))) {
+          const expected = outcome(new RequestHeadReader(), chunks.map((chunk) => chunk.slice()));
+          assert.notEqual(expected, undefined);
+          assert.deepEqual(outcome(new RequestHeadReader(null, codec), chunks), expected, name);
+        }
+      });
+    }
+
+    it(`${name}: in three pieces, of which a line or a character ends in any`, () => {
+      const bytes = latin1(request(`A: ${utf8("é€")}`, `B: \xff${BOM}`, "C: d") + "\x81\x7e");
+      const expected = outcome(new RequestHeadReader(), [bytes.slice()]);
+      for (let i = 1; i < bytes.length; i++) {
+        for (let j = i; j < bytes.length; j++) {
+          const chunks = [bytes.slice(0, i), bytes.slice(i, j), bytes.slice(j)];
+          assert.deepEqual(outcome(new RequestHeadReader(null, codec), chunks), expected, `${i}, ${j}`);
+        }
+      }
+    });
+
+    it(`${name}: a status line's reason`, () => {
+      for (const reason of ["OK", "\xe9", utf8("é"), obsText]) {
+        for (const { name, chunks } of feedings(latin1(response(`HTTP/1.1 200 ${reason}`, "A: b")))) {
+          const expected = outcome(new ResponseHeadReader(), chunks.map((chunk) => chunk.slice()));
+          assert.deepEqual(outcome(new ResponseHeadReader(null, codec), chunks), expected, name);
+        }
+      }
+    });
+
+    it(`${name}: with a limit near its end, in it or beyond`, () => {
+      const text = request("A: b", `C: ${utf8("é")}`, "D: e");
+      for (const rest of ["", "plain", utf8("€€"), "\xff\xfe"]) {
+        const bytes = latin1(text + rest);
+        for (let maxHeadBytes = 1; maxHeadBytes <= bytes.length + 1; maxHeadBytes++) {
+          const [expected, found] = [null, codec].map((text) =>
+            outcome(new RequestHeadReader({ maxHeadBytes }, text), [bytes.slice()])
+          );
+          assert.deepEqual(found, expected, `${maxHeadBytes}`);
+          assert.equal(Array.isArray(found), maxHeadBytes < text.length);
+        }
+      }
+    });
+  }
 });

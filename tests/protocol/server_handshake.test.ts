@@ -9,6 +9,7 @@ import {
   sameOriginHost,
   selectSubprotocol,
 } from "../../src/protocol/server_handshake.ts";
+import { latin1 } from "./feed.ts";
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
@@ -350,6 +351,28 @@ describe("RFC 6455, 4.2.2, item 5: the server's handshake", () => {
       text(encodeUpgradeResponse({ key: KEY, subprotocol: undefined, extensions: [], headers: undefined })),
       plain,
     );
+  });
+
+  it("encodeUpgradeResponse() gives the same for a key alone as where it has to look for more", () => {
+    for (let i = 0; i < 50; i++) {
+      const key = btoa(String.fromCharCode(...Array.from({ length: 16 }, (_, j) => (i * 37 + j * 11) & 255)));
+      const long = text(encodeUpgradeResponse({ key, extensions: [], headers: [] }));
+      for (const options of [{ key }, { key, subprotocol: "" }, { key, headers: undefined }]) {
+        assert.equal(text(encodeUpgradeResponse(options)), long);
+      }
+      assert.equal(
+        new ResponseHeadReader().receive(latin1(long))?.headers.get("sec-websocket-accept")?.length,
+        28,
+      );
+    }
+  });
+
+  it("encodeUpgradeResponse() gives bytes that are the caller's to change", () => {
+    const first = encodeUpgradeResponse({ key: KEY });
+    const sent = first.slice();
+    first.fill(0xee);
+    assert.deepEqual(encodeUpgradeResponse({ key: KEY }), sent);
+    assert.equal(first.buffer.byteLength, first.length);
   });
 
   it("encodeUpgradeResponse() refuses the handshake's own fields and those of a body", () => {

@@ -1,0 +1,61 @@
+/** What the system says of the options of a socket. */
+
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import process from "node:process";
+import type { Addr, TcpAddr } from "../../src/net/addr.ts";
+
+/** Options as the kernel has them. */
+export interface SystemOptions {
+  readonly noDelay: boolean;
+  /** Seconds; `null` when keep-alive is off. */
+  readonly keepAliveIdle: number | null;
+}
+
+const PROGRAM = `
+import socket
+s = socket.socket(fileno=3)
+idle = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+print(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
+print(idle if s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) else "off")
+s.detach()
+`;
+
+/** Whether the system can be asked. */
+export const canAskSystem: boolean = process.platform === "linux" &&
+  spawnSync("python3", ["-V"]).status === 0;
+
+/** The options of one of this process's own ends of a TCP connection over IPv4. A child that inherits it asks for them. */
+export function systemOptions(
+  { localAddr, remoteAddr }: { localAddr: Addr; remoteAddr: Addr },
+): SystemOptions {
+  const descriptor = descriptorOf((localAddr as TcpAddr).port, (remoteAddr as TcpAddr).port);
+  const stdio = ["ignore", "pipe", "inherit", descriptor] as const;
+  const { stdout } = spawnSync("python3", ["-c", PROGRAM], { stdio: [...stdio], encoding: "utf8" });
+  const [noDelay, idle] = stdout.trim().split("\n");
+  return { noDelay: noDelay === "True", keepAliveIdle: idle === "off" ? null : Number(idle) };
+}
+
+function descriptorOf(localPort: number, remotePort: number): number {
+  for (
+    const line of ["tcp", "tcp6"].flatMap((name) =>
+      readFileSync(`/proc/self/net/${name}`, "utf8").split("\n")
+    )
+  ) {
+    const [, local = "", remote = "", , , , , , , inode] = line.trim().split(/\s+/);
+    const portOf = (at: string) => parseInt(at.slice(at.indexOf(":") + 1), 16);
+    if (portOf(local) !== localPort || portOf(remote) !== remotePort) continue;
+    const found = readdirSync("/proc/self/fd").find((name) => linkOf(name) === `socket:[${inode}]`);
+    if (found !== undefined) return Number(found);
+  }
+  throw new Error(`No socket of this process is from port ${localPort} to ${remotePort}`);
+}
+
+function linkOf(name: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${name}`);
+  } catch {
+    // The directory's own.
+    return "";
+  }
+}
