@@ -48,7 +48,10 @@ export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions)
   return dialWebSocketOn(runtime, url, options);
 }
 
-/** Serves WebSockets and plain requests on a listener. Go: `http.Serve`. */
+/**
+ * Serves WebSockets and plain requests on a listener, which is the server's from now on: nobody else accepts from it.
+ * Go: `http.Serve`.
+ */
 export function serve(listener: Listener, options: ServeOptions): WebSocketServer {
   return new WebSocketServer(runtime, listener, options);
 }

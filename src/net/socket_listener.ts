@@ -115,8 +115,8 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   }
 
   async accept(options?: WaitOptions): Promise<TcpConn> {
-    if (this.#onSocket !== null) throw this.#takenError();
     if (this.#closed !== null) throw this.#closedError();
+    if (this.#onSocket !== null) throw this.#takenError();
     options?.signal?.throwIfAborted();
     if (this.#deadline.expired) throw this.#expired();
     const socket = this.#free > 0 ? this.#accepted.shift() : undefined;

@@ -112,7 +112,7 @@ describe("ChunkCopies", () => {
       for (const length of [1, 32, 33, 64, 65, 4095, 4096, 4097, 20_000]) {
         const original = counting(length + 30);
         const chunk = Buffer.concat([Buffer.from("before"), original]).subarray(6);
-        copies.begin();
+        copies.begin({ copySpace: null });
         const part = copies.keep(chunk, 13, 13 + length, true, 10);
         chunk.fill(0xee);
         assert.equal(part.constructor, Uint8Array);
@@ -127,7 +127,7 @@ describe("ChunkCopies", () => {
     for (const room of [0, 10]) {
       const original = counting(9000);
       const chunk = Buffer.from(original.slice().buffer);
-      copies.begin();
+      copies.begin({ copySpace: null });
       const part = copies.keep(chunk, 13, 8000, false, room);
       assert.equal(part.constructor, Uint8Array);
       assert.equal(part.buffer === chunk.buffer, room > 0);
