@@ -1,4 +1,5 @@
 import type { Runtime } from "../net/runtime.ts";
+import { isThenable } from "../net/thenable.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { positive } from "../websocket/options.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
@@ -296,10 +297,6 @@ function checkRooms({ rooms }: Envelope, room: string | null): void {
 
 function nameOf(origin: Uint8Array): string {
   return String.fromCharCode(...origin);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 function isSubscription(value: unknown): value is Subscription {

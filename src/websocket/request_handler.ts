@@ -3,6 +3,7 @@ import type { Conn } from "../net/conn.ts";
 import { NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
+import { isThenable } from "../net/thenable.ts";
 import { HttpHeadError, type RequestHead } from "../protocol/http_head.ts";
 import { isUpgradeRequest, type UpgradeRequest } from "../protocol/server_handshake.ts";
 import type { HeadersLike } from "./headers_like.ts";
@@ -199,10 +200,6 @@ export class RequestHandler implements RequestSocketOwner {
       await writer.write(serverFailed(), request);
     }
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<UpgradeResult> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /** Also one that is not of this realm's class, or of somebody's own. */

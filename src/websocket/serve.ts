@@ -6,6 +6,7 @@ import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
 import { SocketListener } from "../net/socket_listener.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
+import { isThenable } from "../net/thenable.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
@@ -207,8 +208,8 @@ export class WebSocketServer implements AsyncDisposable {
     try {
       const running = this.#options.websocket(ws, request);
       // Not an asynchronous function, which would hold some hundred bytes more for as long as the connection lasts.
-      if (running === undefined) this.#onDone(ws);
-      else running.then(() => this.#onDone(ws), (error) => this.#onFailed(ws, error));
+      if (isThenable(running)) running.then(() => this.#onDone(ws), (error) => this.#onFailed(ws, error));
+      else this.#onDone(ws);
     } catch (error) {
       this.#onFailed(ws, error);
     }

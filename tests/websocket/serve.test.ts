@@ -72,6 +72,22 @@ describe("serve", () => {
     await stop();
   });
 
+  it(
+    "takes whatever else the handler returns for its end, as JavaScript may return anything",
+    limit,
+    async () => {
+      for (const value of [null, 7, {}]) {
+        const told: unknown[] = [];
+        const websocket = (() => value) as unknown as () => void;
+        const { url, stop } = await startServer({ websocket, onError: (error) => void told.push(error) });
+        const ws = await dialWebSocket(url);
+        assert.equal((await ws.closed).code, 1000);
+        assert.deepEqual(told, []);
+        await stop();
+      }
+    },
+  );
+
   it("closes with 1011 when the handler throws, and tells", limit, async () => {
     for (
       const throwing of [() => Promise.reject(failure), () => {
