@@ -2,6 +2,7 @@ import type { Addr } from "./addr.ts";
 import type { Listener, TcpConn, WaitOptions } from "./conn.ts";
 import { countedSocket } from "./counted_socket.ts";
 import { type Deadline, DeadlineTimer } from "./deadline.ts";
+import { Deferred } from "./deferred.ts";
 import { ClosedError, DeadlineExceededError, type NetError } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
 import { askOptions, type TcpOptions } from "./socket_conn.ts";
@@ -36,7 +37,8 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   readonly #accepts = new WaitQueue<TcpConn>();
   /** Who gets every socket instead. */
   #onSocket: ((socket: StreamSocket) => void) | null = null;
-  #onServed: (() => void) | null = null;
+  /** Settles with the listener, for whoever has taken it over. */
+  readonly #served = new Deferred<void>();
   #server!: SocketServer;
   #stage: { close(): void } | null = null;
   #signal: AbortSignal | null = null;
@@ -88,30 +90,14 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
    * sockets itself. Resolves when the listener is closed; until then nobody else accepts.
    */
   static serve(listener: SocketListener, onSocket: (socket: StreamSocket) => void): Promise<void> {
-    return new Promise((resolve) => {
-      if (listener.#closed !== null) return resolve();
+    if (listener.#closed === null) {
       listener.#onSocket = onSocket;
-      const onServed = listener.#onServed;
-      listener.#onServed = () => {
-        // Also who had it before.
-        onServed?.();
-        resolve();
-      };
       listener.#accepts.rejectAll(listener.#takenError());
       listener.#deadline.endWait();
-      listener.#handOver();
+      listener.#handOut();
       if (listener.#free > 0) listener.#server.resume();
-    });
-  }
-
-  #handOver(): void {
-    while (this.#free > 0 && this.#accepted.length > 0) this.#give(this.#accepted.shift()!);
-  }
-
-  #give(socket: StreamSocket): void {
-    const counted = this.#counted(socket);
-    askOptions(counted, this.#options);
-    this.#onSocket!(counted);
+    }
+    return listener.#served.promise;
   }
 
   async accept(options?: WaitOptions): Promise<TcpConn> {
@@ -129,36 +115,37 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
 
   onAccept(socket: StreamSocket): void {
     if (this.#closed !== null || this.#accepted.length >= ACCEPT_AHEAD) return socket.reset();
-    if (this.#onSocket !== null) {
-      // The usual case: nobody waits in between.
-      if (this.#free > 0 && this.#accepted.length === 0) this.#give(socket);
-      else this.#accepted.push(socket);
-      if (this.#free === 0) this.#server.pause();
-      return;
-    }
     this.#accepted.push(socket);
-    this.#serveAccepts();
+    this.#handOut();
     if (this.#accepts.size === 0) this.#deadline.endWait();
-    if (this.#accepts.size === 0 || this.#free === 0) this.#server.pause();
+    if (!this.#isAwaited || this.#free === 0) this.#server.pause();
   }
 
-  #serveAccepts(): void {
-    while (this.#accepts.size > 0 && this.#free > 0 && this.#accepted.length > 0) {
-      this.#accepts.resolveFirst(this.#connOver(this.#accepted.shift()!));
+  /** Whether somebody wants a connection. */
+  get #isAwaited(): boolean {
+    return this.#onSocket !== null || this.#accepts.size > 0;
+  }
+
+  #handOut(): void {
+    while (this.#isAwaited && this.#free > 0 && this.#accepted.length > 0) {
+      const socket = this.#accepted.shift()!;
+      if (this.#onSocket === null) this.#accepts.resolveFirst(this.#connOver(socket));
+      else this.#serve(socket, this.#onSocket);
     }
+  }
+
+  #serve(socket: StreamSocket, onSocket: (socket: StreamSocket) => void): void {
+    const counted = this.#counted(socket);
+    askOptions(counted, this.#options);
+    onSocket(counted);
   }
 
   /** One of a limited number of connections is gone. */
   #onGone(): void {
     this.#free++;
-    if (this.#onSocket !== null) {
-      this.#handOver();
-      if (this.#free > 0 && this.#closed === null) this.#server.resume();
-      return;
-    }
-    this.#serveAccepts();
+    this.#handOut();
     if (this.#accepts.size === 0) this.#deadline.endWait();
-    else if (this.#closed === null) this.#server.resume();
+    if (this.#isAwaited && this.#free > 0 && this.#closed === null) this.#server.resume();
   }
 
   onError(error: NetError): void {
@@ -187,7 +174,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     this.#stage?.close();
     for (const socket of this.#accepted.splice(0)) socket.reset();
     this.#accepts.rejectAll(this.#closedError());
-    this.#onServed?.();
+    this.#served.resolve();
     return this.#server.close();
   }
 
