@@ -34,11 +34,12 @@ import { connectCause, listenCause } from "./bun_causes.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
+import { acceptedAddr, acceptedUnix, dialledUnix, type Ends } from "./ends.ts";
 import { bindBun } from "./bun_datagram.ts";
 import { netError } from "./net_errors.ts";
 import { connectNode, listenNode, NodeSocket, openNode, tcpEnds as nodeEnds } from "./node_socket.ts";
 import { nodeTlsContext } from "./tls.ts";
-import { kernelPath, unixFiles, UNNAMED } from "./unix_files.ts";
+import { kernelPath, unixFiles } from "./unix_files.ts";
 import { rawDeflate } from "./zlib.ts";
 
 /** What is used of Bun, so that every type checker can read this file. */
@@ -115,24 +116,12 @@ const socketHandler: BunSocketHandler = {
   error: (socket, error) => socket.data?.onThrow(error),
 };
 
-/** The addresses of a socket. */
-interface Ends {
-  readonly localAddr: Addr;
-  readonly remoteAddr: Addr;
-}
-
 /** @param localAddr where it is known */
 function tcpEnds(socket: BunTcpSocket, localAddr: Addr | null = null): Ends {
   return {
     localAddr: localAddr ?? tcpAddr(socket.localAddress, socket.localPort),
     remoteAddr: tcpAddr(socket.remoteAddress, socket.remotePort ?? 0),
   };
-}
-
-/** The one address that every accepted socket has; `null` where it listens on several. */
-function boundAddr({ hostname, port }: BunTcpListener, target: SocketTarget): Addr | null {
-  if (target.network === "unix" || hostname === "0.0.0.0" || hostname === "::") return null;
-  return tcpAddr(hostname, port);
 }
 
 function placeOf(target: SocketTarget): { unix: string } | { hostname: string; port: number } {
@@ -157,7 +146,7 @@ async function connectSocket(
 
 /** What is under a socket of `node:net`, which hears no more of it and may be collected. */
 function takeOver(socket: Socket, target: SocketTarget): StreamSocket {
-  const unix = target.network === "unix" ? { localAddr: UNNAMED, remoteAddr: target } : null;
+  const unix = dialledUnix(target);
   const owner = socket as unknown as { _handle: BunTcpSocket & Record<symbol, unknown> | null };
   const raw = owner._handle;
   // How Bun makes `node:net` is its own affair: where it has changed, the socket is used as it is.
@@ -179,9 +168,9 @@ async function listenSocket(
 ): Promise<SocketServer> {
   if (request.tls) return await listenNode(target, request, handler);
   const { reusePort = false, ipv6Only = false } = request;
+  const unix = acceptedUnix(target);
   let bound: Addr | null = null;
   const open = (raw: BunTcpSocket) => {
-    const unix = target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
     const socket = new BunSocket(raw, unix ?? tcpEnds(raw, bound));
     handler.onAccept(socket);
     socket.pauseUntilStarted();
@@ -189,9 +178,9 @@ async function listenSocket(
   const options = { ...placeOf(target), reusePort, ipv6Only, allowHalfOpen: true } as const;
   const socket = { ...socketHandler, open };
   try {
-    const listener = Bun.listen({ ...options, socket });
-    bound = boundAddr(listener, target);
-    return new BunServer(listener, target);
+    const server = new BunServer(Bun.listen({ ...options, socket }), target);
+    bound = acceptedAddr(server.addr);
+    return server;
   } catch (error) {
     throw netError(listenCause(error), "listen", target.network, target);
   }

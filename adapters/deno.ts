@@ -33,6 +33,7 @@ import type {
 } from "../src/net/stream_socket.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
+import { acceptedAddr } from "./ends.ts";
 import { bindDeno } from "./deno_datagram.ts";
 import { netError } from "./net_errors.ts";
 import { connectNode, listenNode } from "./node_socket.ts";
@@ -207,14 +208,10 @@ const ACCEPT_RETRY = 20;
 /** The process's and the system's limit. */
 const NO_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
-/** Addresses that stand for all of the machine's. */
-const ANY: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
-
 class DenoServer implements SocketServer {
   readonly addr: Addr;
   readonly #listener: DenoListener;
   readonly #handler: AcceptHandler;
-  /** The one address that every accepted socket has; `null` where it listens on several. */
   readonly #bound: Addr | null;
   #paused = true;
   /** Whether accepting keeps the process alive. */
@@ -225,9 +222,8 @@ class DenoServer implements SocketServer {
   #closed = false;
 
   constructor(listener: DenoListener, handler: AcceptHandler) {
-    const addr = addrOf(listener.addr);
-    this.addr = addr;
-    this.#bound = addr.network === "tcp" && ANY.has(addr.hostname) ? null : addr;
+    this.addr = addrOf(listener.addr);
+    this.#bound = acceptedAddr(this.addr);
     this.#listener = listener;
     this.#handler = handler;
   }

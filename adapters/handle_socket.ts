@@ -109,10 +109,7 @@ export class HandleSocket implements StreamSocket {
       return false;
     }
     const { streamBaseState, kLastWriteWasAsync } = streamWrap!;
-    if (streamBaseState[kLastWriteWasAsync] === 0) {
-      spareWrite = request;
-      return true;
-    }
+    if (streamBaseState[kLastWriteWasAsync] === 0) return true;
     spareWrite = null;
     request.bytes = bytes;
     request.oncomplete = (status) => this.#onTaken(status);

@@ -29,15 +29,10 @@ import type {
   StreamHandler,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
+import { acceptedUnix, dialledUnix, type Ends } from "./ends.ts";
 import { netError } from "./net_errors.ts";
 import { knowsReusePort } from "./reuse_port.ts";
-import { kernelPath, UNNAMED } from "./unix_files.ts";
-
-/** The addresses of a socket. */
-export interface Ends {
-  readonly localAddr: Addr;
-  readonly remoteAddr: Addr;
-}
+import { kernelPath } from "./unix_files.ts";
 
 /** The addresses of a TCP socket. */
 export function tcpEnds(socket: Socket): Ends {
@@ -53,16 +48,6 @@ export function connectNode(
 ): Promise<StreamSocket> {
   const unix = dialledUnix(target);
   return openNode(target, request, signal, (socket) => new NodeSocket(socket, unix ?? tcpEnds(socket)));
-}
-
-/** The ends of a connection to a Unix socket, which have no addresses of their own; `null` for TCP. */
-export function dialledUnix(target: SocketTarget): Ends | null {
-  return target.network === "unix" ? { localAddr: UNNAMED, remoteAddr: target } : null;
-}
-
-/** The same of one that was accepted there. */
-export function acceptedUnix(target: SocketTarget): Ends | null {
-  return target.network === "unix" ? { localAddr: target, remoteAddr: UNNAMED } : null;
 }
 
 /** Connects, and hands the socket over from inside its `connect` event. */
