@@ -7,9 +7,8 @@
 
 import { Hub } from "../src/hub/hub.ts";
 import type { HubClient } from "../src/hub/hub_client.ts";
-import type { HubSocket } from "../src/hub/member.ts";
-import { PIPE_ADDR } from "../src/net/addr.ts";
 import { Runtime, type RuntimeAdapter } from "../src/net/runtime.ts";
+import { BenchClock, NullMember } from "./null_member.ts";
 
 const SIZES = [1_000, 10_000, 100_000];
 /** Rooms that each member is in, so members that each room has. */
@@ -24,36 +23,6 @@ const ROUNDS = 5;
 const BROADCAST_MEMBERS = 1_000;
 const BROADCAST_MESSAGES = 16;
 const BROADCAST_TURNS = 200;
-
-/** Ends turns when it is told to. */
-class BenchClock {
-  #afterTurn: (() => void)[] = [];
-  now(): number {
-    return performance.now();
-  }
-  startTimer(): unknown {
-    return null;
-  }
-  stopTimer(): void {}
-  afterTurn(callback: () => void): void {
-    this.#afterTurn.push(callback);
-  }
-  endTurn(): void {
-    for (const callback of this.#afterTurn.splice(0)) callback();
-  }
-}
-
-class NullMember implements HubSocket {
-  readonly remoteAddr = PIPE_ADDR;
-  readonly closed: Promise<unknown> = new Promise(() => {});
-  writeBatch(): Promise<void> | null {
-    return null;
-  }
-  close(): Promise<unknown> {
-    return Promise.resolve();
-  }
-  closeNow(): void {}
-}
 
 /** A hub whose turns end by hand. */
 function makeHub(): { hub: Hub<null>; clock: BenchClock } {

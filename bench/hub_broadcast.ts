@@ -7,46 +7,13 @@
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { Hub } from "../src/hub/hub.ts";
-import type { HubSocket } from "../src/hub/member.ts";
-import { PIPE_ADDR } from "../src/net/addr.ts";
 import { Runtime, type RuntimeAdapter } from "../src/net/runtime.ts";
+import { BenchClock, NullMember } from "./null_member.ts";
 
 const MEMBERS = 1_000;
 const MESSAGES = 16;
 const TURNS = 100;
 const ROUNDS = 25;
-
-/** Ends turns when it is told to. */
-class BenchClock {
-  #afterTurn: (() => void)[] = [];
-  now(): number {
-    return Date.now();
-  }
-  startTimer(): unknown {
-    return null;
-  }
-  stopTimer(): void {}
-  afterTurn(callback: () => void): void {
-    this.#afterTurn.push(callback);
-  }
-  endTurn(): void {
-    for (const callback of this.#afterTurn.splice(0)) callback();
-  }
-}
-
-class NullMember implements HubSocket {
-  readonly remoteAddr = PIPE_ADDR;
-  readonly closed: Promise<unknown> = new Promise(() => {});
-  writes = 0;
-  writeBatch(): Promise<void> | null {
-    this.writes++;
-    return null;
-  }
-  close(): Promise<unknown> {
-    return Promise.resolve();
-  }
-  closeNow(): void {}
-}
 
 /** A hub with members, and what one turn of it does. */
 function makeTurn(hubOf: typeof Hub): () => void {

@@ -1,4 +1,5 @@
 import { base64ByteLength, encodeBase64 } from "../bytes/base64.ts";
+import { encodeLatin1 } from "../bytes/latin1.ts";
 import { sha1 } from "./sha1.ts";
 
 /** The name that RFC 6455, 1.3 gives to the protocol, appended to each key. */
@@ -11,8 +12,5 @@ export function isHandshakeKey(text: string): boolean {
 
 /** The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455, 4.2.2, item 5.4). */
 export function acceptKey(key: string): string {
-  const text = key + GUID;
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return encodeBase64(sha1(bytes));
+  return encodeBase64(sha1(encodeLatin1(key + GUID)));
 }

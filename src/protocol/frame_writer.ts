@@ -1,5 +1,6 @@
 import { concat } from "../bytes/concat.ts";
 import { type BufferPool, POOL_BUFFER_SIZE } from "../bytes/buffer_pool.ts";
+import { encodeLatin1, writeLatin1 } from "../bytes/latin1.ts";
 import type { TextCodec } from "../bytes/text.ts";
 import {
   FIN,
@@ -9,7 +10,6 @@ import {
   Opcode,
   writeHeader,
 } from "./frame_header.ts";
-import { latin1Bytes } from "./http_head_writer.ts";
 import { applyMask } from "./mask.ts";
 
 /**
@@ -105,9 +105,9 @@ export class FrameWriter {
 
   /** Writes what comes before the first frame: the answer to a handshake, of one byte a character. */
   writeHead(text: string): void {
-    if (text.length > POOL_BUFFER_SIZE) return this.writeEncoded(latin1Bytes(text));
+    if (text.length > POOL_BUFFER_SIZE) return this.writeEncoded(encodeLatin1(text));
     const buffer = this.#reserve(text.length);
-    for (let i = 0; i < text.length; i++) buffer[this.#used + i] = text.charCodeAt(i);
+    writeLatin1(text, buffer, this.#used);
     this.#advance(this.#used + text.length);
   }
 

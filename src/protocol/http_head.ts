@@ -43,6 +43,62 @@ export interface HeadLimits {
   readonly maxFields: number;
 }
 
+/** Reads the head of one request. */
+export class RequestHeadReader {
+  readonly #reader: HeadReader<RequestLine, RequestHead>;
+
+  /**
+   * Begins with the first byte of a head.
+   *
+   * @param text makes it faster, where the runtime's own is given
+   */
+  constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
+    this.#reader = new HeadReader(requestGrammar, limits, text);
+  }
+
+  /** What followed the head in the chunk that ended it: a view, no copy. */
+  get rest(): Uint8Array {
+    return this.#reader.rest;
+  }
+
+  /**
+   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
+   *
+   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
+   */
+  receive(chunk: Uint8Array): RequestHead | undefined {
+    return this.#reader.receive(chunk);
+  }
+}
+
+/** Reads the head of one response. */
+export class ResponseHeadReader {
+  readonly #reader: HeadReader<StatusLine, ResponseHead>;
+
+  /**
+   * Begins with the first byte of a head.
+   *
+   * @param text makes it faster, where the runtime's own is given
+   */
+  constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
+    this.#reader = new HeadReader(responseGrammar, limits, text);
+  }
+
+  /** What followed the head in the chunk that ended it: a view, no copy. */
+  get rest(): Uint8Array {
+    return this.#reader.rest;
+  }
+
+  /**
+   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
+   *
+   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
+   */
+  receive(chunk: Uint8Array): ResponseHead | undefined {
+    return this.#reader.receive(chunk);
+  }
+}
+
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
@@ -233,62 +289,6 @@ const responseGrammar: HeadGrammar<StatusLine, ResponseHead> = {
     return { ...line, headers };
   },
 };
-
-/** Reads the head of one request. */
-export class RequestHeadReader {
-  readonly #reader: HeadReader<RequestLine, RequestHead>;
-
-  /**
-   * Begins with the first byte of a head.
-   *
-   * @param text makes it faster, where the runtime's own is given
-   */
-  constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
-    this.#reader = new HeadReader(requestGrammar, limits, text);
-  }
-
-  /** What followed the head in the chunk that ended it: a view, no copy. */
-  get rest(): Uint8Array {
-    return this.#reader.rest;
-  }
-
-  /**
-   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
-   *
-   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
-   */
-  receive(chunk: Uint8Array): RequestHead | undefined {
-    return this.#reader.receive(chunk);
-  }
-}
-
-/** Reads the head of one response. */
-export class ResponseHeadReader {
-  readonly #reader: HeadReader<StatusLine, ResponseHead>;
-
-  /**
-   * Begins with the first byte of a head.
-   *
-   * @param text makes it faster, where the runtime's own is given
-   */
-  constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
-    this.#reader = new HeadReader(responseGrammar, limits, text);
-  }
-
-  /** What followed the head in the chunk that ended it: a view, no copy. */
-  get rest(): Uint8Array {
-    return this.#reader.rest;
-  }
-
-  /**
-   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
-   *
-   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
-   */
-  receive(chunk: Uint8Array): ResponseHead | undefined {
-    return this.#reader.receive(chunk);
-  }
-}
 
 /** What cannot begin a first line is no HTTP, TLS for example: nobody has to wait for the line's end to say so. */
 function checkFirstByte(byte: number): void {

@@ -1,5 +1,6 @@
 /** Writes the heads of HTTP/1.1 messages (RFC 9112). */
 
+import { encodeLatin1 } from "../bytes/latin1.ts";
 import { consistsOf, isFieldValue, isToken, VISIBLE_CHAR } from "./header_fields.ts";
 
 /** The head of a request as bytes; throws `TypeError` on what could end a line early (RFC 9112, 11.1). */
@@ -12,7 +13,7 @@ export function encodeRequestHead(
   if (target === "" || !consistsOf(target, VISIBLE_CHAR)) {
     throw new TypeError(`Cannot send the request target ${JSON.stringify(target)}`);
   }
-  return latin1Bytes(headText(`${method} ${target} HTTP/1.1\r\n`, fields));
+  return encodeLatin1(headText(`${method} ${target} HTTP/1.1\r\n`, fields));
 }
 
 /** The head of a response as bytes; throws `TypeError` on what could end a line early (RFC 9112, 11.1). */
@@ -21,7 +22,7 @@ export function encodeResponseHead(
   reason: string,
   fields: Iterable<readonly [name: string, value: string]>,
 ): Uint8Array {
-  return latin1Bytes(responseHeadText(status, reason, fields));
+  return encodeLatin1(responseHeadText(status, reason, fields));
 }
 
 /** The same as text, of one byte a character. */
@@ -50,13 +51,6 @@ function headText(startLine: string, fields: Iterable<readonly [name: string, va
     text += `${name}: ${value}\r\n`;
   }
   return text + "\r\n";
-}
-
-/** The bytes of a text that has one for each character. */
-export function latin1Bytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }
 
 const STATUS_TEXTS: ReadonlyMap<number, string> = new Map([

@@ -1,5 +1,6 @@
 /** The server's side of the opening handshake (RFC 6455, 4.2). */
 
+import { encodeLatin1 } from "../bytes/latin1.ts";
 import { acceptKey, isHandshakeKey } from "./accept_key.ts";
 import {
   type Extension,
@@ -11,7 +12,7 @@ import {
 } from "./header_fields.ts";
 import { parseAuthority } from "./http_grammar.ts";
 import type { RequestHead } from "./http_head.ts";
-import { latin1Bytes, responseHeadText, statusText } from "./http_head_writer.ts";
+import { responseHeadText, statusText } from "./http_head_writer.ts";
 
 /** What a request for a WebSocket asks for. */
 export interface UpgradeRequest {
@@ -93,7 +94,7 @@ export function sameOriginHost(origin: string | null, host: string): boolean {
 
 /** The 101 response as bytes (RFC 6455, 4.2.2, item 5); throws `TypeError` on a field it may not carry. */
 export function encodeUpgradeResponse(options: UpgradeResponseOptions): Uint8Array {
-  return latin1Bytes(upgradeResponseText(options));
+  return encodeLatin1(upgradeResponseText(options));
 }
 
 /** The same as text, of one byte a character: it goes into a buffer that is there already. */
