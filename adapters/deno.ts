@@ -3,7 +3,7 @@
  *
  * | Deno | here |
  * | --- | --- |
- * | a pending `read` cannot be cancelled and pins its buffer | one read is under way at most, it is never given up, and its buffer is 4 KiB while the connection is idle; it grows with what comes |
+ * | a pending `read` cannot be cancelled and pins its buffer | one read is under way at most, it is never given up, and its buffer is 1 KiB while the connection is idle; it grows with what comes |
  * | `write` takes a part | the rest is written in a loop |
  * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
@@ -35,12 +35,13 @@ import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { acceptedAddr } from "./ends.ts";
 import { bindDeno } from "./deno_datagram.ts";
+import { maskMemory } from "./mask_memory.ts";
 import { netError } from "./net_errors.ts";
 import { connectNode, listenNode } from "./node_socket.ts";
 import { denoTls } from "./deno_tls.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles } from "./unix_files.ts";
-import { webText } from "./web_text.ts";
+import { denoText } from "./deno_text.ts";
 import { rawDeflate } from "./zlib.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */
@@ -93,7 +94,8 @@ export const denoAdapter: RuntimeAdapter = {
   tlsContext: (role, config) => nodeTlsContext(role, config, denoTls),
   unixFiles,
   clock: systemClock,
-  text: webText,
+  text: denoText,
+  maskMemory,
   cheapArray: 0,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,

@@ -1,6 +1,7 @@
 import { getSystemErrorName } from "node:util";
 import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import type { AcceptedOptions, StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
+import { readBuffer } from "./mask_memory.ts";
 import { netError } from "./net_errors.ts";
 import { type HandleAddr, type StreamHandle, streamWrap, type WrapRequest } from "./stream_wrap.ts";
 
@@ -13,8 +14,8 @@ interface OwnedHandle extends StreamHandle {
 
 const END_OF_FILE = -4095;
 
-/** As much as one read takes; the kernel's copy then lies in the processor's cache when it is looked at. */
-const shared = new Uint8Array(262144);
+/** All sockets read into it; the kernel's copy then lies in the processor's cache when it is looked at. */
+const shared = readBuffer;
 
 /** For the next write: only one that goes on uses it up. */
 let spareWrite: WrapRequest | null = null;

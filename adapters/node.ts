@@ -6,6 +6,7 @@ import { bindNode } from "./node_datagram.ts";
 import { connectHandle, listenHandle } from "./node_handles.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { unixFiles } from "./unix_files.ts";
+import { maskMemory } from "./mask_memory.ts";
 import { rawDeflate } from "./zlib.ts";
 
 /** Node's own sockets, text and randomness. */
@@ -19,6 +20,7 @@ export const nodeAdapter: RuntimeAdapter = {
   unixFiles,
   clock: systemClock,
   text: bufferText,
+  maskMemory,
   cheapArray: 64,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,

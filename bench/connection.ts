@@ -14,7 +14,7 @@ import { ChunkQueue } from "../src/net/chunk_queue.ts";
 import { Runtime } from "../src/net/runtime.ts";
 import type { StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
 import { FIN, headerSize, MASKED, Opcode, writeHeader } from "../src/protocol/frame_header.ts";
-import { applyMask } from "../src/protocol/mask.ts";
+import { applyMask } from "../src/bytes/mask.ts";
 import { webSocketSettings } from "../src/websocket/options.ts";
 import { WebSocketConn } from "../src/websocket/web_socket_conn.ts";
 

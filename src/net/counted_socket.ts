@@ -24,6 +24,7 @@ class CountedSocket implements StreamSocket {
 
   start(handler: StreamHandler): void {
     this.#socket.start({
+      copiesLong: handler.copiesLong ?? false,
       onData: (chunk, lent) => handler.onData(chunk, lent),
       onEnd: () => handler.onEnd(),
       onDrain: () => handler.onDrain(),

@@ -1,6 +1,7 @@
 /** What the core needs of the place it runs in. The one that runs is a value handed down from `entries/runtime.ts`. */
 
 import type { TextCodec } from "../bytes/text.ts";
+import type { MaskMemory } from "../bytes/mask_memory.ts";
 import { RandomSource } from "./random_source.ts";
 import { ChunkCopies } from "../bytes/chunk_copies.ts";
 import { BufferPool } from "../bytes/buffer_pool.ts";
@@ -38,6 +39,8 @@ export interface RuntimeAdapter {
   readonly unixFiles: UnixFiles;
   readonly clock: Clock;
   readonly text: TextCodec;
+  /** Where masking is fast; `null` where there is no such place. */
+  readonly maskMemory: MaskMemory | null;
   /** An array of so many bytes is made faster than a view of a buffer. */
   readonly cheapArray: number;
   /** Fills with bytes that nobody can guess. */

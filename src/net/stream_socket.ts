@@ -8,6 +8,8 @@ import type { NetError } from "./errors.ts";
  * only `onClose` is. A throw breaks this socket alone: it is reset, and `onClose` gets the error.
  */
 export interface StreamHandler {
+  /** Whether it copies what it keeps of a long chunk in any case, so that the chunk may as well be lent. Default: no. */
+  readonly copiesLong?: boolean;
   /**
    * Bytes came. The array is the handler's to change, and to keep unless it is `lent`: then the runtime reads into it again
    * after the call, which saves an allocation for each read. One may still come after `pause`.

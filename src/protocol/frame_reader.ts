@@ -1,3 +1,5 @@
+import { applyMask, rotateKey } from "../bytes/mask.ts";
+import type { MaskMemory } from "../bytes/mask_memory.ts";
 import { CloseCode } from "./close_code.ts";
 import {
   FIN,
@@ -8,7 +10,6 @@ import {
   RSV1,
   RSV2_RSV3,
 } from "./frame_header.ts";
-import { applyMask, rotateKey } from "./mask.ts";
 
 /** Who hears of the frames. Payloads are unmasked views of what was received: valid only during the call. */
 export interface FrameHandler {
@@ -35,6 +36,8 @@ export interface FrameHandler {
 export interface FrameReaderOptions {
   /** The peer of a server masks, the peer of a client does not (5.1). */
   masked: boolean;
+  /** Where unmasking is fast, for what lies there. */
+  maskMemory?: MaskMemory | null;
   /** Whether an extension gives a meaning to RSV1 on the first frame of a message. */
   allowRsv1?: boolean;
   /** The largest message, bytes on the wire. */
@@ -58,6 +61,7 @@ export class FrameReader {
   readonly #handler: FrameHandler;
   readonly #masked: boolean;
   readonly #maskBit: number;
+  readonly #maskMemory: MaskMemory | null;
   readonly #allowRsv1: boolean;
   readonly #maxFragments: number;
   #readLimit: number;
@@ -89,6 +93,7 @@ export class FrameReader {
     this.#handler = handler;
     this.#masked = options.masked;
     this.#maskBit = options.masked ? MASKED : 0;
+    this.#maskMemory = options.maskMemory ?? null;
     this.#allowRsv1 = options.allowRsv1 ?? false;
     this.#maxFragments = options.maxFragments ?? Infinity;
     this.#readLimit = options.readLimit;
@@ -109,10 +114,8 @@ export class FrameReader {
     this.#stopped = true;
   }
 
-  /** Reads the next bytes and calls the handler for what is in them. The chunk is changed. */
-  receive(chunk: Uint8Array): void {
-    const end = chunk.length;
-    let at = 0;
+  /** Reads the next bytes, `chunk[at, end)`, and calls the handler for what is in them. The chunk is changed. */
+  receive(chunk: Uint8Array, at = 0, end: number = chunk.length): void {
     while (at < end && !this.#stopped) {
       if (this.#inPayload) at = this.#readPayload(chunk, at, end);
       else if (this.#messageOpcode !== Opcode.Continuation) at = this.#readHeader(chunk, at, end);
@@ -145,7 +148,7 @@ export class FrameReader {
     if (this.#masked) start += 4;
     const stop = start + length;
     if (stop > end) return at;
-    if (this.#masked) applyMask(chunk, start, stop, readKey(chunk, start - 4));
+    if (this.#masked) this.#unmask(chunk, start, stop, readKey(chunk, start - 4));
     this.#messageLength = length;
     this.#handler.onData((first & 0x0f) as Opcode, false, chunk, start, stop, true, true);
     return stop;
@@ -262,7 +265,7 @@ export class FrameReader {
   #readPayload(chunk: Uint8Array, at: number, end: number): number {
     const stop = end - at < this.#remaining ? end : at + this.#remaining;
     if (this.#masked) {
-      applyMask(chunk, at, stop, this.#key);
+      this.#unmask(chunk, at, stop, this.#key);
       this.#key = rotateKey(this.#key, stop - at);
     }
     this.#remaining -= stop - at;
@@ -271,6 +274,12 @@ export class FrameReader {
     if (this.#opcode < 8) this.#deliverData(chunk, at, stop, complete && this.#fin);
     else this.#deliverControl(chunk, at, stop, complete);
     return stop;
+  }
+
+  #unmask(chunk: Uint8Array, start: number, end: number, key: number): void {
+    const memory = this.#maskMemory;
+    if (memory !== null && chunk === memory.bytes) memory.mask(start, end, key);
+    else applyMask(chunk, start, end, key);
   }
 
   #deliverData(chunk: Uint8Array, start: number, end: number, last: boolean): void {

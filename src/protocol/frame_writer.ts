@@ -10,7 +10,7 @@ import {
   Opcode,
   writeHeader,
 } from "./frame_header.ts";
-import { applyMask } from "./mask.ts";
+import { applyMask } from "../bytes/mask.ts";
 
 /**
  * From here on a payload is not copied into the outgoing buffer but sent from where it lies. Copying 64 KiB costs 2 µs, the

@@ -53,6 +53,8 @@ export class Engine
     MemoryHolder,
     CopyOwner {
   copySpace: CopySpace | null = null;
+  /** A server moves them to where they are unmasked. */
+  readonly copiesLong: boolean;
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
   readonly sender: Sender;
@@ -79,8 +81,9 @@ export class Engine
     this.#settings = settings;
     const isClient = role === "client";
     this.#isClient = isClient;
+    this.copiesLong = !isClient && adapter.maskMemory !== null;
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
-    const { text } = adapter;
+    const { text, maskMemory } = adapter;
     const protocol = new Protocol(this, {
       role,
       readLimit,
@@ -88,6 +91,7 @@ export class Engine
       nextKey: random.nextKey,
       buffers,
       text,
+      maskMemory,
       deflate: compression,
     });
     this.#protocol = protocol;

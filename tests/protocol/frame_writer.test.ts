@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { bufferText } from "../../adapters/buffer_text.ts";
+import { denoText } from "../../adapters/deno_text.ts";
 import { webText } from "../../adapters/web_text.ts";
 import { BufferPool, POOL_BUFFER_SIZE } from "../../src/bytes/buffer_pool.ts";
 import type { TextCodec } from "../../src/bytes/text.ts";
@@ -38,10 +39,12 @@ class CheckedPool extends BufferPool {
 const TEXT = FIN | Opcode.Text;
 const BINARY = FIN | Opcode.Binary;
 
-/** Deno's `Buffer` has not all of the native calls; its adapter uses the web's. */
-const codecs: readonly [string, TextCodec][] = "Deno" in globalThis
-  ? [["webText", webText]]
-  : [["webText", webText], ["bufferText", bufferText]];
+/** Deno's `Buffer` has not all of the native calls; its adapter uses those that it has, and the web's. */
+const codecs: readonly (readonly [string, TextCodec])[] = [
+  ["webText", webText],
+  ["denoText", denoText],
+  ..."Deno" in globalThis ? [] : [["bufferText", bufferText] as const],
+];
 
 function newWriter(role: Role, text: TextCodec = webText, nextKey = () => KEY_NUMBER) {
   const pool = new CheckedPool();

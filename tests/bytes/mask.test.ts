@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { applyMask, rotateKey } from "../../src/protocol/mask.ts";
-import { Random } from "../bytes/random.ts";
-import { hex, KEY, KEY_NUMBER, masked, toHex } from "./wire.ts";
+import { applyMask, rotateKey } from "../../src/bytes/mask.ts";
+import { Random } from "./random.ts";
+import { hex, KEY, KEY_NUMBER, masked, toHex } from "../protocol/wire.ts";
 
 /** The key's four bytes in hexadecimal, the lowest first. */
 const keyHex = (key: number) => toHex(Uint8Array.of(key, key >> 8, key >> 16, key >> 24));
