@@ -29,6 +29,8 @@ export class Generator {
   readonly #load: Load;
   readonly #conns: Connection[] = [];
   #stopped = false;
+  /** Of broadcasts that were not followed by the next yet. */
+  #delivered = 0;
 
   private constructor(load: Load) {
     this.#load = load;
@@ -43,7 +45,10 @@ export class Generator {
       const socket = await open(load);
       const conn = new Connection(socket, message, load.bareTcp ? message.length : null);
       generator.#conns.push(conn);
-      if (load.broadcast && i > 0) continue;
+      if (load.broadcast) {
+        conn.onMessages = (count) => generator.#onDelivered(count, perSend);
+        continue;
+      }
       let free = 0;
       conn.onMessages = (count) => {
         free += count;
@@ -55,6 +60,15 @@ export class Generator {
     const senders = load.broadcast ? generator.#conns.slice(0, 1) : generator.#conns;
     for (const conn of senders) conn.send(load.inFlight);
     return generator;
+  }
+
+  /** A broadcast is over when everybody has it: else the next would leave with it, in one write. */
+  #onDelivered(count: number, perSend: number): void {
+    this.#delivered += count;
+    const over = Math.floor(this.#delivered / this.#load.conns);
+    if (over < perSend || this.#stopped) return;
+    this.#delivered -= over * this.#load.conns;
+    this.#conns[0]!.send(over);
   }
 
   /** Messages that have come back until now, on all connections. */

@@ -1,5 +1,6 @@
 import type { Addr } from "../net/addr.ts";
 import type { MessageBatch } from "../websocket/message_batch.ts";
+import type { DrainListener } from "../websocket/outgoing.ts";
 
 /** What a hub needs of a member. A `WebSocketConn` fits as it is, a `Conn` through {@linkcode ConnMember}. */
 export interface HubSocket {
@@ -10,9 +11,10 @@ export interface HubSocket {
   /**
    * Takes messages without waiting.
    *
+   * @param listener may be told when more may follow, in place of a promise: then it is what is returned
    * @returns `null` when more may follow at once, else a promise for when: until then the hub queues
    */
-  writeBatch(batch: MessageBatch): Promise<void> | null;
+  writeBatch(batch: MessageBatch, listener: DrainListener): Promise<void> | DrainListener | null;
   /** Asks for a sign of life; resolves when it comes. A member without is not pinged. */
   ping?(): Promise<unknown>;
   /** Sends what it was given, says why, and leaves. */

@@ -1,5 +1,6 @@
 import { Deferred } from "../net/deferred.ts";
 import type { MessageBatch } from "../websocket/message_batch.ts";
+import type { DrainListener } from "../websocket/outgoing.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import { Backlog } from "./backlog.ts";
 import type { HubCounters } from "./hub_counters.ts";
@@ -20,7 +21,7 @@ const MAX_SEARCH = 64;
  * Members that got the same messages hold the same batch: to queue a message is mostly two comparisons and a store.
  * Who is behind and may lose messages has a {@linkcode Backlog} in its place, until that is sent.
  */
-export abstract class SendQueue {
+export abstract class SendQueue implements DrainListener {
   /** What it was registered with. */
   readonly socket: HubSocket;
   readonly counters: HubCounters;
@@ -287,16 +288,26 @@ export abstract class SendQueue {
   }
 
   #write(batch: MessageBatch): void {
-    let busy: Promise<void> | null;
+    let busy: Promise<void> | DrainListener | null;
     try {
-      busy = this.socket.writeBatch(batch);
+      busy = this.socket.writeBatch(batch, this);
     } catch {
       this.onBroken();
       return;
     }
     if (busy === null) return this.#onWritten(batch);
     this.#inFlight = batch;
-    busy.then(() => this.#onTaken(batch), () => this.#onFailed(batch));
+    if (busy !== this) (busy as Promise<void>).then(() => this.#onTaken(batch), () => this.#onFailed(batch));
+  }
+
+  /** The socket has taken what is in flight. */
+  onDrained(): void {
+    if (this.#inFlight !== null) this.#onTaken(this.#inFlight);
+  }
+
+  /** The socket gave it up. */
+  onFailed(): void {
+    if (this.#inFlight !== null) this.onBroken();
   }
 
   #onTaken(batch: MessageBatch): void {
@@ -344,7 +355,8 @@ export abstract class SendQueue {
       this.#batch = null;
       try {
         // What becomes of it, `closed` tells.
-        this.socket.writeBatch(batch)?.catch(() => {});
+        const busy = this.socket.writeBatch(batch, NOBODY);
+        if (busy !== null && busy !== NOBODY) (busy as Promise<void>).catch(() => {});
         this.#onWritten(batch);
       } catch {
         this.onBroken();
@@ -362,3 +374,5 @@ export abstract class SendQueue {
     this.#flushed?.resolve();
   }
 }
+
+const NOBODY: DrainListener = { onDrained() {}, onFailed() {} };

@@ -194,6 +194,12 @@ export class FrameWriter {
     return segment.bytes.length === segment.length ? segment.bytes : new Uint8Array(segment.length);
   }
 
+  /** Encoded frames are with the socket already, as if they had been written and taken; to be released. Nothing waits. */
+  holdTaken(frames: Uint8Array): void {
+    this.#bytes += frames.length;
+    this.#taken = { bytes: frames, length: frames.length, pooled: null, endsFrame: true, urgent: false };
+  }
+
   /** Whether what `take` gave went before the rest. */
   get takenUrgent(): boolean {
     return this.#taken !== null && this.#taken.urgent;

@@ -15,6 +15,14 @@ const DONE = Promise.resolve();
  */
 const PIECE = 262144;
 
+/** Who waits until what it wrote has left, without a promise for each time. */
+export interface DrainListener {
+  /** It has. */
+  onDrained(): void;
+  /** It has not, and may never. */
+  onFailed(): void;
+}
+
 /** Who is told about the state of the output. */
 export interface OutgoingOwner {
   /** Everything that was written has been taken. */
@@ -40,6 +48,9 @@ export class Outgoing implements Flushable {
   readonly #highWaterMark: number;
   /** Each waits until so many bytes in order have left; made when one has to. */
   #waiting: WaitQueue<void, number> | null = null;
+  /** Is told when so many bytes in order have left. */
+  #listener: DrainListener | null = null;
+  #listenerTarget = 0;
   /** The socket is busy with what it was given. */
   #blocked = false;
   #inTurn = false;
@@ -106,10 +117,7 @@ export class Outgoing implements Flushable {
   setDeadline(t: Deadline): void {
     if (this.#deadline === null) {
       if (deadlineTime(t) === Infinity) return;
-      this.#deadline = new DeadlineTimer(
-        this.#timers,
-        () => this.#waiting?.rejectAll(this.#owner.writeExpired()),
-      );
+      this.#deadline = new DeadlineTimer(this.#timers, () => this.#fail(() => this.#owner.writeExpired()));
       if (this.#waits) this.#deadline.startWait();
     }
     this.#deadline.set(t);
@@ -138,6 +146,15 @@ export class Outgoing implements Flushable {
     const waiting = this.#wait(this.#written);
     this.#owner.onBacklog();
     return waiting;
+  }
+
+  /** The same for a listener; `false` when there is one already. */
+  tellDrained(listener: DrainListener): boolean {
+    if (this.#listener !== null) return false;
+    this.#listener = listener;
+    this.#listenerTarget = this.#written;
+    this.#owner.onBacklog();
+    return true;
   }
 
   #wait(target: number, signal?: AbortSignal): Promise<void> {
@@ -171,6 +188,25 @@ export class Outgoing implements Flushable {
   /** Sends what was written, without waiting for the end of the turn. */
   flushNow(): void {
     if (this.#writer.pending) this.#send();
+  }
+
+  /**
+   * Gives frames to the socket past the writer, where nothing waits before them: nearly always so for a broadcast, of whose
+   * delivery it saves a sixth on Node (`bench/run.ts`). `false`: something does wait.
+   */
+  sendAlone(frames: Uint8Array): boolean {
+    if (this.#blocked || this.#stopped || this.#writer.pending || frames.length > PIECE) return false;
+    if (this.#socket.write(frames)) {
+      this.#left += frames.length;
+      this.#leftInOrder += frames.length;
+      return true;
+    }
+    this.#blocked = true;
+    this.#writer.holdTaken(frames);
+    this.#taken = frames;
+    this.#takenUrgent = false;
+    this.#takenLength = this.#takenAt = frames.length;
+    return true;
   }
 
   #send(): void {
@@ -223,6 +259,21 @@ export class Outgoing implements Flushable {
     this.#blocked = false;
     this.#onTaken();
     this.#send();
+    // Last, as it may write more.
+    if (this.#listener !== null && this.#listenerTarget <= this.#leftInOrder) {
+      this.#takeListener()!.onDrained();
+    }
+  }
+
+  #takeListener(): DrainListener | null {
+    const listener = this.#listener;
+    this.#listener = null;
+    return listener;
+  }
+
+  #fail(error: () => Error): void {
+    if (this.#waits) this.#waiting!.rejectAll(error());
+    this.#takeListener()?.onFailed();
   }
 
   /** Nothing more is sent; calls that wait reject with what `error` gives. */
@@ -230,7 +281,7 @@ export class Outgoing implements Flushable {
     this.#stopped = true;
     this.#taken = null;
     this.#writer.drop();
-    if (this.#waits) this.#waiting!.rejectAll(error());
+    this.#fail(error);
     this.#deadline?.stop();
   }
 

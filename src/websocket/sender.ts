@@ -11,7 +11,7 @@ import type { Compression } from "./compression.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import { MessageTurns } from "./message_turns.ts";
 import { type MessageWriter, OutgoingMessage, type OutgoingMessageOwner } from "./message_writer.ts";
-import type { Outgoing } from "./outgoing.ts";
+import type { DrainListener, Outgoing } from "./outgoing.ts";
 import { type MessageEncoding, PreparedMessage, serverFrame } from "./prepared_message.ts";
 
 /** How to send a message. */
@@ -170,16 +170,18 @@ export class Sender implements OutgoingMessageOwner {
     }
   }
 
-  writeBatch(batch: MessageBatch): Promise<void> | null {
+  writeBatch(batch: MessageBatch, listener?: DrainListener): Promise<void> | DrainListener | null {
     if (!this.#owner.writable) return null;
     if (this.#open !== null) {
-      const send = () => this.writeBatch(batch) ?? undefined;
+      const send = () => this.writeBatch(batch) as Promise<void> ?? undefined;
       return this.#turns!.wait(batch.size, send, undefined, false);
     }
     if (this.#isClient) { for (const message of batch.messages()) this.#sendPrepared(message); }
-    else this.#writeEncoded(batch.bytes(this.#encoding));
+    else this.#sendEncoded(batch.bytes(this.#encoding));
     this.#outgoing.flushNow();
-    return this.#outgoing.drained ? null : this.#outgoing.whenDrained();
+    if (this.#outgoing.drained) return null;
+    if (listener !== undefined && this.#outgoing.tellDrained(listener)) return listener;
+    return this.#outgoing.whenDrained();
   }
 
   // ── Messages in parts ──
@@ -287,10 +289,20 @@ export class Sender implements OutgoingMessageOwner {
     return this.#compression !== null && this.#compresses ? this.#compression.frame : serverFrame;
   }
 
+  /** Without waiting for the end of the turn. */
+  #sendEncoded(frames: Uint8Array): void {
+    if (!this.#outgoing.sendAlone(frames)) return this.#writeEncoded(frames);
+    this.#skipCompressed();
+  }
+
   #writeEncoded(frames: Uint8Array): void {
-    // The peer's window gets what it has not got from this side's compressor.
-    if (this.#compression !== null) this.#protocol.skipCompressed();
+    this.#skipCompressed();
     this.#protocol.output.writeEncoded(frames);
+  }
+
+  /** The peer's window gets what it has not got from this side's compressor. */
+  #skipCompressed(): void {
+    if (this.#compression !== null) this.#protocol.skipCompressed();
   }
 
   check(signal?: AbortSignal): void {

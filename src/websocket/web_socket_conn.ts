@@ -7,6 +7,7 @@ import { Engine, type WebSocketInit, type WriteOptions } from "./engine.ts";
 import { extensionsText } from "./compression.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
 import type { MessageBatch } from "./message_batch.ts";
+import type { DrainListener } from "./outgoing.ts";
 import type { MessageReader } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
@@ -154,8 +155,15 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    *
    * @returns `null` when it was taken at once, else a promise for when more may follow
    */
-  writeBatch(batch: MessageBatch): Promise<void> | null {
-    return this.#engine.sender.writeBatch(batch);
+  writeBatch(batch: MessageBatch): Promise<void> | null;
+  /**
+   * The same without a promise.
+   *
+   * @param listener is told when more may follow, where there is no other already: then it is what is returned
+   */
+  writeBatch(batch: MessageBatch, listener: DrainListener): Promise<void> | DrainListener | null;
+  writeBatch(batch: MessageBatch, listener?: DrainListener): Promise<void> | DrainListener | null {
+    return this.#engine.sender.writeBatch(batch, listener);
   }
 
   /**

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { HubSocket } from "../../src/hub/member.ts";
 import type { QueuePolicy } from "../../src/hub/queue_policy.ts";
+import { Deferred } from "../../src/net/deferred.ts";
 import type { Addr } from "../../src/net/addr.ts";
 import type { MessageBatch } from "../../src/websocket/message_batch.ts";
 
@@ -126,8 +127,13 @@ export class ReportingSocket implements HubSocket {
     } catch (error) {
       this.#failure ??= error;
     }
-    const busy = this.#socket.writeBatch(batch);
-    if (busy !== null) return busy.then(() => this.#model.onTaken());
+    const told = new Deferred<void>();
+    const listener = { onDrained: told.resolve, onFailed: () => told.reject(new Error("failed")) };
+    const busy = this.#socket.writeBatch(batch, listener);
+    if (busy !== null) {
+      const taken = busy === listener ? told.promise : busy as Promise<void>;
+      return taken.then(() => this.#model.onTaken());
+    }
     this.#model.onTaken();
     return null;
   }

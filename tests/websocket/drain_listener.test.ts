@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { PreparedMessage } from "../../mod.ts";
+import { settle, testConn } from "./test_socket.ts";
+import { OP } from "./raw_peer.ts";
+import { textOf } from "./support.ts";
+import { HubWorld } from "../hub/support.ts";
+
+/** Writes down what it is told. */
+class Listener {
+  readonly told: string[] = [];
+  /** Called when it has left. */
+  next: (() => void) | null = null;
+
+  onDrained(): void {
+    this.told.push("drained");
+    this.next?.();
+  }
+
+  onFailed(): void {
+    this.told.push("failed");
+  }
+}
+
+const batch = (text: string) => new PreparedMessage(text).alone;
+
+describe("a batch and who is told when it has left", { timeout: 20_000 }, () => {
+  it("nobody is told when it left at once", () => {
+    const { ws } = testConn();
+    const listener = new Listener();
+    assert.equal(ws.writeBatch(batch("a"), listener), null);
+    assert.deepEqual(listener.told, []);
+  });
+
+  it("the listener is told once, in the same call, and may write the next from there", () => {
+    const { ws, socket } = testConn();
+    const listener = new Listener();
+    socket.full = true;
+    assert.equal(ws.writeBatch(batch("a"), listener), listener);
+    let second: unknown;
+    listener.next = () => {
+      listener.next = null;
+      second = ws.writeBatch(batch("b"), listener);
+    };
+    socket.drain(false);
+    assert.equal(second, listener);
+    assert.deepEqual(listener.told, ["drained"]);
+    socket.drain();
+    assert.deepEqual(listener.told, ["drained", "drained"]);
+    assert.deepEqual(socket.frames().map(({ payload }) => textOf(payload)), ["a", "b"]);
+  });
+
+  it("a second one gets a promise meanwhile, and both hear of it", async () => {
+    const { ws, socket } = testConn();
+    const [first, second] = [new Listener(), new Listener()];
+    socket.full = true;
+    assert.equal(ws.writeBatch(batch("a"), first), first);
+    const promise = ws.writeBatch(batch("b"), second);
+    assert.ok(promise instanceof Promise);
+    socket.drain();
+    await promise;
+    assert.deepEqual([first.told, second.told], [["drained"], []]);
+  });
+
+  it("what a busy socket has not taken counts until it has", async () => {
+    const { ws, socket } = testConn();
+    socket.full = true;
+    ws.writeBatch(batch("abc"), new Listener());
+    assert.equal(ws.bufferedAmount, 5);
+    const big = ws.writeMessage(new Uint8Array(70_000));
+    const after = ws.writeMessage("def");
+    assert.equal(ws.bufferedAmount, 5 + 70_010 + 5);
+    socket.drain(false);
+    assert.equal(ws.bufferedAmount, 70_010 + 5);
+    socket.drain();
+    await Promise.all([big, after]);
+    assert.equal(ws.bufferedAmount, 0);
+    const frames = socket.frames();
+    assert.deepEqual(frames.map(({ payload }) => payload.length), [3, 70_000, 3]);
+    assert.deepEqual([textOf(frames[0]!.payload), textOf(frames[2]!.payload)], ["abc", "def"]);
+  });
+
+  it("control frames overtake what waits behind it, and not it", () => {
+    const { ws, socket, clock } = testConn();
+    socket.full = true;
+    ws.writeBatch(batch("first"), new Listener());
+    void ws.writeMessage("second");
+    void ws.pong(Uint8Array.of(1));
+    socket.drain();
+    clock.endTurn();
+    assert.deepEqual(socket.frames().map(({ opcode }) => opcode), [OP.text, OP.pong, OP.text]);
+  });
+
+  it("a peer that takes broadcasts slowly is slow, and not dead", () => {
+    const { ws, socket, clock } = testConn("server", {
+      keepalive: { pingInterval: 1000, pongTimeout: 1000 },
+    });
+    for (let i = 0; i < 20; i++) {
+      socket.full = true;
+      ws.writeBatch(batch("x"), new Listener());
+      clock.advance(300);
+      // What comes meanwhile is taken at once, and is all that there is to see.
+      socket.drain();
+      ws.writeBatch(batch("y"), new Listener());
+      clock.advance(300);
+    }
+    assert.equal(ws.state, "open");
+  });
+
+  it("a hub goes on with what waits in it", async () => {
+    const world = new HubWorld();
+    const { ws, socket } = testConn();
+    const hub = world.hub();
+    const client = hub.register(ws, "");
+    socket.full = true;
+    for (const text of ["a", "b", "c"]) {
+      hub.broadcast(text);
+      await world.settle();
+    }
+    assert.equal(client.queuedMessages, 3);
+    socket.drain(false);
+    assert.equal(client.queuedMessages, 2);
+    socket.drain();
+    assert.equal(client.queuedMessages, 0);
+    assert.deepEqual(socket.frames().map(({ payload }) => textOf(payload)), ["a", "b", "c"]);
+  });
+
+  it("a hub lets go of who failed", async () => {
+    const world = new HubWorld();
+    const { ws, socket } = testConn();
+    const hub = world.hub();
+    const client = hub.register(ws, "");
+    socket.full = true;
+    hub.broadcast("a");
+    await world.settle();
+    ws.closeNow();
+    assert.equal(client.registered, true);
+    socket.gone();
+    assert.equal(client.registered, false);
+  });
+
+  it("it is not told before all that was written before has left, nor by control frames", () => {
+    const { ws, socket } = testConn("server", { writeBufferSize: 1 << 20 });
+    const listener = new Listener();
+    socket.full = true;
+    // In two writes at least.
+    void ws.writeMessage(new Uint8Array(200_000));
+    assert.equal(ws.writeBatch(batch("a"), listener), listener);
+    void ws.ping().catch(() => {});
+    socket.drain(false);
+    assert.deepEqual(listener.told, []);
+    while (socket.waiting > 0) socket.drain(false);
+    assert.deepEqual(listener.told, ["drained"]);
+    ws.closeNow();
+    socket.gone();
+  });
+
+  it("it fails with the connection, once", async () => {
+    const { ws, socket } = testConn();
+    const listener = new Listener();
+    socket.full = true;
+    ws.writeBatch(batch("a"), listener);
+    ws.closeNow();
+    socket.gone();
+    await settle();
+    socket.handler.onDrain();
+    assert.deepEqual(listener.told, ["failed"]);
+  });
+
+  it("it fails with the write deadline, and the connection goes on", () => {
+    const { ws, socket, clock } = testConn();
+    const [first, second] = [new Listener(), new Listener()];
+    ws.setWriteDeadline(clock.now() + 100);
+    socket.full = true;
+    void ws.writeMessage(new Uint8Array(100_000)).catch(() => {});
+    ws.writeBatch(batch("a"), first);
+    clock.advance(200);
+    assert.deepEqual(first.told, ["failed"]);
+    ws.setWriteDeadline(null);
+    assert.equal(ws.writeBatch(batch("b"), second), second);
+    socket.drain();
+    assert.deepEqual([first.told, second.told], [["failed"], ["drained"]]);
+  });
+
+  it("while a message is written in parts, a promise stands for it", async () => {
+    const { ws } = testConn();
+    const listener = new Listener();
+    const writer = await ws.nextWriter("text");
+    const promise = ws.writeBatch(batch("a"), listener);
+    assert.ok(promise instanceof Promise);
+    await writer.close();
+    await promise;
+    assert.deepEqual(listener.told, []);
+  });
+});
