@@ -9,6 +9,7 @@ import { isUpgradeRequest, type UpgradeRequest } from "../protocol/server_handsh
 import type { HeadersLike } from "./headers_like.ts";
 import { BodyError } from "./http_body.ts";
 import { toRequest, toUpgradeRequest } from "./http_request.ts";
+import { prepareLazyRequests } from "./lazy_request.ts";
 import { type AnsweredRequest, ResponseWriter } from "./http_response.ts";
 import { RequestSocket, type RequestSocketOwner } from "./request_socket.ts";
 import { textResponse } from "./text_response.ts";
@@ -73,6 +74,7 @@ export class RequestHandler implements RequestSocketOwner {
     this.#runtime = runtime;
     this.#options = options;
     this.#upgrader = new Upgrader(runtime, options);
+    prepareLazyRequests();
   }
 
   /**
