@@ -22,6 +22,16 @@ class Listener {
   }
 }
 
+/** A hub, and one in it whose socket takes nothing. */
+function busyMember() {
+  const world = new HubWorld();
+  const { ws, socket } = testConn();
+  const hub = world.hub();
+  const client = hub.register(ws, "");
+  socket.full = true;
+  return { world, hub, client, ws, socket };
+}
+
 const batch = (text: string) => new PreparedMessage(text).alone;
 
 describe("a batch and who is told when it has left", { timeout: 20_000 }, () => {
@@ -108,11 +118,7 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
   });
 
   it("a hub goes on with what waits in it", async () => {
-    const world = new HubWorld();
-    const { ws, socket } = testConn();
-    const hub = world.hub();
-    const client = hub.register(ws, "");
-    socket.full = true;
+    const { world, hub, client, socket } = busyMember();
     for (const text of ["a", "b", "c"]) {
       hub.broadcast(text);
       await world.settle();
@@ -126,11 +132,7 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
   });
 
   it("a hub lets go of who failed", async () => {
-    const world = new HubWorld();
-    const { ws, socket } = testConn();
-    const hub = world.hub();
-    const client = hub.register(ws, "");
-    socket.full = true;
+    const { world, hub, client, ws, socket } = busyMember();
     hub.broadcast("a");
     await world.settle();
     ws.closeNow();

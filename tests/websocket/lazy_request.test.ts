@@ -1,14 +1,39 @@
 /** A request that is made when somebody looks at it is a request in every way that an application can see. */
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import process from "node:process";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
+import { currentAdapter } from "../../adapters/runtime.ts";
 import { isWebSocketUpgrade } from "../../mod.ts";
 import { lazyRequest } from "../../src/websocket/lazy_request.ts";
+
+const run = promisify(execFile);
 
 const make = () =>
   new Request("http://a.test/b?c", {
     headers: [["x-one", "1"], ["upgrade", "websocket"], ["connection", "upgrade"]],
   });
+
+const skip = currentAdapter().name !== "node" && "only Node loads it on demand";
+
+describe("what requests need", { skip, timeout: 20_000 }, () => {
+  it("is not loaded by who dials, and loaded by a server before the first to connect", async () => {
+    const program = `
+      const { listenAndServe } = await import(${
+      JSON.stringify(new URL("../../mod.ts", import.meta.url).href)
+    });
+      const loaded = () => process.moduleLoadList.some((name) => name.endsWith("undici/undici"));
+      console.log(loaded());
+      const server = await listenAndServe("tcp", "127.0.0.1:0", { websocket() {} });
+      console.log(loaded());
+      await server.shutdown();
+    `;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program]);
+    assert.equal(stdout, "false\ntrue\n");
+  });
+});
 
 describe("a lazy request", () => {
   it("is made once, and not before it is looked at", () => {
