@@ -191,8 +191,8 @@ export class Outgoing implements Flushable {
   }
 
   /**
-   * Gives frames to the socket past the writer, where nothing waits before them: nearly always so for a broadcast, of whose
-   * delivery it saves a sixth on Node (`bench/run.ts`). `false`: something does wait.
+   * Gives frames to the socket past the writer, where nothing waits before them: nearly always so for a broadcast, where it
+   * saves a tenth on Node with 16 in flight (`bench/run.ts`). `false`: something does wait.
    */
   sendAlone(frames: Uint8Array): boolean {
     if (this.#blocked || this.#stopped || this.#writer.pending || frames.length > PIECE) return false;
