@@ -35,13 +35,13 @@ import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
 import { acceptedAddr } from "./ends.ts";
 import { bindDeno } from "./deno_datagram.ts";
+import { denoText } from "./deno_text.ts";
 import { maskMemory } from "./mask_memory.ts";
 import { netError } from "./net_errors.ts";
 import { connectNode, listenNode } from "./node_socket.ts";
 import { denoTls } from "./deno_tls.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles } from "./unix_files.ts";
-import { denoText } from "./deno_text.ts";
 import { rawDeflate } from "./zlib.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */

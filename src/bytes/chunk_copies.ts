@@ -79,7 +79,7 @@ export class ChunkCopies {
     return new Uint8Array(bytes.buffer, used, size);
   }
 
-  /** For `size` bytes at least. The first of a connection has room for no more than what is left of the chunk. */
+  /** For `size` bytes at least. The first of a connection has room for no more than what is left of the chunk, or of where it was moved to. */
   #newSpace(size: number, left: number): CopySpace {
     const owner = this.#owner!;
     const room = owner.copySpace === null ? Math.min(left, this.#nextSize) : this.#nextSize;

@@ -9,8 +9,8 @@ import { isUpgradeRequest, type UpgradeRequest } from "../protocol/server_handsh
 import type { HeadersLike } from "./headers_like.ts";
 import { BodyError } from "./http_body.ts";
 import { toRequest, toUpgradeRequest } from "./http_request.ts";
-import { prepareLazyRequests } from "./lazy_request.ts";
 import { type AnsweredRequest, ResponseWriter } from "./http_response.ts";
+import { prepareLazyRequests } from "./lazy_request.ts";
 import { RequestSocket, type RequestSocketOwner } from "./request_socket.ts";
 import { textResponse } from "./text_response.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";

@@ -7,9 +7,9 @@ import { Engine, type WebSocketInit, type WriteOptions } from "./engine.ts";
 import { extensionsText } from "./compression.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
 import type { MessageBatch } from "./message_batch.ts";
-import type { DrainListener } from "./outgoing.ts";
 import type { MessageReader } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
+import type { DrainListener } from "./outgoing.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 
 /**
