@@ -1,7 +1,7 @@
 /** Masking, RFC 6455, 5.3: byte i of the payload is XORed with byte i mod 4 of the key. */
 
 /** From here on four bytes at a time pay for the view that they need. */
-const WORDS_FROM = 64;
+export const WORDS_FROM = 64;
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 

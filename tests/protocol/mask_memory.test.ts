@@ -75,8 +75,10 @@ class Receiver implements ProtocolHandler {
   }
 }
 
-/** So much at least is moved. */
+/** So much at least is moved, */
 const MOVED_FROM = 1024;
+/** and so does a chunk that begins with a frame of so many bytes. */
+const LONG_FRAME = 64;
 
 const binary = (payload: Uint8Array) => frameTo("server", head(0x82, payload.length), payload);
 
@@ -116,11 +118,24 @@ describe("chunks and the memory where they are unmasked", { timeout: 60_000 }, (
     assert.deepEqual(chunk, wire);
   });
 
-  it("what is short is unmasked where it lies", () => {
+  it("a short chunk is moved when its first frame is not short", () => {
+    for (const length of [LONG_FRAME, 125, 126, MOVED_FROM - 20]) {
+      const memory = new SlowMemory(0, 4096);
+      const receiver = new Receiver(memory);
+      const payload = new Random(length).bytes(length);
+      receiver.protocol.receiveData(binary(payload), false);
+      assert.deepEqual([receiver.messages, receiver.lent, memory.masked], [[toHex(payload)], [true], length]);
+    }
+  });
+
+  it("short frames in a short chunk are unmasked where they lie", () => {
     const memory = new SlowMemory(0, 4096);
     const receiver = new Receiver(memory);
-    receiver.protocol.receiveData(binary(new Uint8Array(MOVED_FROM - 20)), false);
-    assert.deepEqual(receiver.lent, [false]);
+    const short = binary(new Uint8Array(LONG_FRAME - 1));
+    receiver.protocol.receiveData(join(new Array<Uint8Array>(10).fill(short)), false);
+    receiver.protocol.receiveData(short.slice(0, 1), false);
+    receiver.protocol.receiveData(short.slice(1), false);
+    assert.deepEqual(receiver.lent, new Array(11).fill(false));
     assert.equal(memory.masked, 0);
   });
 
