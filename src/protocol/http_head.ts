@@ -169,7 +169,8 @@ class HeadReader<Start, Head> {
     for (let lf = chunk.indexOf(LF); lf !== -1; lf = chunk.indexOf(LF, from)) {
       const isLast = this.#held === 0 ? this.#line(chunk, from, lf, text) : this.#heldLine(chunk, lf);
       from = lf + 1;
-      if (isLast) return this.#finish(chunk.subarray(from));
+      // As a rule nothing follows; and on Bun a view takes the chunk out of the engine's own heap.
+      if (isLast) return this.#finish(from < chunk.length ? chunk.subarray(from) : NO_BYTES);
     }
     this.#hold(chunk, from, chunk.length);
     // One byte more at the least is to come.
