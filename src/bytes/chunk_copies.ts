@@ -35,6 +35,7 @@ export class ChunkCopies {
   /** An array of so many bytes costs less than a view: the engine has it in its own heap. */
   readonly #cheapArray: number;
   #owner: CopyOwner | null = null;
+  #size = 0;
   #nextSize = FIRST_SHARED;
 
   /** @param cheapArray bytes of an array that the engine makes faster than a view */
@@ -42,9 +43,10 @@ export class ChunkCopies {
     this.#cheapArray = cheapArray;
   }
 
-  /** A chunk of this connection begins: what is kept until the next call is its own. */
-  begin(owner: CopyOwner): void {
+  /** A chunk of this connection begins, of so many bytes: what is kept until the next call is its own. */
+  begin(owner: CopyOwner, size: number): void {
     this.#owner = owner;
+    this.#size = size;
     this.#nextSize = FIRST_SHARED;
   }
 
@@ -70,7 +72,7 @@ export class ChunkCopies {
     const size = end - start;
     let space = this.#owner!.copySpace;
     if (space === null || space.used + size > space.bytes.length) {
-      space = this.#newSpace(size, chunk.length - start);
+      space = this.#newSpace(size);
     }
     const { bytes, used } = space;
     space.used = (used + size + ALIGNMENT - 1) & -ALIGNMENT;
@@ -79,10 +81,10 @@ export class ChunkCopies {
     return new Uint8Array(bytes.buffer, used, size);
   }
 
-  /** For `size` bytes at least. The first of a connection has room for no more than what is left of the chunk, or of where it was moved to. */
-  #newSpace(size: number, left: number): CopySpace {
+  /** For `size` bytes at least. The first of a connection, which may stay the last, has room for no more than came. */
+  #newSpace(size: number): CopySpace {
     const owner = this.#owner!;
-    const room = owner.copySpace === null ? Math.min(left, this.#nextSize) : this.#nextSize;
+    const room = owner.copySpace === null ? Math.min(this.#size, this.#nextSize) : this.#nextSize;
     this.#nextSize = Math.min(this.#nextSize * 2, LAST_SHARED);
     return owner.copySpace = { bytes: new Uint8Array(Math.max(size, room)), used: 0 };
   }

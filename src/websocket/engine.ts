@@ -203,7 +203,7 @@ export class Engine
 
   onData(chunk: Uint8Array, lent: boolean): void {
     this.#keepalive?.heard();
-    this.#runtime.copies.begin(this);
+    this.#runtime.copies.begin(this, chunk.length);
     this.#protocol.receiveData(chunk, lent);
     // Pongs and close frames are written while reading, with nobody else to send them.
     if (this.#protocol.output.pending) this.outgoing.flushSoon();

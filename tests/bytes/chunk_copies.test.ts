@@ -18,7 +18,7 @@ describe("ChunkCopies", () => {
         for (let i = 0; i < 300; i++) {
           const original = counting(random.below(40_000));
           const chunk = original.slice();
-          copies.begin(owner);
+          copies.begin(owner, chunk.length);
           const kept: [Uint8Array, number][] = [];
           for (let at = 0; at < chunk.length;) {
             // As frames do: a head of ten bytes, then the payload.
@@ -41,9 +41,9 @@ describe("ChunkCopies", () => {
     const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
     const chunk = counting(500);
-    copies.begin(owner);
+    copies.begin(owner, chunk.length);
     const [a, b] = [copies.keep(chunk, 0, 20, true), copies.keep(chunk, 30, 100, true)];
-    copies.begin({ copySpace: null });
+    copies.begin({ copySpace: null }, chunk.length);
     const c = copies.keep(chunk, 0, 20, true);
     assert.equal(a.buffer, b.buffer);
     assert.notEqual(a.buffer, c.buffer);
@@ -53,7 +53,7 @@ describe("ChunkCopies", () => {
     const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
     const next = () => {
-      copies.begin(owner);
+      copies.begin(owner, 200);
       return copies.keep(counting(200), 0, 200, true);
     };
     const [first, second, third] = [next(), next(), next()];
@@ -66,18 +66,19 @@ describe("ChunkCopies", () => {
     assert.notEqual(next().buffer, third.buffer);
   });
 
-  it("a part alone in its chunk has a buffer of its length", () => {
+  it("a part alone in its chunk has a buffer no longer than that, wherever the chunk was moved to", () => {
     const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
-    copies.begin(owner);
-    assert.equal(copies.keep(counting(26), 6, 26, true).buffer.byteLength, 20);
+    const memory = counting(5000);
+    copies.begin(owner, 26);
+    assert.equal(copies.keep(memory, 1006, 1026, true).buffer.byteLength, 26);
   });
 
   it("a short part keeps 1 KiB at the most where it is the first, and never more than 8 KiB", () => {
     const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
     const chunk = counting(200_000);
-    copies.begin(owner);
+    copies.begin(owner, chunk.length);
     assert.equal(copies.keep(chunk, 0, 10, true).buffer.byteLength, 1024);
     for (let at = 0; at < 200_000; at += 100) {
       assert.ok(copies.keep(chunk, at, at + 100, true).buffer.byteLength <= 8192);
@@ -89,7 +90,7 @@ describe("ChunkCopies", () => {
     const copies = new ChunkCopies(64);
     const chunk = counting(10_000);
     const expected = chunk.slice(13, 9000);
-    copies.begin(owner);
+    copies.begin(owner, chunk.length);
     const part = copies.keep(chunk, 13, 9000, false, 10);
     assert.equal(part.buffer, chunk.buffer);
     assert.equal(part.byteOffset, 8);
@@ -100,7 +101,7 @@ describe("ChunkCopies", () => {
     const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(64);
     const chunk = counting(100_000);
-    copies.begin(owner);
+    copies.begin(owner, chunk.length);
     assert.notEqual(copies.keep(chunk, 13, 90_000, false, 4).buffer, chunk.buffer);
     assert.notEqual(copies.keep(chunk, 16, 5000, false, 10).buffer, chunk.buffer);
   });
@@ -112,7 +113,7 @@ describe("ChunkCopies", () => {
       for (const length of [1, 32, 33, 64, 65, 4095, 4096, 4097, 20_000]) {
         const original = counting(length + 30);
         const chunk = Buffer.concat([Buffer.from("before"), original]).subarray(6);
-        copies.begin({ copySpace: null });
+        copies.begin({ copySpace: null }, chunk.length);
         const part = copies.keep(chunk, 13, 13 + length, true, 10);
         chunk.fill(0xee);
         assert.equal(part.constructor, Uint8Array);
@@ -127,7 +128,7 @@ describe("ChunkCopies", () => {
     for (const room of [0, 10]) {
       const original = counting(9000);
       const chunk = Buffer.from(original.slice().buffer);
-      copies.begin({ copySpace: null });
+      copies.begin({ copySpace: null }, chunk.length);
       const part = copies.keep(chunk, 13, 8000, false, room);
       assert.equal(part.constructor, Uint8Array);
       assert.equal(part.buffer === chunk.buffer, room > 0);
