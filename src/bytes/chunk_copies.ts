@@ -35,7 +35,7 @@ export class ChunkCopies {
   /** An array of so many bytes costs less than a view: the engine has it in its own heap. */
   readonly #cheapArray: number;
   #owner: CopyOwner | null = null;
-  #size = 0;
+  #chunkSize = 0;
   #nextSize = FIRST_SHARED;
 
   /** @param cheapArray bytes of an array that the engine makes faster than a view */
@@ -46,7 +46,7 @@ export class ChunkCopies {
   /** A chunk of this connection begins, of so many bytes: what is kept until the next call is its own. */
   begin(owner: CopyOwner, size: number): void {
     this.#owner = owner;
-    this.#size = size;
+    this.#chunkSize = size;
     this.#nextSize = FIRST_SHARED;
   }
 
@@ -84,7 +84,7 @@ export class ChunkCopies {
   /** For `size` bytes at least. The first of a connection, which may stay the last, has room for no more than came. */
   #newSpace(size: number): CopySpace {
     const owner = this.#owner!;
-    const room = owner.copySpace === null ? Math.min(this.#size, this.#nextSize) : this.#nextSize;
+    const room = owner.copySpace === null ? Math.min(this.#chunkSize, this.#nextSize) : this.#nextSize;
     this.#nextSize = Math.min(this.#nextSize * 2, LAST_SHARED);
     return owner.copySpace = { bytes: new Uint8Array(Math.max(size, room)), used: 0 };
   }

@@ -64,6 +64,14 @@ describe("reading ahead", () => {
     assert.ok(longer.buffer.byteLength <= 8 * 5000);
   });
 
+  it("keeps no more for a connection's first message than came", limit, async () => {
+    const { ws, socket } = testConn();
+    const only = frame(OP.binary, new Uint8Array(100));
+    socket.receive(only.slice());
+    const { buffer } = (await ws.readMessage()).data as Uint8Array;
+    assert.ok(buffer.byteLength <= only.length);
+  });
+
   it(
     "gives bytes that begin at a multiple of eight, whatever came before, and are the reader's",
     limit,
