@@ -150,7 +150,7 @@ export {
   isUnexpectedCloseError,
 } from "../src/websocket/close_error.ts";
 export type { WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
-export type { WriteOptions } from "../src/websocket/engine.ts";
+export type { WriteOptions } from "../src/websocket/sender.ts";
 export { HandshakeError } from "../src/websocket/handshake_error.ts";
 export type { HeadersLike } from "../src/websocket/headers_like.ts";
 export type { Bytes, Message, MessageData, MessageType } from "../src/websocket/message.ts";

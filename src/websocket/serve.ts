@@ -11,7 +11,7 @@ import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import { CloseError } from "./close_error.ts";
-import { checkClose } from "./closing.ts";
+import { checkClose } from "./lifecycle.ts";
 import {
   type Accepted,
   type ConnInfo,

@@ -3,14 +3,15 @@ import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { CloseInfo } from "./close_error.ts";
-import { Engine, type WebSocketInit, type WriteOptions } from "./engine.ts";
+import { Connection, type WebSocketInit } from "./connection.ts";
 import { extensionsText } from "./compression.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
 import type { MessageBatch } from "./message_batch.ts";
-import type { MessageReader } from "./message_reader.ts";
+import type { IncomingMessage, MessageReader } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
 import type { DrainListener } from "./outgoing.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
+import type { WriteOptions } from "./sender.ts";
 
 /**
  * A WebSocket connection, RFC 6455, of either role. Go: gorilla's `Conn`.
@@ -41,7 +42,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   readonly subprotocol: string;
   /** The extensions that were agreed on, as `Sec-WebSocket-Extensions` says them, or `""`. */
   readonly extensions: string;
-  readonly #engine: Engine;
+  readonly #connection: Connection;
   #netConn: Conn | null;
 
   /** Made by `dialWebSocket` and `Upgrader`. */
@@ -49,38 +50,38 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.#netConn = init.netConn;
     this.subprotocol = init.subprotocol;
     this.extensions = extensionsText(init.compression?.parameters ?? null);
-    this.#engine = new Engine(init);
-    this.#engine.start(init);
+    this.#connection = new Connection(init);
+    this.#connection.start(init);
   }
 
   /** This end. */
   get localAddr(): Addr {
-    return this.#engine.localAddr;
+    return this.#connection.localAddr;
   }
 
   /** The other end. */
   get remoteAddr(): Addr {
-    return this.#engine.remoteAddr;
+    return this.#connection.remoteAddr;
   }
 
   /** The connection below, which belongs to this one: for its addresses and TCP options. */
   get netConn(): Conn {
-    return this.#netConn ??= this.#engine.makeNetConn();
+    return this.#netConn ??= this.#connection.makeNetConn();
   }
 
   /** Settles once, when the connection is closed; never rejects. */
   get closed(): Promise<CloseInfo> {
-    return this.#engine.closing.closed;
+    return this.#connection.lifecycle.closed;
   }
 
   /** `closing` from the first close frame, sent or received, until the transport is gone. */
   get state(): "open" | "closing" | "closed" {
-    return this.#engine.state;
+    return this.#connection.lifecycle.state;
   }
 
   /** Bytes that were written and not yet taken by the runtime, payloads of messages that wait for their turn too. */
   get bufferedAmount(): number {
-    return this.#engine.outgoing.bufferedBytes + this.#engine.sender.waitingBytes;
+    return this.#connection.outgoing.bufferedBytes + this.#connection.sender.waitingBytes;
   }
 
   // ── Reading ──
@@ -93,7 +94,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws {DeadlineExceededError} when the read deadline passes; nothing is lost, and reading can go on
    */
   readMessage(options?: WaitOptions): Promise<Message> {
-    return this.#engine.readMessage(options?.signal);
+    return this.#connection.receiver.read("message", options?.signal) as Promise<Message>;
   }
 
   /** Reads one message and parses it as JSON. Rejects with a `SyntaxError` when it is none. Go: `ReadJSON`. */
@@ -113,12 +114,12 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws as {@linkcode WebSocketConn.readMessage}
    */
   nextReader(options?: WaitOptions): Promise<MessageReader> {
-    return this.#engine.nextReader(options?.signal);
+    return this.#connection.receiver.read("reader", options?.signal) as Promise<IncomingMessage>;
   }
 
   /** All messages until the connection is closed. Ends quietly on 1000, 1001 and a close without code. */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return new MessageIterator(this.#engine);
+    return new MessageIterator(this.#connection);
   }
 
   // ── Writing ──
@@ -134,19 +135,19 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws {TypeError} when `data` is neither text nor bytes
    */
   writeMessage(data: MessageData, options?: WriteOptions): Promise<void> {
-    return this.#engine.sender.write(data, options);
+    return this.#connection.sender.write(data, options);
   }
 
   /** Sends a value as JSON text. Go: `WriteJSON`. */
   async writeJson(value: unknown, options?: WaitOptions): Promise<void> {
     const text = JSON.stringify(value);
     if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
-    await this.#engine.sender.write(text, options);
+    await this.#connection.sender.write(text, options);
   }
 
   /** Sends a message that was encoded once for many. Go: gorilla's `WritePreparedMessage`. */
   writePrepared(message: PreparedMessage, options?: WaitOptions): Promise<void> {
-    return this.#engine.sender.writePrepared(message, options?.signal);
+    return this.#connection.sender.writePrepared(message, options?.signal);
   }
 
   /**
@@ -163,7 +164,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    */
   writeBatch(batch: MessageBatch, listener: DrainListener): Promise<void> | DrainListener | null;
   writeBatch(batch: MessageBatch, listener?: DrainListener): Promise<void> | DrainListener | null {
-    return this.#engine.sender.writeBatch(batch, listener);
+    return this.#connection.sender.writeBatch(batch, listener);
   }
 
   /**
@@ -174,7 +175,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws as {@linkcode WebSocketConn.writeMessage}
    */
   nextWriter(type: MessageType, options?: WaitOptions): Promise<MessageWriter> {
-    return this.#engine.sender.nextWriter(type, options?.signal);
+    return this.#connection.sender.nextWriter(type, options?.signal);
   }
 
   // ── Control ──
@@ -185,12 +186,12 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @param data at most 125 bytes; default: a number of its own
    */
   ping(data?: Bytes, options?: WaitOptions): Promise<number> {
-    return this.#engine.ping(data, options?.signal);
+    return this.#connection.ping(data, options?.signal);
   }
 
   /** Sends a pong that nobody asked for (RFC 6455, 5.5.3). */
   async pong(data: Bytes = new Uint8Array(0)): Promise<void> {
-    await this.#engine.sender.pong(data);
+    await this.#connection.sender.pong(data);
   }
 
   /**
@@ -203,12 +204,12 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws {RangeError} when the code must not be sent or the reason is too long
    */
   close(code: number = CloseCode.NormalClosure, reason = ""): Promise<CloseInfo> {
-    return this.#engine.close(code, reason);
+    return this.#connection.lifecycle.close(code, reason);
   }
 
   /** Drops the transport at once, without a close frame. */
   closeNow(): void {
-    this.#engine.closeNow();
+    this.#connection.lifecycle.closeNow();
   }
 
   // ── Deadlines and limits ──
@@ -221,12 +222,12 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** When pending and later reads fail. The connection lives on: move it and go on reading. */
   setReadDeadline(t: Deadline): void {
-    this.#engine.incoming.setDeadline(t);
+    this.#connection.receiver.setDeadline(t);
   }
 
   /** When pending and later writes fail. The connection lives on. */
   setWriteDeadline(t: Deadline): void {
-    this.#engine.sender.setDeadline(t);
+    this.#connection.sender.setDeadline(t);
   }
 
   /**
@@ -235,12 +236,12 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    */
   setReadLimit(bytes: number): void {
     if (!(bytes > 0)) throw new RangeError(`Cannot set the read limit: ${bytes} is not a positive number`);
-    this.#engine.setReadLimit(bytes);
+    this.#connection.protocol.setReadLimit(bytes);
   }
 
   /** Switches compression of what is written from now on, where it was agreed on. Go: gorilla's `EnableWriteCompression`. */
   setWriteCompression(on: boolean): void {
-    this.#engine.sender.setCompression(on);
+    this.#connection.sender.setCompression(on);
   }
 
   /** Closes with 1000 as {@linkcode WebSocketConn.close} does. */
@@ -251,14 +252,14 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
 /** A class, so that an iteration does not bring a function of its own to each connection. */
 class MessageIterator implements AsyncIterator<Message, undefined> {
-  readonly #engine: Engine;
+  readonly #connection: Connection;
 
-  constructor(engine: Engine) {
-    this.#engine = engine;
+  constructor(connection: Connection) {
+    this.#connection = connection;
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
-    return this.#engine.readIterated();
+    return this.#connection.receiver.read("result") as Promise<IteratorResult<Message, undefined>>;
   }
 }
 

@@ -2,8 +2,12 @@ import type { ChunkCopies } from "../bytes/chunk_copies.ts";
 import { Gather } from "../bytes/gather.ts";
 import type { TextCodec } from "../bytes/text.ts";
 import { type Deadline, deadlineTime, DeadlineTimer } from "../net/deadline.ts";
+import type { Runtime } from "../net/runtime.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
+import { CloseCode } from "../protocol/close_code.ts";
+import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
+import { Protocol, type ProtocolHandler, type ProtocolOptions } from "../protocol/protocol.ts";
 import type { Message } from "./message.ts";
 import { MessageQueue } from "./message_queue.ts";
 import { IncomingMessage, type IncomingMessageOwner } from "./message_reader.ts";
@@ -16,22 +20,27 @@ export type Reading = Message | IteratorResult<Message, undefined> | IncomingMes
 
 const END: IteratorResult<Message, undefined> = { value: undefined, done: true };
 
-/** Who is told about the state of the queue. */
-export interface IncomingOwner {
+/** The connection, as its receiver knows it. */
+export interface ReceiverOwner {
   /** The queue is full (true), or has room again (false). */
   onFull(full: boolean): void;
   /** A call is about to wait. */
   onWait(): void;
   /** The error for a call whose deadline passed. */
   readExpired(): Error;
+  /** Control frames, and what the peer broke. */
+  onPong(payload: Uint8Array): void;
+  onPeerClose(code: number, reason: string): void;
+  onFault(error: ProtocolError | MessageTooBigError): void;
 }
 
 /**
  * Messages that came and were not read yet, and the calls that wait for more. A message that comes in pieces is put
  * together first, unless its reader is wanted: then that gets the pieces as they come.
  */
-export class Incoming implements IncomingMessageOwner {
-  readonly #owner: IncomingOwner;
+export class Receiver implements ProtocolHandler, IncomingMessageOwner {
+  readonly protocol: Protocol;
+  readonly #owner: ReceiverOwner;
   readonly #text: TextCodec;
   readonly #capacity: number;
   readonly #timers: TimerQueue;
@@ -53,19 +62,53 @@ export class Incoming implements IncomingMessageOwner {
   /** Why no message follows. */
   #end: (() => Error) | null = null;
   #quiet = false;
+  /** This side leaves: what still comes is for nobody. */
+  #ignoresRest = false;
 
-  constructor(
-    owner: IncomingOwner,
-    text: TextCodec,
-    timers: TimerQueue,
-    copies: ChunkCopies,
-    capacity: number,
-  ) {
+  constructor(owner: ReceiverOwner, runtime: Runtime, options: ProtocolOptions, capacity: number) {
     this.#owner = owner;
-    this.#text = text;
+    this.#text = options.text;
     this.#capacity = capacity;
-    this.#timers = timers;
-    this.#copies = copies;
+    this.#timers = runtime.timers;
+    this.#copies = runtime.copies;
+    this.protocol = new Protocol(this, options);
+  }
+
+  // ── From the protocol ──
+
+  onMessageData(
+    text: boolean,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    first: boolean,
+    last: boolean,
+    lent: boolean,
+  ): void {
+    if (this.#ignoresRest) return;
+    const valid = first && last
+      ? this.#addWhole(text, chunk, start, end, lent)
+      : this.#addPiece(text, chunk, start, end, last, lent);
+    if (!valid) this.protocol.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
+  }
+
+  onPing(): void {}
+
+  onPong(payload: Uint8Array): void {
+    this.#owner.onPong(payload);
+  }
+
+  onCloseFrame(code: number, reason: string): void {
+    this.#owner.onPeerClose(code, reason);
+  }
+
+  onFault(error: ProtocolError | MessageTooBigError): void {
+    this.#owner.onFault(error);
+  }
+
+  /** Messages that still come are dropped: this side leaves. */
+  ignoreRest(): void {
+    this.#ignoresRest = true;
   }
 
   /** Whether reading from the network has to stop. */
@@ -118,7 +161,7 @@ export class Incoming implements IncomingMessageOwner {
   }
 
   /** A whole message is `chunk[start, end)`; `false` when it is text that is not UTF-8. */
-  addWhole(text: boolean, chunk: Uint8Array, start: number, end: number, lent: boolean): boolean {
+  #addWhole(text: boolean, chunk: Uint8Array, start: number, end: number, lent: boolean): boolean {
     if (text) {
       const data = this.#text.decode(chunk, start, end);
       if (data === null) return false;
@@ -131,21 +174,14 @@ export class Incoming implements IncomingMessageOwner {
     return true;
   }
 
-  /**
-   * A piece of a message; `false` when it is text that is not UTF-8.
-   *
-   * @param announced how many bytes of the message the frames have announced so far
-   * @param limit how many it may have
-   */
-  addPiece(
+  /** A piece of a message; `false` when it is text that is not UTF-8. */
+  #addPiece(
     text: boolean,
     chunk: Uint8Array,
     start: number,
     end: number,
     last: boolean,
     lent: boolean,
-    announced: number,
-    limit: number,
   ): boolean {
     if (this.#arriving === null && this.#readers.first === "reader") {
       this.#readers.resolveFirst(this.#openPartial(text));
@@ -157,11 +193,11 @@ export class Incoming implements IncomingMessageOwner {
     }
     const partial = this.#partial ??= new Gather();
     this.#partialText = text;
-    partial.add(chunk, start, end, announced, limit);
+    partial.add(chunk, start, end, this.protocol.messageLength, this.protocol.readLimit);
     if (!last) return true;
     this.#partial = null;
     const data = partial.bytes();
-    if (text) return this.addWhole(true, data, 0, data.length, false);
+    if (text) return this.#addWhole(true, data, 0, data.length, false);
     this.#add({ type: "binary", data });
     return true;
   }
