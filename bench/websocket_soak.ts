@@ -15,7 +15,7 @@ import { Runtime } from "../src/net/runtime.ts";
 import { CloseError } from "../src/websocket/close_error.ts";
 import { dialWebSocketOn } from "../src/websocket/dial_web_socket.ts";
 import { HandshakeError } from "../src/websocket/handshake_error.ts";
-import { WebSocketServer } from "../src/websocket/serve.ts";
+import { Server } from "../src/server/server.ts";
 import type { WebSocketConn } from "../src/websocket/web_socket_conn.ts";
 import { openDescriptors } from "../tests/net/descriptors.ts";
 import { type Fault, FaultProxy } from "../tests/net/fault_proxy.ts";
@@ -45,7 +45,7 @@ const settings = {
 
 const listener = await listenOn(runtime, "tcp", "127.0.0.1:0");
 const address = String(listener.addr);
-const server = new WebSocketServer(runtime, listener, {
+const server = new Server(runtime, listener, {
   ...settings,
   // A machine that is busy is no fault.
   handshakeTimeout: 60_000,

@@ -57,16 +57,16 @@ export {
   RequestHeadReader,
   type ResponseHead,
   ResponseHeadReader,
-} from "../src/protocol/http_head.ts";
-export type { RequestLine, StatusLine } from "../src/protocol/http_grammar.ts";
-export { encodeRequestHead, encodeResponseHead, statusText } from "../src/protocol/http_head_writer.ts";
+} from "../src/http/head.ts";
+export type { RequestLine, StatusLine } from "../src/http/grammar.ts";
+export { encodeRequestHead, encodeResponseHead, statusText } from "../src/http/head_writer.ts";
 export {
   type Extension,
   type ExtensionParam,
   formatExtensionList,
   HeaderFields,
   parseExtensionList,
-} from "../src/protocol/header_fields.ts";
+} from "../src/http/header_fields.ts";
 
 // ── Compression ──
 

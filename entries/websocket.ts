@@ -9,12 +9,8 @@ import type { StreamNetwork } from "../src/net/dial.ts";
 import type { TcpNetwork } from "../src/net/resolve.ts";
 import type { TlsConfig } from "../src/net/tls.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
-import { type ServeOptions, WebSocketServer } from "../src/websocket/serve.ts";
-import {
-  type UpgradeExtras,
-  Upgrader as UpgraderOn,
-  type UpgraderOptions,
-} from "../src/websocket/upgrader.ts";
+import { type ServeOptions, Server } from "../src/server/server.ts";
+import { type UpgradeExtras, Upgrader as UpgraderOn, type UpgraderOptions } from "../src/server/upgrader.ts";
 import type { WebSocketConn } from "../src/websocket/web_socket_conn.ts";
 import { listen, listenTls } from "./net.ts";
 import { runtime } from "./runtime.ts";
@@ -52,8 +48,8 @@ export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions)
  * Serves WebSockets and plain requests on a listener, which is the server's from now on: nobody else accepts from it.
  * Go: `http.Serve`.
  */
-export function serve(listener: Listener, options: ServeOptions): WebSocketServer {
-  return new WebSocketServer(runtime, listener, options);
+export function serve(listener: Listener, options: ServeOptions): Server {
+  return new Server(runtime, listener, options);
 }
 
 /** What `listenAndServe` takes. */
@@ -87,7 +83,7 @@ export async function listenAndServe(
   network: StreamNetwork,
   address: string,
   options: ListenAndServeOptions,
-): Promise<WebSocketServer> {
+): Promise<Server> {
   if (options.tls === undefined) return serve(await listen(network, address), options);
   const tls = { nextProtos: ["http/1.1"], ...options.tls };
   return serve(await listenTls(network as TcpNetwork, address, { tls }), options);
@@ -160,8 +156,8 @@ export type { MessageReader } from "../src/websocket/message_reader.ts";
 export type { MessageWriter } from "../src/websocket/message_writer.ts";
 export type { KeepaliveOptions, WebSocketOptions } from "../src/websocket/options.ts";
 export { type MessageEncoding, PreparedMessage } from "../src/websocket/prepared_message.ts";
-export type { RequestHandlerOptions } from "../src/websocket/request_handler.ts";
-export type { ConnInfo, ServeOptions, ShutdownOptions, UpgradeResult } from "../src/websocket/serve.ts";
-export { WebSocketServer } from "../src/websocket/serve.ts";
-export { isWebSocketUpgrade, type UpgradeExtras, type UpgraderOptions } from "../src/websocket/upgrader.ts";
+export type { RequestHandlerOptions } from "../src/server/request_handler.ts";
+export type { ConnInfo, ServeOptions, ShutdownOptions, UpgradeResult } from "../src/server/server.ts";
+export { Server } from "../src/server/server.ts";
+export { isWebSocketUpgrade, type UpgradeExtras, type UpgraderOptions } from "../src/server/upgrader.ts";
 export { WebSocketConn } from "../src/websocket/web_socket_conn.ts";

@@ -22,16 +22,18 @@ type Rule = (source: Source) => string[];
 const mayImport: Record<string, string[]> = {
   bytes: [],
   framing: ["bytes"],
-  protocol: ["bytes"],
+  http: ["bytes"],
+  protocol: ["bytes", "http"],
   net: ["bytes"],
-  websocket: ["bytes", "protocol", "net"],
+  websocket: ["bytes", "http", "protocol", "net"],
+  server: ["bytes", "http", "protocol", "net", "websocket"],
   hub: ["bytes", "framing", "protocol", "net", "websocket"],
 };
 
 /** Joins a codec to a conn: the part of `framing` that does I/O. */
 const joinsConn = /^src\/framing\/framed\w*\.ts$/;
 
-const noInputOrOutput = /^src\/(bytes|framing|protocol)\//;
+const noInputOrOutput = /^src\/(bytes|framing|http|protocol)\//;
 
 const impure =
   /\b(Promise|async|await|setTimeout|setInterval|setImmediate|queueMicrotask|Date|performance|Math\.random|crypto|console)\b/g;
@@ -78,10 +80,10 @@ function faultOfImport(path: string, specifier: string, typeOnly: boolean): stri
   return `${from} must not import ${to} (${target})`;
 }
 
-/** An adapter fills ports. Those of `websocket` and `hub` are types: their code is not an adapter's to call. */
+/** An adapter fills ports. Those of `websocket`, `server` and `hub` are types: their code is not an adapter's to call. */
 function faultOfAdapter(target: string, typeOnly: boolean): string | null {
-  if (/^(adapters|src\/(net|bytes|protocol))\//.test(target)) return null;
-  if (/^src\/(websocket|hub)\//.test(target)) {
+  if (/^(adapters|src\/(net|bytes|http|protocol))\//.test(target)) return null;
+  if (/^src\/(websocket|server|hub)\//.test(target)) {
     return typeOnly ? null : `an adapter takes only types ("import type") from ${target}`;
   }
   return `an adapter must not import ${target}`;

@@ -12,8 +12,8 @@ import {
   listen,
   listenAndServe,
   type Listener,
+  type Server,
   type WebSocketConn,
-  type WebSocketServer,
 } from "../../mod.ts";
 import type { Chat, Guest } from "./chat.ts";
 import { hubMetrics, METRICS_TYPE } from "./metrics.ts";
@@ -37,7 +37,7 @@ export function openWebDoor(
   address: string,
   page: string,
   { joinTimeout = JOIN_TIMEOUT, handshakeTimeout = 10_000 }: DoorOptions = {},
-): Promise<WebSocketServer> {
+): Promise<Server> {
   return listenAndServe("tcp", address, {
     handshakeTimeout,
     readLimit: MAX_MESSAGE,

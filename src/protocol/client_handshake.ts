@@ -9,10 +9,10 @@ import {
   listIncludes,
   parseExtensionList,
   VISIBLE_CHAR,
-} from "./header_fields.ts";
-import { parseAuthority } from "./http_grammar.ts";
-import type { ResponseHead } from "./http_head.ts";
-import { encodeRequestHead } from "./http_head_writer.ts";
+} from "../http/header_fields.ts";
+import { parseAuthority } from "../http/grammar.ts";
+import type { ResponseHead } from "../http/head.ts";
+import { encodeRequestHead } from "../http/head_writer.ts";
 
 /** What a `URL` has of what a WebSocket needs. */
 export interface UrlLike {

@@ -1,6 +1,6 @@
 /** The negotiation of permessage-deflate, RFC 7692, 7.1. */
 
-import type { Extension, ExtensionParam } from "./header_fields.ts";
+import type { Extension, ExtensionParam } from "../http/header_fields.ts";
 
 /** The extension's name (RFC 7692, 7). */
 export const PERMESSAGE_DEFLATE = "permessage-deflate";

@@ -9,10 +9,10 @@ import {
   listIncludes,
   parseExtensionList,
   parseTokenList,
-} from "./header_fields.ts";
-import { parseAuthority } from "./http_grammar.ts";
-import type { RequestHead } from "./http_head.ts";
-import { responseHeadText, statusText } from "./http_head_writer.ts";
+} from "../http/header_fields.ts";
+import { parseAuthority } from "../http/grammar.ts";
+import type { RequestHead } from "../http/head.ts";
+import { responseHeadText, statusText } from "../http/head_writer.ts";
 
 /** What a request for a WebSocket asks for. */
 export interface UpgradeRequest {

@@ -2,7 +2,7 @@ import type { RawDeflate } from "../bytes/raw_deflate.ts";
 import { type DeflateParameters, offerDeflate, PERMESSAGE_DEFLATE } from "../protocol/deflate_negotiation.ts";
 import { DeflatePool } from "../protocol/deflate_pool.ts";
 import { FIN, headerSize, Opcode, RSV1, writeHeader } from "../protocol/frame_header.ts";
-import { formatExtensionList } from "../protocol/header_fields.ts";
+import { formatExtensionList } from "../http/header_fields.ts";
 import { compressWith } from "../protocol/message_deflater.ts";
 import { type MessageEncoding, type PreparedMessage, serverFrame } from "./prepared_message.ts";
 

@@ -14,7 +14,7 @@ import {
   parseWebSocketUrl,
   type WebSocketTarget,
 } from "../protocol/client_handshake.ts";
-import { HttpHeadError, type ResponseHead, ResponseHeadReader } from "../protocol/http_head.ts";
+import { HttpHeadError, type ResponseHead, ResponseHeadReader } from "../http/head.ts";
 import { checkDeflateResponse, offerDeflate } from "../protocol/deflate_negotiation.ts";
 import { compression } from "./compression.ts";
 import { HandshakeError } from "./handshake_error.ts";

@@ -10,7 +10,7 @@ import {
   RequestHeadReader,
   type ResponseHead,
   ResponseHeadReader,
-} from "../../src/protocol/http_head.ts";
+} from "../../src/http/head.ts";
 import {
   checkUpgradeRequest,
   encodeUpgradeResponse,
@@ -18,7 +18,7 @@ import {
   sameOriginHost,
   selectSubprotocol,
 } from "../../src/protocol/server_handshake.ts";
-import { toRequest } from "../../src/websocket/http_request.ts";
+import { toRequest } from "../../src/server/request.ts";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import type { TextCodec } from "../../src/bytes/text.ts";
 import { PIPE_ADDR } from "../../src/net/addr.ts";

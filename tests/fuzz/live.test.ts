@@ -13,7 +13,7 @@ import {
   ProtocolError,
   type WebSocketConn,
 } from "../../mod.ts";
-import { type HttpHeadError, RequestHeadReader } from "../../src/protocol/http_head.ts";
+import { type HttpHeadError, RequestHeadReader } from "../../src/http/head.ts";
 import { Random } from "../bytes/random.ts";
 import { openSockets, socketsDownTo } from "../net/descriptors.ts";
 import { holdProcess } from "../net/support.ts";

@@ -8,8 +8,8 @@ import {
   type HubClient,
   type HubOptions,
   listenAndServe,
+  type Server,
   type WebSocketConn,
-  type WebSocketServer,
 } from "../../mod.ts";
 import { closeFrame, type Frame, handshake, OP, RawPeer } from "../websocket/raw_peer.ts";
 import { textOf } from "../websocket/support.ts";
@@ -84,7 +84,7 @@ export class Crowd {
   readonly hub: Hub<number>;
   readonly clients: HubClient<number>[] = [];
   readonly peers: CrowdPeer[] = [];
-  #server!: WebSocketServer;
+  #server!: Server;
   #arrived: Promise<void> | null = null;
   #target = 0;
   #behind = 0;

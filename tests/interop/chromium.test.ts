@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import { listenAndServe, type ServeOptions, type WebSocketConn, type WebSocketServer } from "../../mod.ts";
+import { listenAndServe, type ServeOptions, type Server, type WebSocketConn } from "../../mod.ts";
 import { findChromium, openBrowser } from "../examples/browser.ts";
 
 const chromium = findChromium();
@@ -48,7 +48,7 @@ after(() => browser?.close());
 
 for (const [name, serverOptions, extensions] of SERVERS) {
   describe(`a page in Chromium and ${name}`, () => {
-    let server: WebSocketServer;
+    let server: Server;
     let page: Page;
     let url: string;
     /** Who waits for the next connection. */

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import type * as Ws from "ws";
-import { dialWebSocket, listenAndServe, type WebSocketServer } from "../../mod.ts";
+import { dialWebSocket, listenAndServe, type Server } from "../../mod.ts";
 import { holdProcess, limit } from "../net/support.ts";
 import { assertSame, messages } from "./messages.ts";
 import { checkClient, checkEcho, type WebClient, WebClientReader } from "./scenarios.ts";
@@ -18,7 +18,7 @@ holdProcess();
 
 const READ_LIMIT = 1 << 21;
 
-function startEcho(compression: object | boolean): Promise<WebSocketServer> {
+function startEcho(compression: object | boolean): Promise<Server> {
   return listenAndServe("tcp", "127.0.0.1:0", {
     compression,
     readLimit: READ_LIMIT,

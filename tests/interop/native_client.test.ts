@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { listenAndServe, type WebSocketConn, type WebSocketServer } from "../../mod.ts";
+import { listenAndServe, type Server, type WebSocketConn } from "../../mod.ts";
 import { assertSame, limit, messages } from "./messages.ts";
 
 /** The next event of this type. */
@@ -13,7 +13,7 @@ function next<T extends Event>(socket: WebSocket, type: string): Promise<T> {
 }
 
 describe("the runtime's own client", limit, () => {
-  let server: WebSocketServer;
+  let server: Server;
   /** What to do with the next connection besides echoing it. */
   let conns: ((conn: WebSocketConn) => void)[];
   before(async () => {

@@ -10,13 +10,13 @@ import {
   dialWebSocket,
   HandshakeError,
   listenAndServe,
+  type Server,
   type WebSocketConn,
-  type WebSocketServer,
 } from "../../mod.ts";
 import { assertSame, checkMessages, checkOrder, limit, messages } from "./messages.ts";
 
 describe("npm ws as the client", limit, () => {
-  let server: WebSocketServer;
+  let server: Server;
   let conns: ((conn: WebSocketConn) => void)[];
   before(async () => {
     conns = [];

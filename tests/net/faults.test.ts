@@ -12,7 +12,7 @@ import { Runtime } from "../../src/net/runtime.ts";
 import { CloseError } from "../../src/websocket/close_error.ts";
 import { dialWebSocketOn } from "../../src/websocket/dial_web_socket.ts";
 import { HandshakeError } from "../../src/websocket/handshake_error.ts";
-import { WebSocketServer } from "../../src/websocket/serve.ts";
+import { Server } from "../../src/server/server.ts";
 import type { WebSocketConn } from "../../src/websocket/web_socket_conn.ts";
 import { openSockets, socketsDownTo } from "./descriptors.ts";
 import { type Direction, type Fault, FaultProxy, type ProxyOptions } from "./fault_proxy.ts";
@@ -492,7 +492,7 @@ async function webExchange(options: ProxyOptions, meanwhile: Meanwhile = () => {
     passed: { toServer: 0, toClient: 0 },
   };
   const listener = await listenOn(runtime, "tcp", "127.0.0.1:0");
-  const server = new WebSocketServer(runtime, listener, {
+  const server = new Server(runtime, listener, {
     keepalive: false,
     websocket: async (conn) => void (outcome.server = await outcomeOf(answerWeb(conn))),
     onError: (error) => void outcome.reported.push(error),
@@ -534,7 +534,7 @@ function isCutHandshake(error: unknown): void {
 async function stalledWebExchange(fault: Fault): Promise<unknown> {
   const patience = { handshakeTimeout: 40, closeTimeout: 40 };
   const listener = await listenOn(runtime, "tcp", "127.0.0.1:0");
-  const server = new WebSocketServer(runtime, listener, {
+  const server = new Server(runtime, listener, {
     ...patience,
     async websocket(conn) {
       for await (const message of conn) await conn.writeMessage(message.data);

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Conn, dial, listen, listenAndServe, type Listener, type WebSocketServer } from "../../mod.ts";
+import { type Conn, dial, listen, listenAndServe, type Listener, type Server } from "../../mod.ts";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import { limit } from "./support.ts";
 
@@ -17,7 +17,7 @@ const command = runtime === "deno" ? ["run", "-A", "--no-check", program] : [pro
 const running = new Set<ChildProcess>();
 const conns = new Set<Conn>();
 let peer: Listener;
-let webPeer: WebSocketServer;
+let webPeer: Server;
 
 /** Sends a megabyte to whoever asks for it, and nothing to others. */
 async function servePeer(): Promise<void> {

@@ -12,7 +12,7 @@ import * as protocol from "../../entries/protocol.ts";
 import * as websocket from "../../entries/websocket.ts";
 import * as everything from "../../mod.ts";
 import type { Hub as HubOn } from "../../src/hub/hub.ts";
-import type { Upgrader as UpgraderOn } from "../../src/websocket/upgrader.ts";
+import type { Upgrader as UpgraderOn } from "../../src/server/upgrader.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -7,8 +7,8 @@ import {
   type UpgradeRequestOptions,
   type UrlLike,
 } from "../../src/protocol/client_handshake.ts";
-import { HeaderFields } from "../../src/protocol/header_fields.ts";
-import { RequestHeadReader, type ResponseHead, ResponseHeadReader } from "../../src/protocol/http_head.ts";
+import { HeaderFields } from "../../src/http/header_fields.ts";
+import { RequestHeadReader, type ResponseHead, ResponseHeadReader } from "../../src/http/head.ts";
 import { checkUpgradeRequest, encodeUpgradeResponse } from "../../src/protocol/server_handshake.ts";
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";

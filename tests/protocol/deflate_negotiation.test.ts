@@ -8,7 +8,7 @@ import {
   type DeflateWishes,
   offerDeflate,
 } from "../../src/protocol/deflate_negotiation.ts";
-import { formatExtensionList, parseExtensionList } from "../../src/protocol/header_fields.ts";
+import { formatExtensionList, parseExtensionList } from "../../src/http/header_fields.ts";
 
 const PLAIN: DeflateWishes = {
   serverNoContextTakeover: false,

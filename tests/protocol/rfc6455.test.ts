@@ -9,7 +9,7 @@ import { webText } from "../../adapters/web_text.ts";
 import { BufferPool } from "../../src/bytes/buffer_pool.ts";
 import { checkUpgradeResponse } from "../../src/protocol/client_handshake.ts";
 import { Opcode } from "../../src/protocol/frame_header.ts";
-import { RequestHeadReader, ResponseHeadReader } from "../../src/protocol/http_head.ts";
+import { RequestHeadReader, ResponseHeadReader } from "../../src/http/head.ts";
 import { Protocol, type ProtocolHandler } from "../../src/protocol/protocol.ts";
 import { ProtocolError } from "../../src/protocol/protocol_error.ts";
 import { checkUpgradeRequest } from "../../src/protocol/server_handshake.ts";

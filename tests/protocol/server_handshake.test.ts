@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { HeaderFields } from "../../src/protocol/header_fields.ts";
-import { type RequestHead, ResponseHeadReader } from "../../src/protocol/http_head.ts";
+import { HeaderFields } from "../../src/http/header_fields.ts";
+import { type RequestHead, ResponseHeadReader } from "../../src/http/head.ts";
 import {
   checkUpgradeRequest,
   encodeUpgradeResponse,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseExtensionList, parseTokenList } from "../../src/protocol/header_fields.ts";
+import { parseExtensionList, parseTokenList } from "../../src/http/header_fields.ts";
 
 /** A text that counts how often it is looked at; it has what the parsers use of a string. */
 class CountedText {

@@ -12,10 +12,10 @@ import {
   pipe,
   serve,
   type ServeOptions,
+  type Server,
   type WebSocketConn,
   type WebSocketDialOptions,
   type WebSocketOptions,
-  type WebSocketServer,
 } from "../../mod.ts";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import { ClosedError } from "../../src/net/errors.ts";
@@ -90,7 +90,7 @@ export class MemoryListener implements Listener {
 }
 
 async function joinPair(
-  server: WebSocketServer,
+  server: Server,
   accepted: Promise<WebSocketConn>,
   dialling: Promise<WebSocketConn>,
   release: () => void,
@@ -189,7 +189,7 @@ export function foreign(conn: Conn): Conn {
 /** A server for one test; `stop` drops everything. */
 export async function startServer(
   options: Partial<ServeOptions> = {},
-): Promise<{ server: WebSocketServer; address: string; url: string; stop: () => Promise<void> }> {
+): Promise<{ server: Server; address: string; url: string; stop: () => Promise<void> }> {
   const websocket = async (conn: WebSocketConn) => {
     for await (const { data } of conn) await conn.writeMessage(data);
   };

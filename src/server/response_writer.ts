@@ -1,8 +1,9 @@
 import { concat } from "../bytes/concat.ts";
 import type { Conn } from "../net/conn.ts";
 import type { Runtime } from "../net/runtime.ts";
-import { encodeResponseHead, statusText } from "../protocol/http_head_writer.ts";
-import { BodyReader } from "./http_body.ts";
+import { encodeChunk, LAST_CHUNK } from "../http/chunked.ts";
+import { encodeResponseHead, statusText } from "../http/head_writer.ts";
+import { BodyReader } from "./body_reader.ts";
 
 /** How long a peer may take to end after it was answered, milliseconds. */
 const LINGER_TIME = 1_000;
@@ -68,7 +69,7 @@ export class ResponseWriter {
       const head = encodeResponseHead(response.status, reason, fields);
       if (isEmpty) await this.#write([head]);
       else if (!chunked) await this.#write([head, ...parts]);
-      else await this.#write([head, ...httpChunk(parts, length)]);
+      else await this.#write([head, ...encodeChunk(parts, length)]);
       if (!isEmpty && !complete) await this.#writeRest(body, chunked);
     } finally {
       // Whoever makes the body is told that nobody wants the rest.
@@ -88,9 +89,9 @@ export class ResponseWriter {
 
   async #writeRest(body: BodyReader, chunked: boolean): Promise<void> {
     for (let part = await body.read(); part !== null; part = await body.read()) {
-      await this.#write(chunked ? httpChunk([part], part.length) : [part]);
+      await this.#write(chunked ? encodeChunk([part], part.length) : [part]);
     }
-    if (chunked) await this.#write([encoder.encode("0\r\n\r\n")]);
+    if (chunked) await this.#write([LAST_CHUNK]);
   }
 
   async #write(parts: Uint8Array[]): Promise<void> {
@@ -133,11 +134,3 @@ function lengthField(
   const said = method === "HEAD" && body === null ? headers.get("content-length") : null;
   return [["content-length", said !== null && /^\d+$/.test(said) ? said : String(length)]];
 }
-
-/** RFC 9112, 7.1; nothing for nothing, because an empty chunk ends the body. */
-function httpChunk(parts: Uint8Array[], length: number): Uint8Array[] {
-  if (length === 0) return [];
-  return [encoder.encode(`${length.toString(16)}\r\n`), ...parts, encoder.encode("\r\n")];
-}
-
-const encoder = new TextEncoder();

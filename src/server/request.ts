@@ -1,6 +1,6 @@
 import type { Addr } from "../net/addr.ts";
-import { HeaderFields } from "../protocol/header_fields.ts";
-import { HttpHeadError, type RequestHead } from "../protocol/http_head.ts";
+import { HeaderFields } from "../http/header_fields.ts";
+import { HttpHeadError, type RequestHead } from "../http/head.ts";
 import { lazyRequest } from "./lazy_request.ts";
 
 /** What a request came on. */

@@ -11,8 +11,8 @@ import {
   type WebSocketConn,
 } from "../../mod.ts";
 import { holdProcess, limit } from "../net/support.ts";
-import { closeFrame, frame, handshake, OP, rawClient, RawPeer } from "./raw_peer.ts";
-import { closedWith, dial, MemoryListener, startServer, until } from "./support.ts";
+import { closeFrame, frame, handshake, OP, rawClient, RawPeer } from "../websocket/raw_peer.ts";
+import { closedWith, dial, MemoryListener, startServer, until } from "../websocket/support.ts";
 
 const echo = async (conn: WebSocketConn) => {
   for await (const { data } of conn) await conn.writeMessage(data);

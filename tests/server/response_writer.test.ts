@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ServeOptions } from "../../mod.ts";
 import { holdProcess, limit } from "../net/support.ts";
-import { RawPeer } from "./raw_peer.ts";
-import { bytesOf, dial, startServer } from "./support.ts";
+import { RawPeer } from "../websocket/raw_peer.ts";
+import { bytesOf, dial, startServer } from "../websocket/support.ts";
 
 type Fetch = NonNullable<ServeOptions["fetch"]>;
 

@@ -13,8 +13,8 @@ import {
   type UpgraderOptions,
 } from "../../mod.ts";
 import { holdProcess, limit } from "../net/support.ts";
-import { closeFrame, frame, handshake, KEY, OP, RawPeer } from "./raw_peer.ts";
-import { closedWith, dial, foreign, startServer } from "./support.ts";
+import { closeFrame, frame, handshake, KEY, OP, RawPeer } from "../websocket/raw_peer.ts";
+import { closedWith, dial, foreign, startServer } from "../websocket/support.ts";
 
 /** What a server answers to a request, up to the end of the stream. */
 async function ask(address: string, ...parts: string[]): Promise<string> {

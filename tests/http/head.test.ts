@@ -7,10 +7,10 @@ import {
   RequestHeadReader,
   type ResponseHead,
   ResponseHeadReader,
-} from "../../src/protocol/http_head.ts";
+} from "../../src/http/head.ts";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import { webText } from "../../adapters/web_text.ts";
-import { feedings, latin1, type Read, type Reader, readHead } from "./feed.ts";
+import { feedings, latin1, type Read, type Reader, readHead } from "../protocol/feed.ts";
 
 const newRequest = (limits?: Partial<HeadLimits>) => new RequestHeadReader(limits);
 const newResponse = (limits?: Partial<HeadLimits>) => new ResponseHeadReader(limits);

@@ -4,17 +4,17 @@ import { NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
 import { isThenable } from "../net/thenable.ts";
-import { HttpHeadError, type RequestHead } from "../protocol/http_head.ts";
+import { HttpHeadError, type RequestHead } from "../http/head.ts";
 import { isUpgradeRequest, type UpgradeRequest } from "../protocol/server_handshake.ts";
-import type { HeadersLike } from "./headers_like.ts";
-import { BodyError } from "./http_body.ts";
-import { toRequest, toUpgradeRequest } from "./http_request.ts";
-import { type AnsweredRequest, ResponseWriter } from "./http_response.ts";
+import type { HeadersLike } from "../websocket/headers_like.ts";
+import { BodyError } from "./body_reader.ts";
+import { toRequest, toUpgradeRequest } from "./request.ts";
+import { type AnsweredRequest, ResponseWriter } from "./response_writer.ts";
 import { prepareLazyRequests } from "./lazy_request.ts";
 import { RequestSocket, type RequestSocketOwner } from "./request_socket.ts";
 import { textResponse } from "./text_response.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
-import type { WebSocketConn } from "./web_socket_conn.ts";
+import type { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
 /** The two ends of the connection that a request came on. */
 export interface ConnInfo {

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import { isWebSocketUpgrade } from "../../mod.ts";
-import { lazyRequest } from "../../src/websocket/lazy_request.ts";
+import { lazyRequest } from "../../src/server/lazy_request.ts";
 
 const run = promisify(execFile);
 

@@ -1,10 +1,10 @@
 import { acceptDeflate } from "../protocol/deflate_negotiation.ts";
-import { compression } from "./compression.ts";
+import { compression } from "../websocket/compression.ts";
 import { takeOver } from "../net/conn_socket.ts";
 import type { Conn } from "../net/conn.ts";
 import { NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
-import type { RequestHead } from "../protocol/http_head.ts";
+import type { RequestHead } from "../http/head.ts";
 import {
   checkUpgradeRequest,
   isUpgradeRequest,
@@ -13,14 +13,14 @@ import {
   type UpgradeRequest,
   upgradeResponseText,
 } from "../protocol/server_handshake.ts";
-import { HandshakeError } from "./handshake_error.ts";
-import type { HeadersLike } from "./headers_like.ts";
-import { fromRequest } from "./http_request.ts";
-import { ResponseWriter } from "./http_response.ts";
+import { HandshakeError } from "../websocket/handshake_error.ts";
+import type { HeadersLike } from "../websocket/headers_like.ts";
+import { fromRequest } from "./request.ts";
+import { ResponseWriter } from "./response_writer.ts";
 import type { TakenSocket } from "./request_socket.ts";
-import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
+import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "../websocket/options.ts";
 import { textResponse } from "./text_response.ts";
-import { WebSocketConn } from "./web_socket_conn.ts";
+import { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
 /** How a server answers handshakes. */
 export interface UpgraderOptions extends WebSocketOptions {

@@ -17,7 +17,7 @@ import {
   type RequestLine,
   startLineText,
   type StatusLine,
-} from "./http_grammar.ts";
+} from "./grammar.ts";
 
 export { HttpHeadError };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RequestHeadReader } from "../../src/protocol/http_head.ts";
-import { encodeRequestHead, encodeResponseHead, statusText } from "../../src/protocol/http_head_writer.ts";
+import { RequestHeadReader } from "../../src/http/head.ts";
+import { encodeRequestHead, encodeResponseHead, statusText } from "../../src/http/head_writer.ts";
 
 describe("RFC 9112, 11.1: heads that are sent", () => {
   const text = (bytes: Uint8Array) => String.fromCharCode(...bytes);

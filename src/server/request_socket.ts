@@ -8,7 +8,7 @@ import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
 import type { Ringing, TimerQueue } from "../net/timer_queue.ts";
 import { connectionStateOf, isTlsConn } from "../net/tls.ts";
 import { connOver } from "../net/tls_conn.ts";
-import { HttpHeadError, type RequestHead, RequestHeadReader } from "../protocol/http_head.ts";
+import { HttpHeadError, type RequestHead, RequestHeadReader } from "../http/head.ts";
 
 /** What a WebSocket is made of. */
 export interface TakenSocket {

@@ -8,7 +8,7 @@ import {
   listIncludes,
   parseExtensionList,
   parseTokenList,
-} from "../../src/protocol/header_fields.ts";
+} from "../../src/http/header_fields.ts";
 
 const TCHARS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const LONG = 16 * 1024;

@@ -10,8 +10,8 @@ import { isThenable } from "../net/thenable.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
-import { CloseError } from "./close_error.ts";
-import { checkClose } from "./lifecycle.ts";
+import { CloseError } from "../websocket/close_error.ts";
+import { checkClose } from "../websocket/lifecycle.ts";
 import {
   type Accepted,
   type ConnInfo,
@@ -19,7 +19,7 @@ import {
   type RequestHandlerOptions,
 } from "./request_handler.ts";
 import type { RequestSocket } from "./request_socket.ts";
-import type { WebSocketConn } from "./web_socket_conn.ts";
+import type { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
 export type { ConnInfo, UpgradeResult } from "./request_handler.ts";
 
@@ -51,7 +51,7 @@ const FIRST_RETRY = 5;
 const LAST_RETRY = 1_000;
 
 /** A server of WebSockets and plain requests. Go: `http.Server`. */
-export class WebSocketServer implements AsyncDisposable {
+export class Server implements AsyncDisposable {
   /** Settles when the server has ended, every connection is closed and every callback has settled; never rejects. */
   readonly finished: Promise<void>;
   readonly #runtime: Runtime;
@@ -125,7 +125,7 @@ export class WebSocketServer implements AsyncDisposable {
     void Promise.all(closed).then(this.#onDropped);
   }
 
-  /** Shuts down as {@linkcode WebSocketServer.shutdown} does. */
+  /** Shuts down as {@linkcode Server.shutdown} does. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseAuthority } from "../../src/protocol/http_grammar.ts";
+import { parseAuthority } from "../../src/http/grammar.ts";
 
 describe("RFC 9110, 7.2: parseAuthority()", () => {
   it("splits host and port", () => {
