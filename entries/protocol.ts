@@ -13,6 +13,7 @@ export {
   type ProtocolHandler,
   type ProtocolOptions,
 } from "../src/protocol/protocol.ts";
+export { type MessageDataHandler, PieceFlag } from "../src/protocol/message_piece.ts";
 export { CloseCode, isSendableCloseCode } from "../src/protocol/close_code.ts";
 export { MessageTooBigError, ProtocolError } from "../src/protocol/protocol_error.ts";
 

@@ -14,38 +14,34 @@ const MAX_KEPT_RATIO = 8;
 /** Bytes that a loop copies faster than a call. */
 const LOOP_COPY = 32;
 
-/** Where the next short copies of a connection go. */
-export interface CopySpace {
+/** A buffer that short copies share. */
+interface CopySpace {
   readonly bytes: Uint8Array;
+  /** Bytes from the start that are copies. */
   used: number;
 }
 
-/** Whose chunks are copied: one connection. */
-export interface CopyOwner {
-  /** Made by the first copy that needs one; may be set to `null` at any time, so that an idle connection holds none. */
-  copySpace: CopySpace | null;
-}
-
 /**
- * Keeps parts of chunks. Those of one connection lie side by side in a buffer, also of several chunks: a buffer of its own
- * would cost V8 400–900 ns a message where it is not in its heap, a view of one costs 30 (`bench/connection.ts`). Never do
- * parts of two connections lie in one buffer, as whoever looks at `buffer` instead of its bytes would see them.
+ * Keeps parts of the chunks of one connection. Short ones lie side by side in a buffer, also those of several chunks: a buffer
+ * of its own would cost V8 400–900 ns a message where it is not in its heap, a view of one costs 30 (`bench/connection.ts`).
+ * Each connection has its own `ChunkCopies`: the application sees the whole `buffer` of what it gets, where nothing of another
+ * connection may lie. An idle connection drops its own, and with it the buffer.
  */
 export class ChunkCopies {
-  /** An array of so many bytes costs less than a view: the engine has it in its own heap. */
+  /** Up to this many bytes, `new Uint8Array(n)` costs less than a view: the engine has such an array in its own heap. */
   readonly #cheapArray: number;
-  #owner: CopyOwner | null = null;
+  /** Made by the first copy that needs it. */
+  #space: CopySpace | null = null;
   #chunkSize = 0;
   #nextSize = FIRST_SHARED;
 
-  /** @param cheapArray bytes of an array that the engine makes faster than a view */
+  /** @param cheapArray bytes of the longest array that the engine makes faster than a view */
   constructor(cheapArray: number) {
     this.#cheapArray = cheapArray;
   }
 
-  /** A chunk of this connection begins, of so many bytes: what is kept until the next call is its own. */
-  begin(owner: CopyOwner, size: number): void {
-    this.#owner = owner;
+  /** To be called when a chunk comes, of `size` bytes. */
+  begin(size: number): void {
     this.#chunkSize = size;
     this.#nextSize = FIRST_SHARED;
   }
@@ -70,7 +66,7 @@ export class ChunkCopies {
 
   #copyShared(chunk: Uint8Array, start: number, end: number): Uint8Array {
     const size = end - start;
-    let space = this.#owner!.copySpace;
+    let space = this.#space;
     if (space === null || space.used + size > space.bytes.length) {
       space = this.#newSpace(size);
     }
@@ -81,12 +77,11 @@ export class ChunkCopies {
     return new Uint8Array(bytes.buffer, used, size);
   }
 
-  /** For `size` bytes at least. The first of a connection, which may stay the last, has room for no more than came. */
+  /** Has room for `size` bytes at least. The first, which may stay the last, has room for no more than the chunk. */
   #newSpace(size: number): CopySpace {
-    const owner = this.#owner!;
-    const room = owner.copySpace === null ? Math.min(this.#chunkSize, this.#nextSize) : this.#nextSize;
+    const room = this.#space === null ? Math.min(this.#chunkSize, this.#nextSize) : this.#nextSize;
     this.#nextSize = Math.min(this.#nextSize * 2, LAST_SHARED);
-    return owner.copySpace = { bytes: new Uint8Array(Math.max(size, room)), used: 0 };
+    return this.#space = { bytes: new Uint8Array(Math.max(size, room)), used: 0 };
   }
 }
 

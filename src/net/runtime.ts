@@ -3,7 +3,6 @@
 import type { TextCodec } from "../bytes/text.ts";
 import type { MaskMemory } from "../bytes/mask_memory.ts";
 import { RandomSource } from "./random_source.ts";
-import { ChunkCopies } from "../bytes/chunk_copies.ts";
 import { BufferPool } from "../bytes/buffer_pool.ts";
 import type { RawDeflate } from "../bytes/raw_deflate.ts";
 import type { UdpAddr } from "./addr.ts";
@@ -65,12 +64,10 @@ export class Runtime {
   readonly timers: TimerQueue;
   readonly turn: Turn;
   readonly buffers: BufferPool = new BufferPool();
-  readonly copies: ChunkCopies;
   readonly random: RandomSource;
 
   constructor(adapter: RuntimeAdapter) {
     this.adapter = adapter;
-    this.copies = new ChunkCopies(adapter.cheapArray);
     this.timers = new TimerQueue(adapter.clock);
     this.turn = new Turn(adapter.clock);
     this.random = new RandomSource((into) => adapter.fillRandom(into));

@@ -1,6 +1,6 @@
-/** The head of a frame, RFC 6455, 5.2. */
+/** The header of a frame, RFC 6455, 5.2. */
 
-/** What a frame is. */
+/** What a frame carries. */
 export const Opcode = {
   Continuation: 0x0,
   Text: 0x1,
@@ -13,26 +13,28 @@ export const Opcode = {
 /** One of the opcodes. */
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 
-/** The bit of the first byte that ends a message. */
+/** The bit of the first byte that marks the last frame of a message. */
 export const FIN = 0x80;
-/** The reserved bit that says a message is compressed (RFC 7692, 6). */
+/** The reserved bit of the first byte that marks a compressed message (RFC 7692, 6). */
 export const RSV1 = 0x40;
+/** The reserved bits of the first byte that no extension here uses. */
 export const RSV2_RSV3 = 0x30;
+/** The bit of the second byte that marks a masked payload. */
 export const MASKED = 0x80;
 
-/** The longest head: two bytes, eight of length, four of masking key. */
+/** The longest header, bytes: two, eight of length, four of masking key. */
 export const MAX_HEADER_SIZE = 14;
 
-/** The longest payload of a control frame (5.5). */
+/** The longest payload of a control frame, bytes (5.5). */
 export const MAX_CONTROL_PAYLOAD = 125;
 
-/** How many bytes a head takes. */
+/** The length of a header, bytes. */
 export function headerSize(payloadLength: number, masked: boolean): number {
   return (payloadLength < 126 ? 2 : payloadLength < 65536 ? 4 : 10) + (masked ? 4 : 0);
 }
 
 /**
- * Writes a head at `into[at]` and returns where it ends. The length takes the fewest bytes that hold it, as 5.2 asks.
+ * Writes a header at `into[at]` and returns where it ends. The length takes the fewest bytes that hold it, as 5.2 asks.
  *
  * @param first FIN, reserved bits and opcode
  * @param key the masking key, the first byte lowest, or `null` for none

@@ -1,73 +1,80 @@
 import { applyMask, rotateKey } from "../bytes/mask.ts";
 import type { MaskMemory } from "../bytes/mask_memory.ts";
 import { CloseCode } from "./close_code.ts";
+import { FIN, MASKED, MAX_CONTROL_PAYLOAD, MAX_HEADER_SIZE, Opcode, RSV1 } from "./frame_header.ts";
+import { type MessageDataHandler, PieceFlag } from "./message_piece.ts";
 import {
-  FIN,
-  MASKED,
-  MAX_CONTROL_PAYLOAD,
-  MAX_HEADER_SIZE,
-  Opcode,
-  RSV1,
-  RSV2_RSV3,
-} from "./frame_header.ts";
+  firstBytesFault,
+  lengthFault,
+  readKey,
+  readPayloadLength,
+  receivedHeaderSize,
+} from "./received_header.ts";
 
-/** Who hears of the frames. Payloads are unmasked views of what was received: valid only during the call. */
-export interface FrameHandler {
-  /**
-   * A piece of a message is `chunk[start, end)`. `first` and `last` say whether it begins and ends the message;
-   * pieces in between are never empty.
-   */
-  onData(
-    opcode: Opcode,
-    rsv1: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    first: boolean,
-    last: boolean,
-  ): void;
-  /** A whole control frame. */
+/**
+ * Receives the frames of the peer. Pieces of messages come as they were cut by the wire, still compressed where
+ * {@linkcode PieceFlag} says so, and their text is not checked.
+ */
+export interface FrameHandler extends MessageDataHandler {
+  /** Called for each control frame. The payload, at most 125 bytes and unmasked, is valid during the call. */
   onControl(opcode: Opcode, payload: Uint8Array): void;
-  /** The peer broke the protocol. Nothing more is read. */
+  /**
+   * Called once when the peer breaks the protocol or a limit. Nothing more is read.
+   *
+   * @param code the close code to send
+   * @param reason what is wrong, short enough for a close frame
+   */
   onFault(code: CloseCode, reason: string): void;
 }
 
-/** What is allowed. */
+/** What a {@linkcode FrameReader} allows. */
 export interface FrameReaderOptions {
-  /** The peer of a server masks, the peer of a client does not (5.1). */
+  /** Whether the peer is a client, whose frames are masked; a server's are not (5.1). */
   masked: boolean;
-  /** Where unmasking is fast, for what lies there. */
-  maskMemory?: MaskMemory | null;
-  /** Whether an extension gives a meaning to RSV1 on the first frame of a message. */
+  /** Whether an extension uses RSV1 on the first frame of a message. Default: no. */
   allowRsv1?: boolean;
   /** The largest message, bytes on the wire. */
   readLimit: number;
-  /** In how many fragments below {@linkcode SMALL_FRAGMENT} a message may come. Default: any. */
+  /** The largest number of fragments below {@linkcode SMALL_FRAGMENT} in a message. Default: no limit. */
   maxFragments?: number;
+  /**
+   * Receives, in place of the frame handler, the messages that came whole: not compressed, shorter than 64 KiB, in one
+   * frame and one chunk. Default: the frame handler.
+   */
+  wholeMessages?: MessageDataHandler;
 }
 
-const TEXT = FIN | Opcode.Text;
-const BINARY = FIN | Opcode.Binary;
+const WHOLE_TEXT = FIN | Opcode.Text;
+const WHOLE_BINARY = FIN | Opcode.Binary;
 
-/** Fragments of so many bytes are bounded by the read limit. Shorter ones, the empty ones above all, are counted. */
+const EMPTY = new Uint8Array(0);
+
+/** Fragments of at least this many bytes are bounded by the read limit. Shorter and empty ones are counted. */
 export const SMALL_FRAGMENT = 1024;
 
 /**
- * Takes the incoming bytes apart into frames, RFC 6455, 5.2. A fault is found in the head, before any of the payload
- * is kept. No byte is copied but those of a head or a control frame that came in pieces, and unmasking is done in
- * place, in the chunk that came.
+ * Takes the incoming bytes apart into frames, RFC 6455, 5.2. A fault is found in the header, before any of the payload
+ * is kept. Only headers and control frames that came in pieces are copied; payloads are unmasked in place, in the chunk
+ * that came.
  */
 export class FrameReader {
   readonly #handler: FrameHandler;
-  readonly #masked: boolean;
+  readonly #wholeMessages: MessageDataHandler;
+  /** The mask bit of every frame: `MASKED`, or 0. */
   readonly #maskBit: number;
-  readonly #maskMemory: MaskMemory | null;
-  readonly #allowRsv1: boolean;
+  /** The reserved bits that an extension uses: `RSV1`, or 0. */
+  readonly #extensionBits: number;
   readonly #maxFragments: number;
   #readLimit: number;
   #stopped = false;
 
-  /** The head that is not complete yet; made when one comes in pieces. */
+  // The chunk that is being read.
+  /** The memory that the chunk lies in; `null` for a chunk of its own. */
+  #memory: MaskMemory | null = null;
+  /** `PieceFlag.Lent`, or 0. */
+  #lent = 0;
+
+  /** The header that is not complete yet; made by the first that comes in pieces. */
   #header: Uint8Array | null = null;
   #headerLength = 0;
 
@@ -75,47 +82,65 @@ export class FrameReader {
   #opcode: Opcode = Opcode.Continuation;
   #fin = false;
   #key = 0;
+  /** Bytes of the payload that have not come yet. */
   #remaining = 0;
   #inPayload = false;
-  /** A control frame's payload that came in pieces. */
+  /** The payload of a control frame that comes in pieces. */
   #control: Uint8Array | null = null;
   #controlLength = 0;
 
   // The message that the data frames belong to.
+  /** Its opcode; `Continuation` between messages. */
   #messageOpcode: Opcode = Opcode.Continuation;
-  #messageRsv1 = false;
+  /** Its flags that are the same for all pieces, and `First` until the first piece was delivered. */
+  #messageFlags = 0;
   #messageLength = 0;
-  #messageBegun = false;
   #smallFragments = 0;
 
-  /** Reads one side's frames from the first on. */
+  /** Reads frames of the peer, from the first one after the handshake. */
   constructor(handler: FrameHandler, options: FrameReaderOptions) {
     this.#handler = handler;
-    this.#masked = options.masked;
+    this.#wholeMessages = options.wholeMessages ?? handler;
     this.#maskBit = options.masked ? MASKED : 0;
-    this.#maskMemory = options.maskMemory ?? null;
-    this.#allowRsv1 = options.allowRsv1 ?? false;
+    this.#extensionBits = options.allowRsv1 === true ? RSV1 : 0;
     this.#maxFragments = options.maxFragments ?? Infinity;
     this.#readLimit = options.readLimit;
   }
 
-  /** How many bytes the frames of the message under way have announced. */
+  /** Bytes that the frames of the current message have announced so far, on the wire. */
   get messageLength(): number {
     return this.#messageLength;
   }
 
-  /** Changes the largest message, from the next head on. */
+  /** Changes the largest message, bytes on the wire; it is checked from the next frame header on. */
   setReadLimit(bytes: number): void {
     this.#readLimit = bytes;
   }
 
-  /** Reads nothing more: what still comes is ignored (1.4: data after a close frame). */
+  /** Stops reading: further bytes are ignored (1.4: data after a close frame). */
   stop(): void {
     this.#stopped = true;
   }
 
-  /** Reads the next bytes, `chunk[at, end)`, and calls the handler for what is in them. The chunk is changed. */
-  receive(chunk: Uint8Array, at = 0, end: number = chunk.length): void {
+  /**
+   * Reads the next bytes and calls the handler for what is in them. Masked payloads are unmasked in the chunk.
+   *
+   * @param lent whether the chunk is valid during the call only; pieces then have `PieceFlag.Lent`. Default: no
+   */
+  receive(chunk: Uint8Array, lent = false): void {
+    this.#memory = null;
+    this.#lent = lent ? PieceFlag.Lent : 0;
+    this.#readAll(chunk, 0, chunk.length);
+  }
+
+  /** Reads the next bytes, `memory.bytes[start, end)`, where unmasking is fast. Pieces have `PieceFlag.Lent`. */
+  receiveIn(memory: MaskMemory, start: number, end: number): void {
+    this.#memory = memory;
+    this.#lent = PieceFlag.Lent;
+    this.#readAll(memory.bytes, start, end);
+  }
+
+  #readAll(chunk: Uint8Array, at: number, end: number): void {
     while (at < end && !this.#stopped) {
       if (this.#inPayload) at = this.#readPayload(chunk, at, end);
       else if (this.#messageOpcode !== Opcode.Continuation) at = this.#readHeader(chunk, at, end);
@@ -127,39 +152,40 @@ export class FrameReader {
   }
 
   /**
-   * Nearly all there is, on the shortest way: a whole message below 64 KiB in one frame, all of it here. On Bun it saves an
+   * The usual case, on the shortest way: a message shorter than 64 KiB in one frame that lies in this chunk. On Bun it saves an
    * eighth of what a short message costs (`bench/connection.ts`, 16 B: 250 → 215 ns), on V8 less than can be measured.
    *
-   * @returns where the frame ends, or `at` when it is another one
+   * @returns where the frame ends, or `at` when the frame is another one, which `#readHeader` takes
    */
   #readWhole(chunk: Uint8Array, at: number, end: number): number {
     const first = chunk[at]!;
-    if ((first !== TEXT && first !== BINARY) || end - at < 2 || this.#headerLength > 0) return at;
+    if ((first !== WHOLE_TEXT && first !== WHOLE_BINARY) || end - at < 2 || this.#headerLength > 0) return at;
+    const masked = this.#maskBit !== 0;
     let length = chunk[at + 1]! ^ this.#maskBit;
     let start = at + 2;
     if (length === 126 && end - at >= 4) {
       length = (chunk[at + 2]! << 8) | chunk[at + 3]!;
       start += 2;
-      // 5.2: not in the fewest bytes. What is next says so.
+      // 5.2: not in the fewest bytes, which is a fault.
       if (length < 126) return at;
     } else if (length > 125) return at;
-    // The other way knows what to do with what is empty or too much.
     if (length === 0 || length > this.#readLimit || this.#maxFragments < 1) return at;
-    if (this.#masked) start += 4;
+    if (masked) start += 4;
     const stop = start + length;
     if (stop > end) return at;
-    if (this.#masked) this.#unmask(chunk, start, stop, readKey(chunk, start - 4));
+    if (masked) this.#unmask(chunk, start, stop, readKey(chunk, start - 4));
     this.#messageLength = length;
-    this.#handler.onData((first & 0x0f) as Opcode, false, chunk, start, stop, true, true);
+    const flags = this.#lent | PieceFlag.Whole | (first === WHOLE_TEXT ? PieceFlag.Text : 0);
+    this.#wholeMessages.onMessageData(chunk, start, stop, flags);
     return stop;
   }
 
   #readHeader(chunk: Uint8Array, at: number, end: number): number {
-    // The usual case: the whole head is here, and is read where it lies.
+    // The usual case: the whole header is here, and is read where it lies.
     if (this.#headerLength === 0 && end - at >= 2) {
-      const size = this.#headerSize(chunk[at + 1]!);
+      const size = receivedHeaderSize(chunk[at + 1]!);
       if (end - at >= size) {
-        this.#parseHeader(chunk, at);
+        this.#beginFrame(chunk, at);
         return at + size;
       }
     }
@@ -167,104 +193,66 @@ export class FrameReader {
     while (at < end) {
       header[this.#headerLength++] = chunk[at++]!;
       if (this.#headerLength < 2) continue;
-      // What the first two bytes forbid is refused without waiting for the rest.
+      // A fault of the first two bytes is found without waiting for the rest.
       if (this.#headerLength === 2 && !this.#checkFirstBytes(header[0]!, header[1]!)) return end;
-      if (this.#headerLength < this.#headerSize(header[1]!)) continue;
+      if (this.#headerLength < receivedHeaderSize(header[1]!)) continue;
       this.#headerLength = 0;
-      this.#parseHeader(header, 0);
+      this.#beginFrame(header, 0);
       return at;
     }
     return at;
   }
 
-  #headerSize(second: number): number {
-    const length = second & 0x7f;
-    const size = length < 126 ? 2 : length === 126 ? 4 : 10;
-    return (second & MASKED) !== 0 ? size + 4 : size;
-  }
-
-  #parseHeader(bytes: Uint8Array, at: number): void {
+  /** Begins the frame whose whole header is at `bytes[at]`. */
+  #beginFrame(bytes: Uint8Array, at: number): void {
     const first = bytes[at]!;
     const second = bytes[at + 1]!;
     if (!this.#checkFirstBytes(first, second)) return;
-    let length = second & 0x7f;
-    at += 2;
-    if (length === 126) {
-      length = (bytes[at]! << 8) | bytes[at + 1]!;
-      at += 2;
-      if (length < 126) return this.#fault("a length is not written in the fewest bytes");
-    } else if (length === 127) {
-      const high = readUint32(bytes, at);
-      length = high * 0x100000000 + readUint32(bytes, at + 4);
-      at += 8;
-      // 5.2: the most significant bit must be 0.
-      if (high >= 0x80000000) return this.#fault("a 64-bit length has its highest bit set");
-      if (length < 65536) return this.#fault("a length is not written in the fewest bytes");
-    }
+    const length = readPayloadLength(bytes, at);
+    const fault = lengthFault(bytes, at, length);
+    if (fault !== null) return this.#fail(CloseCode.ProtocolError, fault);
     this.#opcode = (first & 0x0f) as Opcode;
     this.#fin = (first & FIN) !== 0;
-    if (this.#masked) this.#key = readKey(bytes, at);
+    if (this.#maskBit !== 0) this.#key = readKey(bytes, at + receivedHeaderSize(second) - 4);
     if (this.#opcode < 8 && !this.#beginData((first & RSV1) !== 0, length)) return;
     this.#remaining = length;
     if (length === 0) this.#endEmptyFrame();
     else this.#inPayload = true;
   }
 
-  /** What can be said of a frame by its first two bytes; `false` after a fault. */
   #checkFirstBytes(first: number, second: number): boolean {
-    const opcode = first & 0x0f;
     const inMessage = this.#messageOpcode !== Opcode.Continuation;
-    let wrong = "";
-    // The order matters only for the reason that the peer is told.
-    if ((first & RSV2_RSV3) !== 0) wrong = "a reserved bit is set";
-    else if (
-      (first & RSV1) !== 0 && !(this.#allowRsv1 && (opcode === Opcode.Text || opcode === Opcode.Binary))
-    ) {
-      wrong = "a reserved bit is set";
-    } else if ((opcode > 2 && opcode < 8) || opcode > 10) wrong = `opcode ${opcode} is unknown`;
-    else if (((second & MASKED) !== 0) !== this.#masked) {
-      wrong = this.#masked ? "a client's frame is not masked" : "a server's frame is masked";
-    } else if (opcode >= 8) {
-      // 5.5: control frames are short and whole.
-      if ((first & FIN) === 0) wrong = "a control frame is fragmented";
-      else if ((second & 0x7f) > MAX_CONTROL_PAYLOAD) wrong = "a control frame is longer than 125 bytes";
-    } else if (opcode === Opcode.Continuation) {
-      if (!inMessage) wrong = "a continuation continues nothing";
-    } else if (inMessage) wrong = "a message begins inside another";
-    if (wrong !== "") this.#fault(wrong);
-    return wrong === "";
+    const fault = firstBytesFault(first, second, this.#maskBit, this.#extensionBits, inMessage);
+    if (fault !== null) this.#fail(CloseCode.ProtocolError, fault);
+    return fault === null;
   }
 
-  /** A data frame begins: counts it against the limit before anything of it is kept. */
-  #beginData(rsv1: boolean, length: number): boolean {
+  /** Counts a data frame against the limits before anything of it is kept; `false` when it breaks one. */
+  #beginData(compressed: boolean, length: number): boolean {
     if (this.#opcode !== Opcode.Continuation) {
       this.#messageOpcode = this.#opcode;
-      this.#messageRsv1 = rsv1;
+      this.#messageFlags = PieceFlag.First | (this.#opcode === Opcode.Text ? PieceFlag.Text : 0) |
+        (compressed ? PieceFlag.Compressed : 0);
       this.#messageLength = 0;
-      this.#messageBegun = false;
       this.#smallFragments = 0;
     }
     if (length < SMALL_FRAGMENT && ++this.#smallFragments > this.#maxFragments) {
-      return this.#tooManyFragments();
+      this.#fail(
+        CloseCode.PolicyViolation,
+        `a message is in more than ${this.#maxFragments} small fragments`,
+      );
+      return false;
     }
     this.#messageLength += length;
-    // 5.2 allows 2^63 - 1; without a limit, what a number cannot count exactly is still too much.
+    // 5.2 allows 2^63 - 1; without a limit, a length that a number cannot count exactly is still too large.
     if (this.#messageLength <= this.#readLimit && Number.isSafeInteger(this.#messageLength)) return true;
-    this.#stopped = true;
-    this.#handler.onFault(CloseCode.MessageTooBig, `a message is larger than ${this.#readLimit} bytes`);
-    return false;
-  }
-
-  #tooManyFragments(): false {
-    this.#stopped = true;
-    const reason = `a message is in more than ${this.#maxFragments} small fragments`;
-    this.#handler.onFault(CloseCode.PolicyViolation, reason);
+    this.#fail(CloseCode.MessageTooBig, `a message is larger than ${this.#readLimit} bytes`);
     return false;
   }
 
   #readPayload(chunk: Uint8Array, at: number, end: number): number {
     const stop = end - at < this.#remaining ? end : at + this.#remaining;
-    if (this.#masked) {
+    if (this.#maskBit !== 0) {
       this.#unmask(chunk, at, stop, this.#key);
       this.#key = rotateKey(this.#key, stop - at);
     }
@@ -277,17 +265,15 @@ export class FrameReader {
   }
 
   #unmask(chunk: Uint8Array, start: number, end: number, key: number): void {
-    const memory = this.#maskMemory;
-    if (memory !== null && chunk === memory.bytes) memory.mask(start, end, key);
+    if (this.#memory !== null) this.#memory.mask(start, end, key);
     else applyMask(chunk, start, end, key);
   }
 
   #deliverData(chunk: Uint8Array, start: number, end: number, last: boolean): void {
-    const opcode = this.#messageOpcode;
-    const first = !this.#messageBegun;
-    this.#messageBegun = true;
+    const flags = this.#lent | this.#messageFlags | (last ? PieceFlag.Last : 0);
+    this.#messageFlags &= ~PieceFlag.First;
     if (last) this.#messageOpcode = Opcode.Continuation;
-    this.#handler.onData(opcode, this.#messageRsv1, chunk, start, end, first, last);
+    this.#handler.onMessageData(chunk, start, end, flags);
   }
 
   #deliverControl(chunk: Uint8Array, start: number, end: number, complete: boolean): void {
@@ -309,19 +295,8 @@ export class FrameReader {
     else if (this.#fin) this.#deliverData(EMPTY, 0, 0, true);
   }
 
-  #fault(reason: string): void {
+  #fail(code: CloseCode, reason: string): void {
     this.#stopped = true;
-    this.#handler.onFault(CloseCode.ProtocolError, reason);
+    this.#handler.onFault(code, reason);
   }
-}
-
-const EMPTY = new Uint8Array(0);
-
-function readUint32(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
-}
-
-/** The masking key with its first byte lowest, as `applyMask` wants it. */
-function readKey(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }

@@ -5,9 +5,9 @@ import type { DeflatePool } from "./deflate_pool.ts";
 /** How a side compresses what it sends. */
 export interface DeflaterSettings {
   readonly pool: DeflatePool;
-  /** How far references may reach back, as a power of two. */
+  /** The reach of references, as a power of two: 8 to 15. */
   readonly windowBits: number;
-  /** 0 to 9. */
+  /** The compression level, 0 (none) to 9 (best). */
   readonly level: number;
   /** Whether a message may refer to those before it. */
   readonly contextTakeover: boolean;
@@ -16,18 +16,18 @@ export interface DeflaterSettings {
 /** The empty stored block that a flush ends with, which is not sent (RFC 7692, 7.2.1). */
 export const TAIL: Uint8Array = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 
-/** Compresses the messages of one connection, RFC 7692, 7.2.1. Nothing is made before the first of them. */
+/** Compresses the messages of one connection, RFC 7692, 7.2.1. The compressor is made by the first of them. */
 export class MessageDeflater {
   readonly #settings: DeflaterSettings;
   #own: Deflater | null = null;
-  /** The peer's window has got something that the own compressor does not know. */
+  /** Whether the peer's window holds a message that `#own` has not seen. */
   #stale = false;
 
   constructor(settings: DeflaterSettings) {
     this.#settings = settings;
   }
 
-  /** The compressed payload; a view that is valid until the next call of any compressor. */
+  /** Compresses a payload. The result may be a view that is valid until the next call of any compressor. */
   compress(payload: Uint8Array): Uint8Array {
     const { pool, windowBits, level, contextTakeover } = this.#settings;
     if (!contextTakeover) return compressWith(pool.deflater(windowBits, level), payload);
@@ -38,14 +38,14 @@ export class MessageDeflater {
   }
 
   /**
-   * A message was sent that was compressed elsewhere, and referred to nothing: the peer keeps it in its window, so what
-   * comes next must not refer to what was before it. Beginning anew is always allowed.
+   * To be called when a message was sent that another compressor made, without reference to any before it. The peer's
+   * window holds that message now, so the next one must not refer to those before it: its compressor begins anew.
    */
   skip(): void {
     this.#stale = true;
   }
 
-  /** The connection is over. */
+  /** Gives the memory back. Called at the end of the connection. */
   close(): void {
     this.#own?.close();
     this.#own = null;
@@ -56,7 +56,7 @@ export class MessageDeflater {
 export function compressWith(deflater: Deflater, payload: Uint8Array): Uint8Array {
   const pieces: Uint8Array[] = [];
   deflater.deflate(payload, (bytes, length) => {
-    // A piece that leaves room is the last, and is used where it lies. Mostly it is the only one.
+    // A piece that does not fill its buffer is the last, mostly the only one, and is used in place.
     pieces.push(length < bytes.length ? bytes.subarray(0, length) : bytes.slice());
     return true;
   });

@@ -2,40 +2,42 @@ import { type BufferPool, POOL_BUFFER_SIZE } from "../bytes/buffer_pool.ts";
 import type { DeflateSink, Inflater } from "../bytes/raw_deflate.ts";
 import type { DeflatePool } from "./deflate_pool.ts";
 import { TAIL } from "./message_deflater.ts";
+import { PieceFlag } from "./message_piece.ts";
 
 /** How the peer compresses. */
 export interface InflaterSettings {
   readonly pool: DeflatePool;
   readonly buffers: BufferPool;
-  /** How far its references reach back, as a power of two. */
+  /** The reach of the peer's references, as a power of two: 8 to 15. */
   readonly windowBits: number;
   /** Whether a message may refer to those before it. */
   readonly contextTakeover: boolean;
 }
 
-/** Who gets the pieces of a message: `bytes[0, length)`, valid during the call. */
-export type InflatedHandler = (bytes: Uint8Array, length: number, first: boolean, last: boolean) => void;
+/** Receives the pieces of a decompressed message: `bytes[0, length)`, with `PieceFlag.Lent` and no `PieceFlag.Compressed`. */
+export type InflatedHandler = (bytes: Uint8Array, length: number, flags: number) => void;
 
-/** What became of a piece; `closed` when the handler ended it all. */
+/** The outcome of decompressing a piece; `closed` when the handler closed the inflater meanwhile. */
 export type InflateOutcome = "ok" | "too big" | "invalid" | "closed";
 
 /**
- * Decompresses the messages of one connection, RFC 7692, 7.2.2. Output is gathered, so that a message that fits into one
- * buffer is handed over whole; it is counted as it comes, so that what a few bytes claim to be is never made.
+ * Decompresses the messages of one connection, RFC 7692, 7.2.2. Output is collected in a pooled buffer, so that a message that fits
+ * into one is delivered whole. Output is counted while it is made, so that a few bytes never inflate beyond the limit.
  */
 export class MessageInflater {
   readonly #settings: InflaterSettings;
   readonly #handler: InflatedHandler;
   #inflater: Inflater | null = null;
-  /** Output that was not handed over yet. */
+  /** Output that was not delivered yet. */
   #held: Uint8Array | null = null;
   #heldLength = 0;
-  /** Bytes of the message's output in all. */
+  /** Bytes of the message's output so far. */
   #total = 0;
   #limit = 0;
-  #handedOver = false;
+  /** The flags of the next piece of output, but for `Last`. */
+  #flags = 0;
   #closed = false;
-  /** The decompressor is at work, and cannot be closed from inside its sink. */
+  /** Whether the decompressor is at work: it cannot be closed from inside its sink. */
   #working = false;
   readonly #sink: DeflateSink = (bytes, length) => this.#take(bytes, length);
 
@@ -45,19 +47,14 @@ export class MessageInflater {
   }
 
   /**
-   * A piece of a message.
+   * Decompresses a piece of a message, `chunk[start, end)`.
    *
-   * @param limit how large the message may become
+   * @param flags bits of `PieceFlag`
+   * @param limit bytes that the decompressed message may have at the most
    */
-  receive(
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    first: boolean,
-    last: boolean,
-    limit: number,
-  ): InflateOutcome {
-    if (first) this.#begin();
+  receive(chunk: Uint8Array, start: number, end: number, flags: number, limit: number): InflateOutcome {
+    const last = (flags & PieceFlag.Last) !== 0;
+    if ((flags & PieceFlag.First) !== 0) this.#begin(flags & PieceFlag.Text);
     this.#limit = limit;
     const outcome = this.#inflate(chunk, start, end, last);
     if (this.#closed || outcome !== "ok") {
@@ -65,12 +62,12 @@ export class MessageInflater {
       return outcome;
     }
     if (last) this.#end();
-    // Whoever reads a message as it comes is not kept waiting for the rest of a frame.
-    else if (this.#heldLength > 0) this.#handOver(false);
+    // A reader of a message that is still coming does not wait for the rest of the frame.
+    else if (this.#heldLength > 0) this.#deliver(0);
     return "ok";
   }
 
-  /** The connection is over. */
+  /** Gives the memory back. Called at the end of the connection. */
   close(): void {
     this.#closed = true;
     if (this.#working) return;
@@ -84,7 +81,7 @@ export class MessageInflater {
     this.#working = true;
     try {
       const whole = inflater.inflate(chunk, start, end, this.#sink) &&
-        // 7.2.2: what the sender left out is put back.
+        // 7.2.2: the tail that the sender left out is put back.
         (!last || inflater.inflate(TAIL, 0, TAIL.length, this.#sink));
       return whole ? "ok" : this.#closed ? "closed" : "too big";
     } catch {
@@ -94,10 +91,11 @@ export class MessageInflater {
     }
   }
 
-  #begin(): void {
+  /** @param text `PieceFlag.Text`, or 0 */
+  #begin(text: number): void {
     const { pool, windowBits, contextTakeover } = this.#settings;
     this.#total = 0;
-    this.#handedOver = false;
+    this.#flags = PieceFlag.First | PieceFlag.Lent | text;
     this.#inflater ??= contextTakeover ? pool.raw.inflater(windowBits) : pool.takeInflater();
   }
 
@@ -110,18 +108,19 @@ export class MessageInflater {
       held.set(bytes.subarray(at, at + count), this.#heldLength);
       this.#heldLength += count;
       at += count;
-      // Not before more comes: a message that fits exactly is whole.
-      if (at < length) this.#handOver(false);
+      // A full buffer waits until more comes: a message that fits exactly is delivered whole.
+      if (at < length) this.#deliver(0);
     }
     return !this.#closed;
   }
 
-  #handOver(last: boolean): void {
-    const first = !this.#handedOver;
-    this.#handedOver = true;
+  /** @param last `PieceFlag.Last`, or 0 */
+  #deliver(last: number): void {
+    const flags = this.#flags | last;
+    this.#flags &= ~PieceFlag.First;
     const length = this.#heldLength;
     this.#heldLength = 0;
-    this.#handler(this.#held ?? NOTHING, length, first, last);
+    this.#handler(this.#held ?? NOTHING, length, flags);
   }
 
   #end(): void {
@@ -130,7 +129,7 @@ export class MessageInflater {
       pool.giveInflater(this.#inflater);
       this.#inflater = null;
     }
-    this.#handOver(true);
+    this.#deliver(PieceFlag.Last);
     this.#release();
   }
 

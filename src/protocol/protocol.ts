@@ -1,5 +1,4 @@
 import type { BufferPool } from "../bytes/buffer_pool.ts";
-import { WORDS_FROM } from "../bytes/mask.ts";
 import type { MaskMemory } from "../bytes/mask_memory.ts";
 import type { TextCodec } from "../bytes/text.ts";
 import { Utf8Validator } from "../bytes/utf8.ts";
@@ -11,110 +10,94 @@ import { type FrameHandler, FrameReader } from "./frame_reader.ts";
 import { COPY_BELOW, FrameWriter } from "./frame_writer.ts";
 import { MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
+import { isWhole, type MessageDataHandler, PieceFlag } from "./message_piece.ts";
 import { MessageTooBigError, ProtocolError } from "./protocol_error.ts";
+import { isWorthMoving, readInMemory } from "./unmasking.ts";
 
-/** From here on it pays to move a chunk to where it is unmasked faster, whatever its frames (`bench/connection.ts`). */
-const MOVED_FROM = 1024;
-
-/** Who hears of the messages. */
-export interface ProtocolHandler {
-  /**
-   * A piece of a message is `chunk[start, end)`. `first` and `last` say whether it begins and ends the message. Text in
-   * pieces was checked; text in one piece (`first` and `last`) was not: decoding finds out, and `fail` tells the peer.
-   * What is `lent` is valid during the call; the rest may be kept where it lies.
-   */
-  onMessageData(
-    text: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    first: boolean,
-    last: boolean,
-    lent: boolean,
-  ): void;
-  /** A ping came and was answered. */
+/**
+ * Receives what the peer sends. Of messages, pieces are decompressed, and text in several pieces is checked to be UTF-8.
+ * Text in one piece (`PieceFlag.Whole`) is not: decode it, and call {@linkcode Protocol.fail} with 1007 when that fails.
+ */
+export interface ProtocolHandler extends MessageDataHandler {
+  /** Called for each ping, after the answer was written to the output. The payload is valid during the call. */
   onPing(payload: Uint8Array): void;
-  /** A pong came, whether a ping asked for it or not. */
+  /** Called for each pong, also one that answers no ping. The payload is valid during the call. */
   onPong(payload: Uint8Array): void;
-  /** The peer's close frame came. It was answered if this side had not sent one. */
+  /**
+   * Called for the peer's close frame, after the answer was written if this side had not sent one. No message follows.
+   *
+   * @param code the peer's close code; 1005 when it gave none
+   * @param reason the peer's reason, or `""`
+   */
   onCloseFrame(code: number, reason: string): void;
-  /** The peer broke the protocol or a limit. It was told so; nothing more is read. */
+  /** Called once when the connection fails (7.1.7), after the close frame was written. No message follows. */
   onFault(error: ProtocolError | MessageTooBigError): void;
 }
 
-/** What was agreed on for compression, and how it is done. */
+/** Compression as both sides agreed on it, RFC 7692, 7. */
 export interface DeflateOptions {
-  /** As negotiated. */
+  /** The result of the negotiation. */
   readonly parameters: DeflateParameters;
-  /** 0 to 9. */
+  /** The compression level, 0 (none) to 9 (best). */
   readonly level: number;
-  /** Compressors for messages that are compressed each by itself. */
+  /** Compressors and decompressors for messages that refer to no other. */
   readonly pool: DeflatePool;
 }
 
 /** What a {@linkcode Protocol} needs. Time and randomness come from outside. */
 export interface ProtocolOptions {
-  /** Which side this is: a client masks what it sends, and a server takes nothing else. */
+  /** Which side this is. Frames of a client are masked, frames of a server are not. */
   role: "client" | "server";
-  /** The largest message, bytes. */
+  /** The largest message that may come, bytes. */
   readLimit: number;
-  /** In how many small fragments a message may come; see {@linkcode FrameReaderOptions.maxFragments}. */
+  /** The largest number of small fragments in a message; see {@linkcode FrameReaderOptions.maxFragments}. */
   maxFragments?: number;
-  /** Draws a masking key that nobody can guess; a client's. */
+  /** Draws an unpredictable 32-bit masking key; called for each frame of a client. */
   nextKey: () => number;
-  /** Where the output's buffers come from. */
+  /** The pool of the output's buffers. */
   buffers: BufferPool;
-  /** Text to bytes and back. */
+  /** Converts between text and UTF-8. */
   text: TextCodec;
-  /** Where what comes is unmasked, if there is such a place. */
+  /** The memory in which a server unmasks long chunks. Default: none, chunks are unmasked in place. */
   maskMemory?: MaskMemory | null;
-  /** permessage-deflate, if it was agreed on. */
+  /** permessage-deflate, if it was agreed on. Default: no compression. */
   deflate?: DeflateOptions | null;
 }
 
 /**
  * One side of a WebSocket connection after the handshake, without I/O: bytes go in by `receiveData`, the handler is
- * called with what they mean, and what is to be sent is taken from `output`.
+ * called with what they mean, and bytes to send are taken from `output`.
  *
  * States (RFC 6455, 7.1): `open`; `closing` once one close frame was sent or received; `closed` once both were.
  */
 export class Protocol implements FrameHandler {
-  /** What is to be sent: after each call, `take` it until there is no more. */
+  /** Bytes to send: after each call, `take` them until there are no more. */
   readonly output: FrameWriter;
   readonly #handler: ProtocolHandler;
   readonly #reader: FrameReader;
-  /** A server's. */
+  /** Of a server, if there is such a memory; what comes to a client is not masked. */
   readonly #maskMemory: MaskMemory | null;
   readonly #text: TextCodec;
   /** Made by the first text that comes in pieces. */
   #utf8: Utf8Validator | null = null;
   readonly #deflater: MessageDeflater | null = null;
   readonly #inflater: MessageInflater | null = null;
-  /** Whether the message that is being decompressed is text. */
-  #inflatedText = false;
   #readLimit: number;
-  /** Whether the chunk that is being read is. */
-  #lent = false;
   #closeSent = false;
   #closeReceived = false;
   #failed = false;
 
   /** Begins after the handshake, in the state `open`. */
   constructor(handler: ProtocolHandler, options: ProtocolOptions) {
+    const { readLimit, maxFragments, buffers, text, deflate = null } = options;
     const isClient = options.role === "client";
     this.#handler = handler;
-    this.#text = options.text;
-    this.#readLimit = options.readLimit;
-    const { readLimit, maxFragments = Infinity, deflate = null } = options;
+    this.#text = text;
+    this.#readLimit = readLimit;
     this.#maskMemory = isClient ? null : options.maskMemory ?? null;
     const allowRsv1 = deflate !== null;
-    this.#reader = new FrameReader(this, {
-      masked: !isClient,
-      maskMemory: this.#maskMemory,
-      allowRsv1,
-      readLimit,
-      maxFragments,
-    });
+    const limits = { readLimit, maxFragments: maxFragments ?? Infinity };
+    this.#reader = new FrameReader(this, { masked: !isClient, allowRsv1, wholeMessages: handler, ...limits });
     if (deflate !== null) {
       const { parameters, level, pool } = deflate;
       const { serverNoContextTakeover, clientNoContextTakeover } = parameters;
@@ -123,42 +106,40 @@ export class Protocol implements FrameHandler {
       const client = { pool, windowBits: clientMaxWindowBits, contextTakeover: !clientNoContextTakeover };
       const [ours, theirs] = isClient ? [client, server] : [server, client];
       this.#deflater = new MessageDeflater({ ...ours, level });
-      this.#inflater = new MessageInflater(
-        { ...theirs, buffers: options.buffers },
-        (bytes, length, first, last) => this.#onInflated(bytes, length, first, last),
-      );
+      const onInflated = (bytes: Uint8Array, length: number, flags: number) =>
+        this.#deliver(bytes, 0, length, flags);
+      this.#inflater = new MessageInflater({ ...theirs, buffers }, onInflated);
     }
-    const nextKey = isClient ? options.nextKey : null;
-    this.output = new FrameWriter({ nextKey, buffers: options.buffers, text: options.text });
+    this.output = new FrameWriter({ nextKey: isClient ? options.nextKey : null, buffers, text });
   }
 
-  /** Where the connection is: see above. */
+  /** The state of the connection: see above. */
   get state(): "open" | "closing" | "closed" {
     if (this.#closeSent && this.#closeReceived) return "closed";
     return this.#closeSent || this.#closeReceived ? "closing" : "open";
   }
 
-  /** Whether data may still be sent: no close frame left this side. */
+  /** Whether data may still be sent: this side has sent no close frame. */
   get writable(): boolean {
     return !this.#closeSent;
   }
 
-  /** Whether this side ended it because the peer broke the protocol. */
+  /** Whether this side has failed the connection (7.1.7), for a fault of the peer or by {@linkcode Protocol.fail}. */
   get failed(): boolean {
     return this.#failed;
   }
 
-  /** How many bytes the frames of the message under way have announced. */
+  /** Bytes that the frames of the current message have announced so far, on the wire. */
   get messageLength(): number {
     return this.#reader.messageLength;
   }
 
-  /** The largest message, bytes. */
+  /** The largest message that may come, bytes. */
   get readLimit(): number {
     return this.#readLimit;
   }
 
-  /** Changes the largest message, bytes. */
+  /** Changes the largest message that may come, bytes; it is checked from the next frame header on. */
   setReadLimit(bytes: number): void {
     this.#readLimit = bytes;
     this.#reader.setReadLimit(bytes);
@@ -167,93 +148,51 @@ export class Protocol implements FrameHandler {
   // ── Receiving ──
 
   /**
-   * The next bytes from the peer. The chunk is changed: frames are unmasked in place.
+   * Receives the next bytes of the peer, and calls the handler for what is in them. A server unmasks them in the chunk.
    *
-   * @param lent whether it is somebody else's again after the call
+   * @param lent whether the chunk is valid during the call only; then pieces of it have `PieceFlag.Lent`. Default: no
    */
   receiveData(chunk: Uint8Array, lent = false): void {
     const memory = this.#maskMemory;
-    if (memory !== null && !memory.inUse && isMoved(chunk)) {
-      return this.#receiveMoved(memory, chunk, lent);
-    }
-    this.#lent = lent;
-    this.#reader.receive(chunk);
+    const isMoved = memory !== null && !memory.inUse && isWorthMoving(chunk);
+    if (isMoved) readInMemory(this.#reader, memory, chunk, lent);
+    else this.#reader.receive(chunk, lent);
   }
 
-  /** By way of the memory where it is unmasked fast. */
-  #receiveMoved(memory: MaskMemory, chunk: Uint8Array, lent: boolean): void {
-    const { bytes, workspace } = memory;
-    this.#lent = true;
-    memory.inUse = true;
-    try {
-      if (lent && chunk.buffer === bytes.buffer) {
-        // It was read into there.
-        const start = chunk.byteOffset - bytes.byteOffset;
-        return this.#reader.receive(bytes, start, start + chunk.length);
-      }
-      const size = bytes.length - workspace;
-      for (let at = 0; at < chunk.length; at += size) {
-        const piece = chunk.length <= size ? chunk : chunk.subarray(at, at + size);
-        bytes.set(piece, workspace);
-        this.#reader.receive(bytes, workspace, workspace + piece.length);
-      }
-    } finally {
-      memory.inUse = false;
-    }
+  /** Called by the frame reader, for all messages but the short whole ones, which go straight to the handler. */
+  onMessageData(chunk: Uint8Array, start: number, end: number, flags: number): void {
+    if ((flags & PieceFlag.Compressed) !== 0) this.#inflate(chunk, start, end, flags);
+    else this.#deliver(chunk, start, end, flags);
   }
 
-  /** What the frame reader calls. */
-  onData(
-    opcode: Opcode,
-    rsv1: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    first: boolean,
-    last: boolean,
-  ): void {
-    const text = opcode === Opcode.Text;
-    if (rsv1) return this.#receiveCompressed(text, chunk, start, end, first, last);
-    // 8.1: text is UTF-8. In one piece it is checked by decoding it, in several as they come.
-    if (text && !(first && last) && !this.#checkText(chunk, start, end, first, last)) return;
-    this.#handler.onMessageData(text, chunk, start, end, first, last, this.#lent);
-  }
-
-  /** RFC 7692, 6.2: RSV1 on its first frame says that a message is compressed. */
-  #receiveCompressed(
-    text: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    first: boolean,
-    last: boolean,
-  ): void {
-    this.#inflatedText = text;
-    const outcome = this.#inflater!.receive(chunk, start, end, first, last, this.#readLimit);
+  #inflate(chunk: Uint8Array, start: number, end: number, flags: number): void {
+    const outcome = this.#inflater!.receive(chunk, start, end, flags, this.#readLimit);
     if (outcome === "too big") {
-      this.onFault(CloseCode.MessageTooBig, `a message is larger than ${this.#readLimit} bytes`);
+      this.fail(CloseCode.MessageTooBig, `a message is larger than ${this.#readLimit} bytes`);
     } else if (outcome === "invalid") {
       this.fail(CloseCode.InvalidFramePayloadData, "a message is not DEFLATE");
     }
   }
 
-  #onInflated(bytes: Uint8Array, length: number, first: boolean, last: boolean): void {
+  /** 8.1: text is UTF-8. In several pieces it is checked as they come; in one, the handler finds out by decoding it. */
+  #deliver(chunk: Uint8Array, start: number, end: number, flags: number): void {
     if (this.#failed) return;
-    const text = this.#inflatedText;
-    if (text && !(first && last) && !this.#checkText(bytes, 0, length, first, last)) return;
-    // This buffer is somebody else's next.
-    this.#handler.onMessageData(text, bytes, 0, length, first, last, true);
+    const isChecked = (flags & PieceFlag.Text) !== 0 && !isWhole(flags);
+    if (isChecked && !this.#isUtf8(chunk, start, end, flags)) {
+      this.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
+    } else {
+      this.#handler.onMessageData(chunk, start, end, flags);
+    }
   }
 
-  #checkText(chunk: Uint8Array, start: number, end: number, first: boolean, last: boolean): boolean {
+  /** Whether the text up to this piece can be UTF-8, and is if this is the last. */
+  #isUtf8(chunk: Uint8Array, start: number, end: number, flags: number): boolean {
     const utf8 = this.#utf8 ??= new Utf8Validator();
-    if (first) utf8.reset();
-    if (utf8.push(chunk, start, end) && (!last || utf8.complete)) return true;
-    this.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
-    return false;
+    if ((flags & PieceFlag.First) !== 0) utf8.reset();
+    return utf8.push(chunk, start, end) && ((flags & PieceFlag.Last) === 0 || utf8.complete);
   }
 
-  /** What the frame reader calls. */
+  /** Called by the frame reader. */
   onControl(opcode: Opcode, payload: Uint8Array): void {
     if (opcode === Opcode.Close) return this.#receiveClose(payload);
     if (opcode === Opcode.Pong) return this.#handler.onPong(payload);
@@ -262,7 +201,7 @@ export class Protocol implements FrameHandler {
     this.#handler.onPing(payload);
   }
 
-  /** What the frame reader calls. */
+  /** Called by the frame reader. */
   onFault(code: CloseCode, reason: string): void {
     this.fail(code, reason);
   }
@@ -278,7 +217,7 @@ export class Protocol implements FrameHandler {
     if (reason === null) return this.fail(CloseCode.InvalidFramePayloadData, "a close reason is not UTF-8");
     this.#closeReceived = true;
     this.#reader.stop();
-    // 5.5.1: the answer is a close frame, as a rule with the code that came; and so the peer sees its own reason.
+    // 5.5.1: the answer is a close frame, which typically repeats the peer's code; the reason is repeated as well.
     if (!this.#closeSent) this.#writeClose(payload);
     this.#handler.onCloseFrame(code, reason);
   }
@@ -360,7 +299,13 @@ export class Protocol implements FrameHandler {
     this.#writeClose(payload);
   }
 
-  /** Fails the connection (7.1.7): tells the peer why, and reads nothing more. Does nothing the second time. */
+  /**
+   * Fails the connection (7.1.7): writes a close frame, stops reading and calls the handler's `onFault`. Does nothing the
+   * second time.
+   *
+   * @param code the close code to send
+   * @param reason what is wrong, at most 123 bytes of UTF-8; a longer one is cut
+   */
   fail(code: CloseCode, reason: string): void {
     if (this.#failed) return;
     this.#reader.stop();
@@ -387,14 +332,4 @@ function reasonLength(reason: Uint8Array): number {
   let length = Math.min(reason.length, MAX_REASON_BYTES);
   if (length < reason.length) { while ((reason[length]! & 0xc0) === 0x80) length--; }
   return length;
-}
-
-/**
- * Whether to move a chunk. A short one, too, where its first frame would be unmasked through a view: on Bun, where each chunk
- * is an array in the engine's own heap, a view moves its bytes out of there, and the collector stops for two and a half times
- * as long (`bench/connection.ts`, "128 B, 1 in a chunk of its own": 1,420 → 630 ns; `bench/latency.ts`: p99 2.8 → 0.9 ms).
- */
-function isMoved(chunk: Uint8Array): boolean {
-  if (chunk.length >= MOVED_FROM) return true;
-  return chunk.length > WORDS_FROM && (chunk[1]! & 0x7f) >= WORDS_FROM;
 }

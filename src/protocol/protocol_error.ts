@@ -1,17 +1,17 @@
 import type { CloseCode } from "./close_code.ts";
 
-/** The peer broke RFC 6455, or a limit that has no error of its own. */
+/** The peer broke RFC 6455, RFC 7692, or a limit that has no error class of its own. The connection was closed with `closeCode`. */
 export class ProtocolError extends Error {
   /** Always `"ProtocolError"`. */
   override readonly name = "ProtocolError";
-  /** What the peer was told in the close frame. */
+  /** The code of the close frame that was sent to the peer. */
   readonly closeCode: CloseCode;
 
   /**
-   * Makes one.
+   * Makes the error of a fault.
    *
-   * @param closeCode what the peer is told
-   * @param reason what it did wrong
+   * @param closeCode the code of the close frame for the peer
+   * @param reason what is wrong, as in that close frame
    */
   constructor(closeCode: CloseCode, reason: string) {
     super(`Cannot go on: ${reason}`);
@@ -19,17 +19,17 @@ export class ProtocolError extends Error {
   }
 }
 
-/** The peer sent a message beyond the read limit. It was told so with code 1009. */
+/** The peer sent a message larger than the read limit. The connection was closed with 1009. */
 export class MessageTooBigError extends Error {
   /** Always `"MessageTooBigError"`. */
   override readonly name = "MessageTooBigError";
-  /** The largest message that was allowed, bytes. */
+  /** The read limit, bytes. */
   readonly limit: number;
 
   /**
-   * Makes one.
+   * Makes the error of a message that is too large.
    *
-   * @param limit the largest message that was allowed, bytes
+   * @param limit the read limit, bytes
    */
   constructor(limit: number) {
     super(`Cannot read the message: it is larger than ${limit} bytes`);

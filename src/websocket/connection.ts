@@ -1,4 +1,3 @@
-import type { CopyOwner, CopySpace } from "../bytes/chunk_copies.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
 import { DeadlineExceededError, type NetError } from "../net/errors.ts";
@@ -7,52 +6,45 @@ import type { DetachedSocket } from "../net/socket_conn.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { connOver } from "../net/tls_conn.ts";
 import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
-import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import type { Protocol } from "../protocol/protocol.ts";
-import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
+import { Keepalive } from "./keepalive.ts";
 import type { Compression } from "./compression.ts";
-import { Lifecycle, type LifecycleParts } from "./lifecycle.ts";
-import type { Bytes } from "./message.ts";
+import { Inbox } from "./inbox.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import type { WebSocketSettings } from "./options.ts";
-import { GRAIN, MemoryAccount, MemoryBudget, type MemoryHolder } from "./memory_budget.ts";
+import { defaultBudget, MemoryAccount, REPORT_STEP } from "./memory_account.ts";
+import type { MemoryHolder } from "./memory_budget.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { Pings } from "./pings.ts";
-import { Receiver, type ReceiverOwner } from "./receiver.ts";
-import { controlPayload, Sender, type SenderOwner } from "./sender.ts";
+import { Receiver } from "./receiver.ts";
+import { Sender, type SenderOwner } from "./sender.ts";
 
-/** What the handshake led to. */
+/** The outcome of the opening handshake. */
 export interface WebSocketInit {
   readonly runtime: Runtime;
   readonly role: "client" | "server";
-  /** The connection below; `null` where none was made, until somebody asks for it. */
+  /** The connection below; `null` where none was made: then the first access makes it. */
   readonly netConn: Conn | null;
   readonly detached: DetachedSocket;
   readonly settings: WebSocketSettings;
+  /** The subprotocol that was agreed on, or `""`. */
   readonly subprotocol: string;
   /** Compression, if it was agreed on. */
   readonly compression: Compression | null;
-  /** Bytes that came after the handshake's head. */
+  /** Bytes that came after the head of the handshake. */
   readonly rest: Uint8Array;
-  /** Sent before the first frame: a server's answer to the handshake. */
+  /** The head to send before the first frame: a server's answer to the handshake. */
   readonly preamble?: string;
 }
 
-/** The parts of a `WebSocketConn`, and who of them hears what: nothing is decided here. */
-export class Connection
-  implements
-    StreamHandler,
-    ReceiverOwner,
-    OutgoingOwner,
-    SenderOwner,
-    KeepaliveOwner,
-    LifecycleParts,
-    MemoryHolder,
-    CopyOwner {
-  copySpace: CopySpace | null = null;
+/** Makes the parts of a `WebSocketConn`, and passes on what the socket and the parts report. */
+export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, MemoryHolder {
+  /** A server moves long chunks to the mask memory, so that the runtime may lend them. */
   readonly copiesLong: boolean;
   readonly isClient: boolean;
   readonly socket: StreamSocket;
   readonly protocol: Protocol;
+  readonly inbox: Inbox;
   readonly receiver: Receiver;
   readonly outgoing: Outgoing;
   readonly sender: Sender;
@@ -60,34 +52,27 @@ export class Connection
   readonly #runtime: Runtime;
   readonly #settings: WebSocketSettings;
   readonly #keepalive: Keepalive | null;
-  // Each is made when there is something to it: most connections are idle.
+  // Both are made when they are needed: most connections are idle.
   #memory: MemoryAccount | null = null;
   #pings: Pings | null = null;
 
   constructor({ runtime, role, detached, settings, preamble, compression }: WebSocketInit) {
     const { buffers, timers, turn, adapter, random } = runtime;
-    const { text, maskMemory } = adapter;
+    const { text, maskMemory, cheapArray } = adapter;
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
+    const { nextKey } = random;
     const isClient = role === "client";
     const socket = detached.socket;
+    const limits = { readLimit, maxFragments };
     this.#runtime = runtime;
     this.#settings = settings;
     this.socket = socket;
     this.isClient = isClient;
     this.copiesLong = !isClient && maskMemory !== null;
     this.lifecycle = new Lifecycle(this);
-    const { nextKey } = random;
-    const protocolOptions = {
-      role,
-      readLimit,
-      maxFragments,
-      nextKey,
-      buffers,
-      text,
-      maskMemory,
-      deflate: compression,
-    };
-    this.receiver = new Receiver(this, runtime, protocolOptions, readBufferSize);
+    this.inbox = new Inbox(this, text, readBufferSize);
+    const protocolOptions = { role, ...limits, nextKey, buffers, text, maskMemory, deflate: compression };
+    this.receiver = new Receiver(this, this.inbox, protocolOptions, cheapArray);
     const { protocol } = this.receiver;
     this.protocol = protocol;
     const outgoing = new Outgoing(this, protocol.output, socket, turn, timers, writeBufferSize);
@@ -99,7 +84,7 @@ export class Connection
     if (preamble !== undefined) protocol.output.writeHead(preamble);
   }
 
-  /** Takes the socket over, with what it had already received. */
+  /** Takes the socket over: reads what had come before, then what comes. */
   start({ rest, detached }: WebSocketInit): void {
     const { chunks, ended, error } = detached;
     if (this.protocol.output.pending) this.outgoing.flushSoon();
@@ -126,28 +111,25 @@ export class Connection
     return this.socket.remoteAddr;
   }
 
-  /** A connection over the socket, for its addresses and options: it acts as closed. */
-  makeNetConn(): Conn {
-    return connOver(this.socket, this.timers, null, true);
+  /** The pings of the application; made by the first access. */
+  get pings(): Pings {
+    return this.#pings ??= new Pings(this.sender, this.timers);
   }
 
-  async ping(data: Bytes | undefined, signal?: AbortSignal): Promise<number> {
-    this.#pings ??= new Pings(this.timers);
-    // A copy: its owner may go on with it, while the pong is known by what was sent.
-    const payload = data === undefined ? this.#pings.nextPayload() : new Uint8Array(controlPayload(data));
-    this.sender.ping(payload, signal);
-    return await this.#pings.sent(payload, signal);
+  /** A `Conn` over the socket, for its addresses and options. Its other methods act as on a closed one. */
+  makeNetConn(): Conn {
+    return connOver(this.socket, this.timers, null, true);
   }
 
   // ── From the socket ──
 
   onData(chunk: Uint8Array, lent: boolean): void {
     this.#keepalive?.heard();
-    this.#runtime.copies.begin(this, chunk.length);
+    this.receiver.beginChunk(chunk.length);
     this.protocol.receiveData(chunk, lent);
-    // Pongs and close frames are written while reading, with nobody else to send them.
+    // Pongs and close frames are written while reading; no call of the application sends them.
     if (this.protocol.output.pending) this.outgoing.flushSoon();
-    this.#account();
+    this.#reportMemory();
   }
 
   onEnd(): void {
@@ -162,17 +144,18 @@ export class Connection
     this.lifecycle.onGone(error);
   }
 
-  // ── From the receiver ──
+  // ── From the receiver and the inbox ──
 
+  /** The inbox is full (true), or has room again (false). */
   onFull(full: boolean): void {
     if (this.lifecycle.gone) return;
     if (full) this.socket.pause();
     else this.socket.resume();
   }
 
+  /** A reading call is about to wait: sends what the application has written until now, in one write. */
   onWait(): void {
-    this.#account();
-    // What the application wrote until now leaves, in one write.
+    this.#reportMemory();
     this.outgoing.flushNow();
   }
 
@@ -180,14 +163,7 @@ export class Connection
     this.#pings?.onPong(payload);
   }
 
-  onPeerClose(code: number, reason: string): void {
-    this.lifecycle.onPeerClose(code, reason);
-  }
-
-  onFault(error: ProtocolError | MessageTooBigError): void {
-    this.lifecycle.onFault(error);
-  }
-
+  /** The error of a call that the read deadline ends. */
   readExpired(): Error {
     return new DeadlineExceededError("read", "websocket", this.remoteAddr);
   }
@@ -208,52 +184,26 @@ export class Connection
 
   onDrained(): void {
     this.lifecycle.advance();
-    this.#account();
+    this.#reportMemory();
   }
 
   onBacklog(): void {
-    this.#account();
+    this.#reportMemory();
   }
 
   // ── From the lifecycle ──
 
+  /** The connection begins to end. */
   onEnding(): void {
     this.#keepalive?.stop();
   }
 
+  /** The socket is gone; calls that wait reject with what `reason` gives. */
   onGone(reason: () => Error): void {
     this.#keepalive?.stop();
     this.protocol.close();
     this.#memory?.close();
     this.#pings?.fail(reason());
-  }
-
-  // ── From the keep-alive ──
-
-  get bytesLeft(): number {
-    return this.outgoing.bytesLeft;
-  }
-
-  get sendBlocked(): boolean {
-    return !this.outgoing.drained;
-  }
-
-  get readPaused(): boolean {
-    return this.receiver.full;
-  }
-
-  onSilent(): void {
-    this.copySpace = null;
-  }
-
-  sendKeepalivePing(): void {
-    if (!this.writable) return;
-    this.protocol.sendPing(new Uint8Array(0));
-    this.outgoing.flushNow();
-  }
-
-  onDead(): void {
-    this.lifecycle.drop(this.readExpired());
   }
 
   // ── Memory ──
@@ -263,28 +213,17 @@ export class Connection
     this.lifecycle.endForMemory();
   }
 
-  #account(): void {
-    const held = this.receiver.heldBytes + this.outgoing.bufferedBytes + this.sender.waitingBytes;
+  #reportMemory(): void {
+    const held = this.inbox.heldBytes + this.outgoing.bufferedBytes + this.sender.waitingBytes;
     if (this.#memory !== null) this.#memory.update(held);
-    else if (held >= GRAIN) this.#openAccount().update(held);
+    else if (held >= REPORT_STEP) this.#openAccount().update(held);
   }
 
   #openAccount(): MemoryAccount {
     const budget = this.#settings.memoryBudget ?? defaultBudget(this.#runtime);
     const account = new MemoryAccount(budget, this);
-    // What is over holds nothing.
+    // A connection that is gone holds nothing.
     if (this.lifecycle.gone) account.close();
     return this.#memory = account;
   }
-}
-
-/** What the connections of a runtime may hold together, where nothing else is said. */
-const DEFAULT_BUDGET = 1 << 30;
-
-const budgets = new WeakMap<Runtime, MemoryBudget>();
-
-function defaultBudget(runtime: Runtime): MemoryBudget {
-  let budget = budgets.get(runtime);
-  if (budget === undefined) budgets.set(runtime, budget = new MemoryBudget(DEFAULT_BUDGET));
-  return budget;
 }

@@ -1,48 +1,40 @@
 import type { Ringing, TimerQueue } from "../net/timer_queue.ts";
+import type { Connection } from "./connection.ts";
 
-/** How often silence is looked for in an interval: it is noticed that part of an interval late at the most. */
-const LOOKS = 4;
-
-/** What a {@linkcode Keepalive} watches over. */
-export interface KeepaliveOwner {
-  /** Bytes that have left in all. */
-  readonly bytesLeft: number;
-  /** Whether bytes wait because the network takes no more. */
-  readonly sendBlocked: boolean;
-  /** Whether nothing is being read, so that silence says nothing. */
-  readonly readPaused: boolean;
-  /** Nothing has come for a while. */
-  onSilent(): void;
-  sendKeepalivePing(): void;
-  /** Nothing came after a ping. */
-  onDead(): void;
-}
+/** Checks for silence in a ping interval. Silence is noticed late by one part of the interval at the most. */
+const CHECKS = 4;
 
 /**
- * Pings a silent peer and finds a dead one. Any byte that comes counts as life. It costs a store for each chunk that
- * comes and a few alarms an interval, not a timer a message and no look at the clock.
+ * Pings a silent peer and drops a dead one. Any byte that comes is a sign of life. The cost is a store for each chunk and a few
+ * alarms an interval: no timer for a message, and no reading of the clock.
  */
 export class Keepalive implements Ringing {
   // It is its own alarm: there is one for each connection.
   time = -1;
   index = -1;
-  readonly #owner: KeepaliveOwner;
+  readonly #connection: Connection;
   readonly #timers: TimerQueue;
+  /** Milliseconds. */
   readonly #pingInterval: number;
+  /** Milliseconds. */
   readonly #pongTimeout: number;
+  /** Whether bytes came since the last check. */
   #heard = false;
+  /** Whether the last check sent a ping. */
   #pinged = false;
-  /** How often in a row there was silence. */
+  /** Checks in a row that found silence. */
   #silent = 0;
+  // The output as the last check found it.
   #bytesLeft = 0;
   #blocked = false;
 
-  constructor(owner: KeepaliveOwner, timers: TimerQueue, pingInterval: number, pongTimeout: number) {
-    this.#owner = owner;
+  /** Intervals are in milliseconds. */
+  constructor(connection: Connection, timers: TimerQueue, pingInterval: number, pongTimeout: number) {
+    this.#connection = connection;
     this.#timers = timers;
     this.#pingInterval = pingInterval;
     this.#pongTimeout = pongTimeout;
-    this.#wait(pingInterval / LOOKS);
+    this.#wait(pingInterval / CHECKS);
   }
 
   /** Bytes came. */
@@ -54,22 +46,38 @@ export class Keepalive implements Ringing {
     this.#timers.clear(this);
   }
 
-  /** Looks whether there was silence. */
+  /** Checks for silence. */
   ring(): void {
-    const { bytesLeft, sendBlocked, readPaused } = this.#owner;
-    // That bytes left says nothing, as the kernel takes some for a dead peer too. But where it took no more, and then
-    // did, the peer has taken some: it is slow.
-    const progress = this.#blocked && bytesLeft !== this.#bytesLeft;
-    const alive = this.#heard || readPaused || progress;
-    if (this.#pinged && !alive) return this.#owner.onDead();
+    const { inbox, receiver, lifecycle } = this.#connection;
+    const progress = this.#checkProgress();
+    // Bytes that are not read cannot be heard.
+    const alive = this.#heard || progress || inbox.full;
+    if (this.#pinged && !alive) return lifecycle.drop(this.#connection.readExpired());
     this.#silent = alive ? 0 : this.#silent + 1;
-    if (this.#silent === 1) this.#owner.onSilent();
-    this.#pinged = this.#silent === LOOKS;
-    if (this.#pinged) this.#owner.sendKeepalivePing();
+    if (this.#silent === 1) receiver.onSilence();
+    this.#pinged = this.#silent === CHECKS;
+    if (this.#pinged) this.#ping();
     this.#heard = false;
+    this.#wait(this.#pinged ? this.#pongTimeout : this.#pingInterval / CHECKS);
+  }
+
+  /**
+   * Whether the peer has taken output: the kernel took none at the last check, and took some since. Otherwise bytes that left
+   * say nothing, as the kernel takes some for a dead peer, too.
+   */
+  #checkProgress(): boolean {
+    const { bytesLeft, drained } = this.#connection.outgoing;
+    const progress = this.#blocked && bytesLeft !== this.#bytesLeft;
     this.#bytesLeft = bytesLeft;
-    this.#blocked = sendBlocked;
-    this.#wait(this.#pinged ? this.#pongTimeout : this.#pingInterval / LOOKS);
+    this.#blocked = !drained;
+    return progress;
+  }
+
+  #ping(): void {
+    const { protocol, outgoing, lifecycle } = this.#connection;
+    if (!lifecycle.writable) return;
+    protocol.sendPing(new Uint8Array(0));
+    outgoing.flushNow();
   }
 
   #wait(delay: number): void {

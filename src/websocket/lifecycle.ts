@@ -1,18 +1,15 @@
-import { Alarm, type TimerQueue } from "../net/timer_queue.ts";
+import { Alarm } from "../net/timer_queue.ts";
 import type { NetError } from "../net/errors.ts";
-import type { StreamSocket } from "../net/stream_socket.ts";
 import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from "../protocol/close_code.ts";
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
-import type { Protocol } from "../protocol/protocol.ts";
 import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
-import type { Outgoing } from "./outgoing.ts";
-import type { Receiver } from "./receiver.ts";
-import type { Sender } from "./sender.ts";
+import type { Connection } from "./connection.ts";
 
 /**
- * Checks what a close frame is to say.
+ * Checks the code and the reason of a close frame.
  *
- * @throws {RangeError} when the code must not be sent or the reason is too long
+ * @throws {RangeError} when the code must not be sent (RFC 6455, 7.4) or the reason is too long
+ * @throws {TypeError} when the reason is not a string
  */
 export function checkClose(code: number, reason: string): void {
   if (!isSendableCloseCode(code)) throw new RangeError(`Cannot close: code ${code} must not be sent`);
@@ -25,63 +22,54 @@ export function checkClose(code: number, reason: string): void {
 const encoder = new TextEncoder();
 
 /**
- * Phases of a connection. Every phase but `open` and `gone` has an alarm, which leads to `ending`.
+ * Phases of a connection. A phase never returns to an earlier one.
  *
  * ```text
  *  open ──(1)──▶ flushing ──(2)──▶ waiting ──(3)──▶ ending ──(5)──▶ gone
- *    │                                │                ▲
- *    │                               (4)               │
- *    │                                ▼                │
- *    │                           half-closed ───(3)────┤
- *    └─────────────(6), from any phase─────────────────┘
+ *                                     │               ▲
+ *                                    (4)              │
+ *                                     ▼               │
+ *                                half-closed ───(3)───┘
  *
- *  (1) close() · the peer's close frame · the peer broke the protocol · the peer's FIN
- *  (2) the output queue, with the close frame in it, has left
- *  (3) the peer's FIN came, or both close frames were exchanged and this side is the server (RFC 6455, 7.1.1)
- *  (4) the peer broke the protocol: FIN is sent, what the peer still sends is read and ignored (7.1.7)
+ *  each phase before gone ──(6)──▶ ending     each phase before ending ──(5)──▶ gone
+ *
+ *  (1) close() · the peer's close frame · the peer's FIN · the connection fails: the peer broke the protocol, or memory
+ *      is short and the peer has taken all that was sent
+ *  (2) the output has left, and with it the close frame if one was sent: none is sent to a peer that only sent FIN
+ *  (3) the peer's FIN came · from waiting only: both close frames were exchanged, nothing failed, and this side is the
+ *      server, which is the first to close TCP (RFC 6455, 7.1.1)
+ *  (4) the connection failed: FIN is sent, what the peer still sends is read and ignored (7.1.7)
  *  (5) the socket reports its end
- *  (6) closeNow() · the alarm · the peer is dead · memory is short
+ *  (6) closeNow() · the alarm · the peer is dead · memory is short otherwise: the socket is reset
  * ```
+ *
+ * (1) sets the alarm, and (2) sets it anew; it rings until `gone`. After (6) from `open` there is none: a reset waits for
+ * nothing.
  */
 type Phase = "open" | "flushing" | "waiting" | "half-closed" | "ending" | "gone";
 
-/** The parts of a connection that its end concerns. */
-export interface LifecycleParts {
-  readonly protocol: Protocol;
-  readonly receiver: Receiver;
-  readonly sender: Sender;
-  readonly outgoing: Outgoing;
-  readonly socket: StreamSocket;
-  readonly timers: TimerQueue;
-  readonly closeTimeout: number;
-  readonly isClient: boolean;
-  /** The phase `open` is over. */
-  onEnding(): void;
-  /** The socket is gone. */
-  onGone(reason: () => Error): void;
-}
-
-/** How a connection ends, RFC 6455, 7: the phase it is in, and all that moves it from one to the next. */
+/** How a connection ends, RFC 6455, 7: its phase, and everything that moves it to the next. */
 export class Lifecycle {
-  readonly #parts: LifecycleParts;
+  readonly #connection: Connection;
   #phase: Phase = "open";
-  /** This side called `close` or `closeNow`. */
+  /** Whether this side called `close` or `closeNow`. */
   #closedHere = false;
   /** Why this side dropped the connection. */
   #dropCause: Error | null = null;
-  /** The peer's close frame. */
+  /** What the peer's close frame said; `null` before it came. */
   #peerClose: CloseInfo | null = null;
-  /** The peer sent FIN. */
+  /** Whether the peer sent FIN. */
   #peerEnded = false;
+  /** Ends a phase that lasts longer than `closeTimeout`. */
   #alarm: Alarm | null = null;
   /** `outgoing.bytesLeft` when the alarm was set. */
   #bytesLeft = 0;
-  /** The promise of `closed`; made by the first who asks. */
+  /** The promise of `closed`; made by the first access. */
   #closed: Promise<CloseInfo> | null = null;
   #resolveClosed: ((info: CloseInfo) => void) | null = null;
 
-  constructor(parts: LifecycleParts) {
-    this.#parts = parts;
+  constructor(connection: Connection) {
+    this.#connection = connection;
   }
 
   /** Whether messages may be sent. */
@@ -89,15 +77,17 @@ export class Lifecycle {
     return this.#phase === "open";
   }
 
+  /** Whether the socket is gone. */
   get gone(): boolean {
     return this.#phase === "gone";
   }
 
+  /** `closing` from the first cause of an end until the socket is gone. */
   get state(): "open" | "closing" | "closed" {
-    return this.#phase === "open" ? "open" : this.#phase === "gone" ? "closed" : "closing";
+    return this.writable ? "open" : this.gone ? "closed" : "closing";
   }
 
-  /** What is known of how the connection ended. */
+  /** The peer's close frame, or 1006 as long as none came. */
   get info(): CloseInfo {
     return this.#peerClose ?? { code: CloseCode.AbnormalClosure, reason: "", wasClean: false };
   }
@@ -109,99 +99,109 @@ export class Lifecycle {
       : new Promise((resolve) => this.#resolveClosed = resolve);
   }
 
-  /** The error of a write that comes too late. */
+  /** The error of a write when `writable` is false. */
   notWritable(): Error {
     return new CloseError(this.info);
   }
 
   // ── What ends a connection ──
 
-  /** The application closes it. */
+  /** The application closes the connection: (1). */
   async close(code: number, reason: string): Promise<CloseInfo> {
     checkClose(code, reason);
     if (this.#phase === "open") {
       this.#leave();
-      this.#parts.sender.flush();
-      this.#parts.protocol.sendClose(code, reason);
+      this.#connection.sender.flush();
+      this.#connection.protocol.sendClose(code, reason);
       this.#begin();
     }
     return await this.closed;
   }
 
-  /** The application drops it. */
+  /** The application drops the connection: (6). */
   closeNow(): void {
     if (this.gone) return;
     this.#leave();
     this.drop();
   }
 
-  /** The peer's close frame came, and was answered. */
+  /** The peer's close frame came, and was answered: (1). */
   onPeerClose(code: number, reason: string): void {
     this.#peerClose = { code, reason, wasClean: true };
     this.#endReading();
     this.#begin();
   }
 
-  /** The peer sent FIN. */
+  /** The peer sent FIN: (1). */
   onPeerEnd(): void {
     this.#peerEnded = true;
     this.#endReading();
     this.#begin();
   }
 
-  /** The peer broke the protocol, and was told. */
+  /** The connection failed, and the close frame was written: (1). */
   onFault(error: ProtocolError | MessageTooBigError): void {
-    this.#parts.receiver.end(() => error, this.#closedHere);
+    this.#connection.inbox.end(() => error, this.#closedHere);
     this.#begin();
   }
 
-  /** Ends TCP at once. */
+  /**
+   * Resets the socket: (6).
+   *
+   * @param cause the error to report to the application, if this is not its doing
+   */
   drop(cause: Error | null = null): void {
     if (this.gone) return;
     if (cause !== null) this.#dropCause = cause;
+    if (this.#phase === "open") this.#connection.onEnding();
     this.#phase = "ending";
-    this.#parts.socket.reset();
+    this.#connection.socket.reset();
   }
 
-  /** Other connections need the memory: what came is forgotten, and the peer may try again later. */
+  /** The memory is needed for other connections: drops what came. The peer gets 1013, as (1), or a reset, as (6). */
   endForMemory(): void {
     if (this.gone) return;
-    const { receiver, outgoing, protocol } = this.#parts;
+    const { inbox, outgoing, protocol } = this.#connection;
     const reason = "the memory budget is used up";
     const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
-    receiver.end(() => error, false);
-    receiver.clear();
-    // A peer that does not take what was sent will not take a close frame either.
+    inbox.end(() => error, false);
+    inbox.clear();
+    // A peer that has not taken what was sent before will not take a close frame either.
     if (outgoing.bufferedBytes > 0 || this.#phase !== "open") return this.drop(error);
     this.#dropCause = error;
     protocol.fail(CloseCode.TryAgainLater, reason);
   }
 
-  /** The socket is gone. */
+  /**
+   * The socket is gone: (5).
+   *
+   * @param error what broke the socket; `null` after an end in order, or a reset by this side
+   */
   onGone(error: NetError | null): void {
     if (this.gone) return;
-    const { receiver, sender, outgoing, timers } = this.#parts;
+    const { inbox, sender, outgoing, timers } = this.#connection;
     this.#phase = "gone";
     if (this.#alarm !== null) timers.clear(this.#alarm);
-    // 7.1.4: not clean when the answer to the peer's close frame stayed here.
+    // 7.1.4: not clean if the answer to the peer's close frame has not left.
     if (!outgoing.drained) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
     const info = this.info;
     this.#resolveClosed?.(info);
     const reason = lazily(() => new CloseError(info, error ?? this.#dropCause ?? undefined));
-    receiver.end(reason, this.#isQuiet);
+    inbox.end(reason, this.#isQuiet);
     sender.stop(reason);
     outgoing.stop(reason);
-    this.#parts.onGone(reason);
+    this.#connection.onGone(reason);
   }
 
   // ── From phase to phase ──
 
+  /** Leaves `open`, if that has not happened: (1). Then takes the steps for which all is there. */
   #begin(): void {
-    const { receiver, sender, outgoing, socket } = this.#parts;
-    this.#parts.onEnding();
+    const { inbox, sender, outgoing, socket } = this.#connection;
+    this.#connection.onEnding();
     sender.stop(lazily(() => this.notWritable()));
-    // Nothing that comes is kept any more, and the peer's end has to be seen.
-    if (receiver.full) socket.resume();
+    // Nothing that comes is kept any more, and the peer's FIN has to be seen.
+    if (inbox.full) socket.resume();
     if (this.#phase === "open") {
       this.#phase = "flushing";
       this.#setAlarm();
@@ -210,19 +210,18 @@ export class Lifecycle {
     this.advance();
   }
 
-  /** Takes the next step, where everything that was written has left. */
+  /** Takes the steps (2), (3) and (4) as far as their conditions hold. To be called when the output has left, too. */
   advance(): void {
     if (this.#phase === "open" || this.#phase === "ending" || this.gone) return;
-    const { protocol, outgoing, socket, isClient } = this.#parts;
+    const { protocol, outgoing, socket, isClient } = this.#connection;
     if (!outgoing.drained) return;
     if (this.#phase === "flushing") {
-      // The peer's time to answer begins.
       this.#phase = "waiting";
+      // The peer's time to answer begins.
       this.#setAlarm();
     }
     const { state, failed } = protocol;
     if (this.#peerEnded || (state === "closed" && !failed && !isClient)) {
-      // 7.1.1: the server is the first to close TCP, the client waits for it.
       this.#phase = "ending";
       socket.close();
     } else if (failed && this.#phase === "waiting") {
@@ -233,38 +232,40 @@ export class Lifecycle {
   }
 
   #setAlarm(): void {
-    const { timers, outgoing, closeTimeout } = this.#parts;
+    const { timers, outgoing, closeTimeout } = this.#connection;
     this.#alarm ??= new Alarm(() => this.#onTimeout());
     this.#bytesLeft = outgoing.bytesLeft;
     timers.set(this.#alarm, timers.now() + closeTimeout);
   }
 
-  /** What was written before the close frame may take its time, as long as some of it leaves. */
+  /** (6), unless the output is still leaving: what was written before the close frame may take longer than `closeTimeout`. */
   #onTimeout(): void {
-    if (this.#phase === "flushing" && this.#parts.outgoing.bytesLeft !== this.#bytesLeft) this.#setAlarm();
-    else this.drop();
+    if (this.#phase === "flushing" && this.#connection.outgoing.bytesLeft !== this.#bytesLeft) {
+      this.#setAlarm();
+    } else this.drop();
   }
 
+  /** This side ends the connection: what still comes is dropped. */
   #leave(): void {
     this.#closedHere = true;
-    this.#parts.receiver.ignoreRest();
+    this.#connection.receiver.dropMessages();
   }
 
-  /** Nothing more will come, though the socket may take its time to go. */
+  /** No message follows, though the socket is not gone yet. */
   #endReading(): void {
     const { info } = this;
-    this.#parts.receiver.end(lazily(() => new CloseError(info)), this.#isQuiet);
+    this.#connection.inbox.end(lazily(() => new CloseError(info)), this.#isQuiet);
   }
 
-  /** Whether iterations end without an error. */
+  /** Whether iterations end without an error: this side closed the connection, or the peer did in order. */
   get #isQuiet(): boolean {
     return this.#closedHere || isQuietClose(this.info.code);
   }
 }
 
 /**
- * An error that is made when somebody is to get it, and then once. Most connections end with nobody waiting, and the trace
- * that each error takes was a tenth of what a short connection cost.
+ * An error that is made by the first call, and the same for each further one. Most connections end while no call waits, and
+ * the stack trace of an error was a tenth of what a short connection cost.
  */
 function lazily(make: () => Error): () => Error {
   let error: Error | null = null;

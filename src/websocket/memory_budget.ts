@@ -1,16 +1,13 @@
-/** Bytes below which what a connection holds is not told to the budget: it saves the telling for nearly all. */
-export const GRAIN = 16_384;
-
-/** Somebody who holds memory for a peer. */
+/** What a {@linkcode MemoryBudget} counts memory for: a connection, as a rule. */
 export interface MemoryHolder {
-  /** Gives back what it holds, by ending what it is held for. */
+  /** Called when this holder has the most and the budget is passed: has to release all that was counted for it. */
   endForMemory(): void;
 }
 
 /**
- * A bound for what many connections hold together: messages that are not complete, that are not read yet, and that have
- * not left. Each connection has bounds of its own; this is for all of them at their bounds at once. When it is passed, the
- * connection that holds most is ended, with 1013 (try again later), and so on until there is room.
+ * A bound for the memory that many connections hold together: messages that are not complete, not read, or not sent yet.
+ * Each connection has bounds of its own; the budget is for many of them at their bounds at once. When it is passed, the
+ * connection that holds most is ended with 1013 (try again later), then the next one, until the rest fits.
  *
  * @example
  * ```ts
@@ -27,36 +24,40 @@ export interface MemoryHolder {
  * ```
  */
 export class MemoryBudget {
-  /** Bytes that may be held. */
+  /** Bytes that may be held together. */
   readonly limit: number;
   readonly #held = new Map<MemoryHolder, number>();
   #total = 0;
   #ended = 0;
 
   /**
-   * Makes one.
+   * Makes a budget.
    *
-   * @param limit bytes
-   * @throws {RangeError} when it is not a positive number
+   * @param limit bytes that may be held together
+   * @throws {RangeError} when `limit` is not a positive number
    */
   constructor(limit: number) {
     if (!(limit > 0)) {
-      throw new RangeError(`Cannot make a budget of ${limit} bytes: it is not a positive number`);
+      throw new RangeError(`Cannot make a memory budget: ${limit} is not a positive number`);
     }
     this.limit = limit;
   }
 
-  /** Bytes that are held now; a connection that holds less than 16 KiB counts for nothing. */
+  /** Bytes that are held now. A connection that holds less than 16 KiB is not counted. */
   get heldBytes(): number {
     return this.#total;
   }
 
-  /** Connections that were ended because of it. */
+  /** Connections that were ended because the budget was passed. */
   get endedConnections(): number {
     return this.#ended;
   }
 
-  /** A holder holds so much now. To be told where that has changed by much, see {@linkcode MemoryAccount}. */
+  /**
+   * Sets what a holder holds now, which may end holders. Connections call it when that has changed by 16 KiB or more.
+   *
+   * @param held bytes; 0 removes the holder
+   */
   set(holder: MemoryHolder, held: number): void {
     const change = held - (this.#held.get(holder) ?? 0);
     if (held === 0) this.#held.delete(holder);
@@ -75,34 +76,5 @@ export class MemoryBudget {
       this.#ended++;
       worst.endForMemory();
     }
-  }
-}
-
-/** What one connection tells its budget. */
-export class MemoryAccount {
-  readonly #budget: MemoryBudget;
-  readonly #holder: MemoryHolder;
-  #told = 0;
-  #closed = false;
-
-  constructor(budget: MemoryBudget, holder: MemoryHolder) {
-    this.#budget = budget;
-    this.#holder = holder;
-  }
-
-  /** So much is held now. Costs a comparison, as long as it changes by little. */
-  update(held: number): void {
-    const change = held - this.#told;
-    if (this.#closed || change < GRAIN && change > -GRAIN) return;
-    // What is little is not told, so that it need not be told when it is gone.
-    this.#told = held < GRAIN ? 0 : held;
-    this.#budget.set(this.#holder, this.#told);
-  }
-
-  /** Nothing is held any more, nor will be. */
-  close(): void {
-    this.#closed = true;
-    if (this.#told > 0) this.#budget.set(this.#holder, 0);
-    this.#told = 0;
   }
 }

@@ -2,61 +2,47 @@ import { ChunkQueue } from "../net/chunk_queue.ts";
 import type { Reader, WaitOptions } from "../net/conn.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import { readableOf } from "../net/web_streams.ts";
+import type { Inbox } from "./inbox.ts";
 import type { MessageType } from "./message.ts";
 
-/** What a chunk costs beside its bytes: without it, a message in single bytes would cost much more than it counts. */
+/** Bytes that a chunk counts beside its own: without them, a message in single bytes would cost much more than it counts. */
 const CHUNK_COST = 64;
 
 /**
- * One message, read as it comes. Text is UTF-8 and was checked as far as it is given. What came and is not read yet
- * counts towards `readBufferSize`: then the peer is slowed down, so that a message of any length passes in little
- * memory. Go: the `io.Reader` of gorilla's `NextReader`.
+ * One message, read while it comes. Text is read as UTF-8, which was checked up to there. Unread bytes count towards
+ * `readBufferSize`, where the peer is slowed down: a message of any length passes in little memory. Go: the `io.Reader` of
+ * gorilla's `NextReader`.
  *
- * Every call fails as `readMessage` does when the connection ends before the message, after what came was read.
+ * When the connection ends inside the message, the bytes that came can be read; then every call rejects as `readMessage`
+ * does.
  */
 export interface MessageReader extends Reader, AsyncIterable<Uint8Array> {
-  /** What the message is. */
+  /** Whether the message is text or binary. */
   readonly type: MessageType;
-  /** The rest of the message as a web stream, made when first asked for; see `Conn.readable`. */
+  /** The rest of the message as a web stream, made by the first access; see `Conn.readable`. */
   readonly readable: ReadableStream<Uint8Array>;
-  /** Fills what it can of `p`; `null` at the end of the message. */
+  /** Reads into `p` what is there, waiting for one byte at least; resolves to their number, `null` at the end of the message. */
   read(p: Uint8Array, options?: WaitOptions): Promise<number | null>;
-  /** The next bytes as they came; they are the caller's. `null` at the end of the message. */
+  /** Resolves to the next bytes as they came, which belong to the caller; `null` at the end of the message. */
   readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
 }
 
-/** Who hands the bytes to an {@linkcode IncomingMessage}. */
-export interface IncomingMessageOwner {
-  /** Whether the read deadline has passed. */
-  readonly expired: boolean;
-  /** The error for a call whose deadline passed. */
-  readExpired(): Error;
-  /** A call is about to wait. */
-  onWait(): void;
-  /** No call waits any more in it. */
-  onServed(): void;
-  /** What waits to be read costs so many bytes more, or less. */
-  onCost(change: number): void;
-  /** Everything was read. */
-  onRead(message: IncomingMessage): void;
-}
-
-/** A {@linkcode MessageReader}, and what fills it. */
-export class IncomingMessage implements MessageReader {
+/** A {@linkcode MessageReader} with the side that fills it. */
+export class ReceivedMessage implements MessageReader {
   readonly type: MessageType;
-  readonly #owner: IncomingMessageOwner;
+  readonly #inbox: Inbox;
   readonly #chunks = new ChunkQueue();
   readonly #reads = new WaitQueue<number | Uint8Array | null, Uint8Array | null>();
   #readable: ReadableStream<Uint8Array> | null = null;
   #cost = 0;
-  /** All of it has come. */
+  /** Whether the last byte has come. */
   #complete = false;
-  /** Why the rest will not be had. */
+  /** Why the rest of the message cannot be read. */
   #error: Error | null = null;
 
-  constructor(type: MessageType, owner: IncomingMessageOwner) {
+  constructor(type: MessageType, inbox: Inbox) {
     this.type = type;
-    this.#owner = owner;
+    this.#inbox = inbox;
   }
 
   get readable(): ReadableStream<Uint8Array> {
@@ -80,7 +66,7 @@ export class IncomingMessage implements MessageReader {
 
   async #read(p: Uint8Array | null, signal?: AbortSignal): Promise<number | Uint8Array | null> {
     signal?.throwIfAborted();
-    if (this.#owner.expired) throw this.#owner.readExpired();
+    if (this.#inbox.expired) throw this.#inbox.readExpired();
     if (p?.length === 0) return 0;
     const ready = this.#reads.size === 0 ? this.#takeReady(p) : undefined;
     if (ready !== undefined) {
@@ -88,64 +74,64 @@ export class IncomingMessage implements MessageReader {
       return ready;
     }
     const waiting = this.#reads.wait(p, signal);
-    this.#owner.onWait();
+    this.#inbox.onWait();
     return waiting;
   }
 
-  /** What can be read without waiting, or `undefined`. */
+  /** The result of a read that need not wait, or `undefined`. Throws if the rest cannot be read. */
   #takeReady(p: Uint8Array | null): number | Uint8Array | null | undefined {
     if (this.#chunks.bytes > 0) {
       const taken = p === null ? this.#chunks.shift()! : this.#chunks.copyInto(p);
-      if (this.#complete && this.#chunks.bytes === 0) this.#owner.onRead(this);
+      if (this.#complete && this.#chunks.bytes === 0) this.#inbox.onRead(this);
       return taken;
     }
     if (this.#error !== null) throw this.#error;
     return this.#complete ? null : undefined;
   }
 
-  /** Tells what waits now. To be called last: the room that it makes may let more in at once. */
+  /** Reports the cost of the unread bytes. To be called last: the room that was made may let more bytes in at once. */
   #count(): void {
     const cost = this.#chunks.bytes + this.#chunks.count * CHUNK_COST;
     const change = cost - this.#cost;
     this.#cost = cost;
-    if (change !== 0) this.#owner.onCost(change);
+    if (change !== 0) this.#inbox.onCost(change);
   }
 
-  // ── From the connection ──
+  // ── From the receiver and the inbox ──
 
-  /** Whether what comes is for nobody. */
+  /** Whether bytes that still come are dropped. */
   get discarded(): boolean {
     return this.#error !== null;
   }
 
-  /** More bytes came; they are ours. */
+  /** Adds the next bytes, which belong to this message from now on. */
   push(bytes: Uint8Array): void {
     this.#chunks.push(bytes);
     this.#serve();
     this.#count();
   }
 
-  /** All of it has come. */
+  /** The last byte has come. */
   end(): void {
     this.#complete = true;
-    if (this.#chunks.bytes === 0) this.#owner.onRead(this);
+    if (this.#chunks.bytes === 0) this.#inbox.onRead(this);
     this.#serve();
   }
 
-  /** The rest will not come: reads fail after what there is. */
+  /** The rest will not come: reads fail once the bytes that came are read. */
   fail(error: Error): void {
     this.#error ??= error;
     this.#serve();
   }
 
-  /** Nobody wants the rest. */
+  /** Drops the unread bytes and those that still come: reads fail. */
   discard(error: Error): void {
     this.#chunks.clear();
     this.fail(error);
     this.#count();
   }
 
-  /** Calls that wait fail; nothing is lost. */
+  /** Fails the reads that wait. No byte is lost. */
   rejectReads(error: Error): void {
     this.#reads.rejectAll(error);
   }
@@ -161,6 +147,6 @@ export class IncomingMessage implements MessageReader {
         this.#reads.rejectFirst(error);
       }
     }
-    this.#owner.onServed();
+    this.#inbox.onServed();
   }
 }

@@ -1,30 +1,42 @@
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
+import type { Bytes } from "./message.ts";
+import { controlPayload, type Sender } from "./sender.ts";
 
 interface Ping {
   readonly payload: Uint8Array;
+  /** Milliseconds since the epoch. */
   readonly sentAt: number;
 }
 
-/** Pings that wait for their pongs. */
+/** Pings of the application that wait for their pongs. */
 export class Pings {
+  readonly #sender: Sender;
   readonly #timers: TimerQueue;
   readonly #sent = new WaitQueue<number, Ping>();
+  /** Payloads that were drawn. */
   #count = 0;
 
-  constructor(timers: TimerQueue) {
+  constructor(sender: Sender, timers: TimerQueue) {
+    this.#sender = sender;
     this.#timers = timers;
   }
 
-  /** A payload that no other ping of this connection has. */
-  nextPayload(): Uint8Array {
-    const count = ++this.#count;
-    return new Uint8Array([count >>> 24, count >>> 16, count >>> 8, count]);
+  /**
+   * Sends a ping; resolves to the milliseconds until its pong comes.
+   *
+   * @param data the payload, at most 125 bytes. Default: one that no other ping of this connection has
+   */
+  async send(data: Bytes | undefined, signal?: AbortSignal): Promise<number> {
+    // A copy: the caller may change the array, and the pong is found by the payload.
+    const payload = data === undefined ? this.#nextPayload() : new Uint8Array(controlPayload(data));
+    this.#sender.ping(payload, signal);
+    return await this.#sent.wait({ payload, sentAt: this.#timers.now() }, signal);
   }
 
-  /** Resolves to the milliseconds until the pong with this payload comes; it must not be changed. */
-  sent(payload: Uint8Array, signal?: AbortSignal): Promise<number> {
-    return this.#sent.wait({ payload, sentAt: this.#timers.now() }, signal);
+  #nextPayload(): Uint8Array {
+    const count = ++this.#count;
+    return new Uint8Array([count >>> 24, count >>> 16, count >>> 8, count]);
   }
 
   /** A pong came. It answers its ping and, as RFC 6455, 5.5.3 lets the peer skip some, those before it. */
@@ -36,7 +48,7 @@ export class Pings {
     }
   }
 
-  /** No pong will come. */
+  /** Fails the pings that wait: no pong will come. */
   fail(error: Error): void {
     this.#sent.rejectAll(error);
   }

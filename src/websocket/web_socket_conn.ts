@@ -7,7 +7,7 @@ import { Connection, type WebSocketInit } from "./connection.ts";
 import { extensionsText } from "./compression.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
 import type { MessageBatch } from "./message_batch.ts";
-import type { IncomingMessage, MessageReader } from "./message_reader.ts";
+import type { MessageReader, ReceivedMessage } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
 import type { DrainListener } from "./outgoing.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
@@ -94,7 +94,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws {DeadlineExceededError} when the read deadline passes; nothing is lost, and reading can go on
    */
   readMessage(options?: WaitOptions): Promise<Message> {
-    return this.#connection.receiver.read("message", options?.signal) as Promise<Message>;
+    return this.#connection.inbox.read("message", options?.signal) as Promise<Message>;
   }
 
   /** Reads one message and parses it as JSON. Rejects with a `SyntaxError` when it is none. Go: `ReadJSON`. */
@@ -114,7 +114,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws as {@linkcode WebSocketConn.readMessage}
    */
   nextReader(options?: WaitOptions): Promise<MessageReader> {
-    return this.#connection.receiver.read("reader", options?.signal) as Promise<IncomingMessage>;
+    return this.#connection.inbox.read("reader", options?.signal) as Promise<ReceivedMessage>;
   }
 
   /** All messages until the connection is closed. Ends quietly on 1000, 1001 and a close without code. */
@@ -186,7 +186,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @param data at most 125 bytes; default: a number of its own
    */
   ping(data?: Bytes, options?: WaitOptions): Promise<number> {
-    return this.#connection.ping(data, options?.signal);
+    return this.#connection.pings.send(data, options?.signal);
   }
 
   /** Sends a pong that nobody asked for (RFC 6455, 5.5.3). */
@@ -222,7 +222,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** When pending and later reads fail. The connection lives on: move it and go on reading. */
   setReadDeadline(t: Deadline): void {
-    this.#connection.receiver.setDeadline(t);
+    this.#connection.inbox.setDeadline(t);
   }
 
   /** When pending and later writes fail. The connection lives on. */
@@ -259,7 +259,7 @@ class MessageIterator implements AsyncIterator<Message, undefined> {
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
-    return this.#connection.receiver.read("result") as Promise<IteratorResult<Message, undefined>>;
+    return this.#connection.inbox.read("result") as Promise<IteratorResult<Message, undefined>>;
   }
 }
 

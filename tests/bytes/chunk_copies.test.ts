@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
-import { ChunkCopies, type CopyOwner } from "../../src/bytes/chunk_copies.ts";
+import { ChunkCopies } from "../../src/bytes/chunk_copies.ts";
 import { Random } from "./random.ts";
 
 function counting(length: number): Uint8Array {
@@ -13,12 +13,11 @@ describe("ChunkCopies", () => {
     for (const lent of [true, false]) {
       it(`keeps any part, whatever becomes of a ${lent ? "lent" : "kept"} chunk; arrays to ${cheapArray}`, () => {
         const random = new Random(7);
-        const owner: CopyOwner = { copySpace: null };
         const copies = new ChunkCopies(cheapArray);
         for (let i = 0; i < 300; i++) {
           const original = counting(random.below(40_000));
           const chunk = original.slice();
-          copies.begin(owner, chunk.length);
+          copies.begin(chunk.length);
           const kept: [Uint8Array, number][] = [];
           for (let at = 0; at < chunk.length;) {
             // As frames do: a head of ten bytes, then the payload.
@@ -37,23 +36,18 @@ describe("ChunkCopies", () => {
     }
   }
 
-  it("puts the short parts of a chunk into one buffer, and never those of two connections", () => {
-    const owner: CopyOwner = { copySpace: null };
+  it("puts the short parts of a chunk into one buffer", () => {
     const copies = new ChunkCopies(0);
     const chunk = counting(500);
-    copies.begin(owner, chunk.length);
+    copies.begin(chunk.length);
     const [a, b] = [copies.keep(chunk, 0, 20, true), copies.keep(chunk, 30, 100, true)];
-    copies.begin({ copySpace: null }, chunk.length);
-    const c = copies.keep(chunk, 0, 20, true);
     assert.equal(a.buffer, b.buffer);
-    assert.notEqual(a.buffer, c.buffer);
   });
 
-  it("goes on in the buffer of the chunk before, until it is told to let go of it", () => {
-    const owner: CopyOwner = { copySpace: null };
+  it("goes on in the buffer of the chunk before", () => {
     const copies = new ChunkCopies(0);
     const next = () => {
-      copies.begin(owner, 200);
+      copies.begin(200);
       return copies.keep(counting(200), 0, 200, true);
     };
     const [first, second, third] = [next(), next(), next()];
@@ -62,23 +56,19 @@ describe("ChunkCopies", () => {
     assert.deepEqual([first.buffer.byteLength, second.buffer.byteLength], [200, 1024]);
     assert.equal(second.buffer, third.buffer);
     assert.deepEqual([second, third], [counting(200), counting(200)]);
-    owner.copySpace = null;
-    assert.notEqual(next().buffer, third.buffer);
   });
 
   it("a part alone in its chunk has a buffer no longer than that, wherever the chunk was moved to", () => {
-    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
     const memory = counting(5000);
-    copies.begin(owner, 26);
+    copies.begin(26);
     assert.equal(copies.keep(memory, 1006, 1026, true).buffer.byteLength, 26);
   });
 
   it("a short part keeps 1 KiB at the most where it is the first, and never more than 8 KiB", () => {
-    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(0);
     const chunk = counting(200_000);
-    copies.begin(owner, chunk.length);
+    copies.begin(chunk.length);
     assert.equal(copies.keep(chunk, 0, 10, true).buffer.byteLength, 1024);
     for (let at = 0; at < 200_000; at += 100) {
       assert.ok(copies.keep(chunk, at, at + 100, true).buffer.byteLength <= 8192);
@@ -86,11 +76,10 @@ describe("ChunkCopies", () => {
   });
 
   it("keeps a long part of a chunk that is not lent where it lies, moved to a multiple of eight", () => {
-    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(64);
     const chunk = counting(10_000);
     const expected = chunk.slice(13, 9000);
-    copies.begin(owner, chunk.length);
+    copies.begin(chunk.length);
     const part = copies.keep(chunk, 13, 9000, false, 10);
     assert.equal(part.buffer, chunk.buffer);
     assert.equal(part.byteOffset, 8);
@@ -98,10 +87,9 @@ describe("ChunkCopies", () => {
   });
 
   it("copies it where the bytes in front are somebody's, or the chunk is far longer", () => {
-    const owner: CopyOwner = { copySpace: null };
     const copies = new ChunkCopies(64);
     const chunk = counting(100_000);
-    copies.begin(owner, chunk.length);
+    copies.begin(chunk.length);
     assert.notEqual(copies.keep(chunk, 13, 90_000, false, 4).buffer, chunk.buffer);
     assert.notEqual(copies.keep(chunk, 16, 5000, false, 10).buffer, chunk.buffer);
   });
@@ -113,7 +101,7 @@ describe("ChunkCopies", () => {
       for (const length of [1, 32, 33, 64, 65, 4095, 4096, 4097, 20_000]) {
         const original = counting(length + 30);
         const chunk = Buffer.concat([Buffer.from("before"), original]).subarray(6);
-        copies.begin({ copySpace: null }, chunk.length);
+        copies.begin(chunk.length);
         const part = copies.keep(chunk, 13, 13 + length, true, 10);
         chunk.fill(0xee);
         assert.equal(part.constructor, Uint8Array);
@@ -128,7 +116,7 @@ describe("ChunkCopies", () => {
     for (const room of [0, 10]) {
       const original = counting(9000);
       const chunk = Buffer.from(original.slice().buffer);
-      copies.begin({ copySpace: null }, chunk.length);
+      copies.begin(chunk.length);
       const part = copies.keep(chunk, 13, 8000, false, room);
       assert.equal(part.constructor, Uint8Array);
       assert.equal(part.buffer === chunk.buffer, room > 0);

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import { BufferPool, POOL_BUFFER_SIZE } from "../../src/bytes/buffer_pool.ts";
 import { isSendableCloseCode } from "../../src/protocol/close_code.ts";
+import { PieceFlag } from "../../src/protocol/message_piece.ts";
 import { Protocol, type ProtocolHandler } from "../../src/protocol/protocol.ts";
 import { MessageTooBigError, type ProtocolError } from "../../src/protocol/protocol_error.ts";
 import { Random } from "../bytes/random.ts";
@@ -57,14 +58,10 @@ class Receiver implements ProtocolHandler {
     return frames;
   }
 
-  onMessageData(
-    isText: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    first: boolean,
-    last: boolean,
-  ): void {
+  onMessageData(chunk: Uint8Array, start: number, end: number, flags: number): void {
+    const isText = (flags & PieceFlag.Text) !== 0;
+    const first = (flags & PieceFlag.First) !== 0;
+    const last = (flags & PieceFlag.Last) !== 0;
     assert.equal(first, this.#parts.length === 0, "a message begins when none is under way");
     this.#parts.push(chunk.slice(start, end));
     this.#length += end - start;

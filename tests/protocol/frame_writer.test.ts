@@ -9,6 +9,7 @@ import type { TextCodec } from "../../src/bytes/text.ts";
 import { FIN, headerSize, Opcode } from "../../src/protocol/frame_header.ts";
 import { FrameReader } from "../../src/protocol/frame_reader.ts";
 import { COPY_BELOW, FrameWriter, MAX_FRAGMENT, WITH_HEAD } from "../../src/protocol/frame_writer.ts";
+import { PieceFlag } from "../../src/protocol/message_piece.ts";
 import { Random } from "../bytes/random.ts";
 import { concat, frameFrom, head, hex, join, KEY_NUMBER, type Role, roles, toHex, utf8 } from "./wire.ts";
 
@@ -709,9 +710,9 @@ class Exercise {
     };
     let parts: Uint8Array[] = [];
     line.reader = new FrameReader({
-      onData: (_opcode, _rsv1, chunk, start, end, _first, last) => {
+      onMessageData: (chunk, start, end, flags) => {
         parts.push(chunk.slice(start, end));
-        if (!last) return;
+        if ((flags & PieceFlag.Last) === 0) return;
         line.readData.push(join(parts));
         parts = [];
       },

@@ -4,6 +4,7 @@ import { webText } from "../../adapters/web_text.ts";
 import { BufferPool } from "../../src/bytes/buffer_pool.ts";
 import { applyMask } from "../../src/bytes/mask.ts";
 import type { MaskMemory } from "../../src/bytes/mask_memory.ts";
+import { PieceFlag } from "../../src/protocol/message_piece.ts";
 import { Protocol, type ProtocolHandler } from "../../src/protocol/protocol.ts";
 import { Random } from "../bytes/random.ts";
 import { frameTo, head, join, KEY_NUMBER, toHex, utf8 } from "./wire.ts";
@@ -51,18 +52,10 @@ class Receiver implements ProtocolHandler {
     });
   }
 
-  onMessageData(
-    _text: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    _first: boolean,
-    last: boolean,
-    lent: boolean,
-  ): void {
-    this.lent.push(lent);
+  onMessageData(chunk: Uint8Array, start: number, end: number, flags: number): void {
+    this.lent.push((flags & PieceFlag.Lent) !== 0);
     this.#parts.push(chunk.slice(start, end));
-    if (!last) return;
+    if ((flags & PieceFlag.Last) === 0) return;
     this.messages.push(toHex(join(this.#parts)));
     this.#parts = [];
     this.onMessage?.();
@@ -75,9 +68,9 @@ class Receiver implements ProtocolHandler {
   }
 }
 
-/** So much at least is moved, */
+/** Chunks of at least this many bytes are moved, */
 const MOVED_FROM = 1024;
-/** and so does a chunk that begins with a frame of so many bytes. */
+/** and shorter ones that begin with a frame of at least this many bytes. */
 const LONG_FRAME = 64;
 
 const binary = (payload: Uint8Array) => frameTo("server", head(0x82, payload.length), payload);

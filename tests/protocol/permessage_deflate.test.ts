@@ -9,6 +9,7 @@ import { BufferPool } from "../../src/bytes/buffer_pool.ts";
 import type { DeflateParameters } from "../../src/protocol/deflate_negotiation.ts";
 import { DeflatePool } from "../../src/protocol/deflate_pool.ts";
 import { Opcode } from "../../src/protocol/frame_header.ts";
+import { PieceFlag } from "../../src/protocol/message_piece.ts";
 import { Protocol, type ProtocolHandler } from "../../src/protocol/protocol.ts";
 import { assertBytes, limit, pattern } from "../net/support.ts";
 import {
@@ -42,14 +43,10 @@ class Heard implements ProtocolHandler {
   #pieces: Uint8Array[] = [];
   protocol!: Protocol;
 
-  onMessageData(
-    text: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    first: boolean,
-    last: boolean,
-  ): void {
+  onMessageData(chunk: Uint8Array, start: number, end: number, flags: number): void {
+    const text = (flags & PieceFlag.Text) !== 0;
+    const first = (flags & PieceFlag.First) !== 0;
+    const last = (flags & PieceFlag.Last) !== 0;
     assert.equal(first, this.#pieces.length === 0, "first");
     this.#pieces.push(new Uint8Array(chunk.subarray(start, end)));
     if (!last) return;

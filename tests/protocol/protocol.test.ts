@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { webText } from "../../adapters/web_text.ts";
 import { BufferPool } from "../../src/bytes/buffer_pool.ts";
 import { Opcode } from "../../src/protocol/frame_header.ts";
+import { PieceFlag } from "../../src/protocol/message_piece.ts";
 import { Protocol, type ProtocolHandler } from "../../src/protocol/protocol.ts";
 import { MessageTooBigError, ProtocolError } from "../../src/protocol/protocol_error.ts";
 import { Random } from "../bytes/random.ts";
@@ -67,14 +68,10 @@ class Side implements ProtocolHandler {
     return join(runs);
   }
 
-  onMessageData(
-    text: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    first: boolean,
-    last: boolean,
-  ): void {
+  onMessageData(chunk: Uint8Array, start: number, end: number, flags: number): void {
+    const text = (flags & PieceFlag.Text) !== 0;
+    const first = (flags & PieceFlag.First) !== 0;
+    const last = (flags & PieceFlag.Last) !== 0;
     assert.equal(first, this.#parts.length === 0);
     this.#parts.push(chunk.slice(start, end));
     if (!last) return;

@@ -9,6 +9,7 @@ import { webText } from "../../adapters/web_text.ts";
 import { BufferPool } from "../../src/bytes/buffer_pool.ts";
 import { checkUpgradeResponse } from "../../src/protocol/client_handshake.ts";
 import { Opcode } from "../../src/protocol/frame_header.ts";
+import { PieceFlag } from "../../src/protocol/message_piece.ts";
 import { RequestHeadReader, ResponseHeadReader } from "../../src/http/head.ts";
 import { Protocol, type ProtocolHandler } from "../../src/protocol/protocol.ts";
 import { ProtocolError } from "../../src/protocol/protocol_error.ts";
@@ -49,16 +50,10 @@ class Side implements ProtocolHandler {
     return join(runs);
   }
 
-  onMessageData(
-    text: boolean,
-    chunk: Uint8Array,
-    start: number,
-    end: number,
-    _first: boolean,
-    last: boolean,
-  ): void {
+  onMessageData(chunk: Uint8Array, start: number, end: number, flags: number): void {
+    const text = (flags & PieceFlag.Text) !== 0;
     this.#message += toHex(chunk.subarray(start, end));
-    if (!last) return;
+    if ((flags & PieceFlag.Last) === 0) return;
     this.heard.push(`${text ? "text" : "binary"} ${this.#message}`);
     this.#message = "";
   }

@@ -1,9 +1,9 @@
 /**
- * Puts the pieces of something together in one buffer. It grows with what has come, never to what was announced at
- * once: fourfold while more is announced, else twofold, so that gathering costs a constant per byte however it is cut,
- * and holds at most four times of what came.
+ * Joins the pieces of a payload in one buffer. The buffer grows with the bytes that have come, never to an announced
+ * length at once: fourfold while more is announced, else twofold. So joining costs a constant per byte however the payload
+ * is cut, and the buffer is at most four times as long as what came.
  */
-export class Gather {
+export class PayloadAssembler {
   #buffer: Uint8Array = new Uint8Array(0);
   #length = 0;
 
@@ -15,8 +15,8 @@ export class Gather {
   /**
    * Adds a copy of `bytes[start, end)`.
    *
-   * @param announced how long the whole is known to become, as far as it is known
-   * @param limit how long it may become at the most
+   * @param announced bytes that the payload will have at least, as far as is known
+   * @param limit bytes that the payload may have at the most
    */
   add(bytes: Uint8Array, start: number, end: number, announced: number, limit: number): void {
     const length = this.#length + end - start;
@@ -29,15 +29,15 @@ export class Gather {
     this.#length = length;
   }
 
-  /** How large a buffer `length` bytes go into; what is there already is `#length` bytes. */
+  /** The size of a buffer for `length` bytes, `#length` of which have come before. */
   #capacity(length: number, announced: number, limit: number): number {
     if (announced > length) return Math.min(length * 4, announced);
-    // This may be the end. Room for more is made only where its absence would mean copying the same again and again.
+    // This may be the last piece. Room for more is made only after pieces so short that growing for each would copy too often.
     const exact = length >= this.#length * 2;
     return exact ? length : Math.max(length, Math.min(length * 2, limit));
   }
 
-  /** What has come, as a view of the buffer. */
+  /** The bytes that have come, as a view of the buffer. */
   bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }

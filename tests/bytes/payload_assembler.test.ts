@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Gather } from "../../src/bytes/gather.ts";
+import { PayloadAssembler } from "../../src/bytes/payload_assembler.ts";
 import { Random } from "./random.ts";
 
 interface Piece {
@@ -20,7 +20,7 @@ const KIB_256 = 1 << 18;
 
 /** Gathers the pieces, each in the middle of a larger chunk, and holds the bounds at each step. */
 function gather(pieces: Iterable<Piece>, limit: number): Outcome {
-  const gathered = new Gather();
+  const gathered = new PayloadAssembler();
   let moved = 0;
   let came = 0;
   for (const { bytes, announced } of pieces) {
@@ -60,7 +60,7 @@ function* fragments(length: number, size: number): IterableIterator<Piece> {
   }
 }
 
-describe("Gather", { timeout: 60_000 }, () => {
+describe("PayloadAssembler", { timeout: 60_000 }, () => {
   it("puts the pieces together, however they are cut", () => {
     const whole = Uint8Array.from({ length: 3000 }, (_, i) => i % 251);
     for (const make of [frame, fragments]) {
@@ -71,7 +71,7 @@ describe("Gather", { timeout: 60_000 }, () => {
   });
 
   it("is empty at first, and takes empty pieces", () => {
-    const gathered = new Gather();
+    const gathered = new PayloadAssembler();
     assert.equal(gathered.bytes().length, 0);
     gathered.add(new Uint8Array(10), 5, 5, 0, MIB);
     assert.equal(gathered.length, 0);
@@ -82,7 +82,7 @@ describe("Gather", { timeout: 60_000 }, () => {
   });
 
   it("a length that is only announced costs nothing", () => {
-    const gathered = new Gather();
+    const gathered = new PayloadAssembler();
     gathered.add(Uint8Array.of(1), 0, 1, 2 ** 40, 2 ** 50);
     assert.ok(gathered.bytes().buffer.byteLength <= 4);
   });
@@ -108,7 +108,7 @@ describe("Gather", { timeout: 60_000 }, () => {
   it("never grows beyond the limit, even when it was lowered", () => {
     const { bytes } = gather(fragments(1000, 10), 1000);
     assert.ok(bytes.buffer.byteLength <= 1000);
-    const lowered = new Gather();
+    const lowered = new PayloadAssembler();
     for (let i = 0; i < 100; i++) lowered.add(new Uint8Array(10), 0, 10, (i + 1) * 10, 5);
     assert.equal(lowered.length, 1000);
     assert.equal(lowered.bytes().buffer.byteLength, 1000);
