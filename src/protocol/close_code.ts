@@ -1,4 +1,4 @@
-/** Close codes, RFC 6455, 7.4.1 and the registry that it founded. */
+/** Close codes of RFC 6455, 7.4.1, and of the registry that it founded. */
 export const CloseCode = {
   NormalClosure: 1000,
   GoingAway: 1001,
@@ -26,8 +26,24 @@ export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
 /** The longest reason in a close frame, bytes of UTF-8: a control frame's 125 less the code's two (5.5). */
 export const MAX_REASON_BYTES = 123;
 
-/** Whether a close frame may carry this code (7.4): 1000–1003, 1007–1014, and 3000–4999 for libraries and applications. */
+/** Whether a close frame may have this code (7.4): 1000–1003, 1007–1014, and 3000–4999 for libraries and applications. */
 export function isSendableCloseCode(code: number): boolean {
   if (!Number.isInteger(code)) return false;
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
+
+/**
+ * Checks the code and the reason of a close frame.
+ *
+ * @throws {RangeError} when the code must not be sent (7.4) or the reason is too long
+ * @throws {TypeError} when the reason is not a string
+ */
+export function checkClose(code: number, reason: string): void {
+  if (!isSendableCloseCode(code)) throw new RangeError(`Cannot close: code ${code} must not be sent`);
+  if (typeof reason !== "string") throw new TypeError("Cannot close: the reason is not a string");
+  if (encoder.encode(reason).length > MAX_REASON_BYTES) {
+    throw new RangeError(`Cannot close: the reason is longer than ${MAX_REASON_BYTES} bytes`);
+  }
+}
+
+const encoder = new TextEncoder();

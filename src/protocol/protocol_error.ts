@@ -1,6 +1,6 @@
 import type { CloseCode } from "./close_code.ts";
 
-/** The peer broke RFC 6455, RFC 7692, or a limit that has no error class of its own. The connection was closed with `closeCode`. */
+/** The peer broke RFC 6455, RFC 7692, or a limit without an error class of its own. The connection was closed with a code. */
 export class ProtocolError extends Error {
   /** Always `"ProtocolError"`. */
   override readonly name = "ProtocolError";
@@ -14,7 +14,7 @@ export class ProtocolError extends Error {
    * @param reason what is wrong, as in that close frame
    */
   constructor(closeCode: CloseCode, reason: string) {
-    super(`Cannot go on: ${reason}`);
+    super(`Cannot read from the peer: ${reason}`);
     this.closeCode = closeCode;
   }
 }

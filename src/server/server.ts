@@ -8,10 +8,9 @@ import { SocketListener } from "../net/socket_listener.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import { isThenable } from "../net/thenable.ts";
 import { Alarm } from "../net/timer_queue.ts";
-import { CloseCode } from "../protocol/close_code.ts";
+import { checkClose, CloseCode } from "../protocol/close_code.ts";
 import { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import { CloseError } from "../websocket/close_error.ts";
-import { checkClose } from "../websocket/lifecycle.ts";
 import {
   type Accepted,
   type ConnInfo,

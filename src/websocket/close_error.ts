@@ -4,28 +4,28 @@ import { CloseCode } from "../protocol/close_code.ts";
 export interface CloseInfo {
   /** The peer's close code; 1005 when it gave none, 1006 when it sent no close frame. */
   readonly code: number;
-  /** What the close frame said beside the code; mostly empty. */
+  /** The reason in the peer's close frame; mostly `""`. */
   readonly reason: string;
   /** Whether both sides sent a close frame (RFC 6455, 7.1.4). */
   readonly wasClean: boolean;
 }
 
-/** The connection is closed. What came before it was read first. Go: gorilla's `CloseError`. */
+/** The connection is closed, and every message that came before was read. Go: gorilla's `CloseError`. */
 export class CloseError extends Error implements CloseInfo {
   /** Always `"CloseError"`. */
   override readonly name = "CloseError";
   /** The peer's close code; see {@linkcode CloseInfo}. */
   readonly code: number;
-  /** What the close frame said beside the code; mostly empty. */
+  /** The reason in the peer's close frame; mostly `""`. */
   readonly reason: string;
   /** Whether both sides sent a close frame. */
   readonly wasClean: boolean;
 
   /**
-   * Makes one.
+   * Makes the error of a closed connection.
    *
    * @param info how the connection ended
-   * @param cause what broke the transport
+   * @param cause the error that broke the transport, if one did
    */
   constructor(info: CloseInfo, cause?: unknown) {
     const why = info.reason === "" ? "" : ` ${info.reason}`;
@@ -46,7 +46,7 @@ export function isUnexpectedCloseError(error: unknown, ...expected: number[]): e
   return error instanceof CloseError && !expected.includes(error.code);
 }
 
-/** Whether an iteration ends quietly with this code: the peer was done, is leaving, or just closed. */
+/** Whether an iteration ends without an error on this code: 1000, 1001, or none. */
 export function isQuietClose(code: number): boolean {
   return code === CloseCode.NormalClosure || code === CloseCode.GoingAway ||
     code === CloseCode.NoStatusReceived;

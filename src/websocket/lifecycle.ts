@@ -1,25 +1,9 @@
 import { Alarm } from "../net/timer_queue.ts";
 import type { NetError } from "../net/errors.ts";
-import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from "../protocol/close_code.ts";
+import { checkClose, CloseCode } from "../protocol/close_code.ts";
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
 import type { Connection } from "./connection.ts";
-
-/**
- * Checks the code and the reason of a close frame.
- *
- * @throws {RangeError} when the code must not be sent (RFC 6455, 7.4) or the reason is too long
- * @throws {TypeError} when the reason is not a string
- */
-export function checkClose(code: number, reason: string): void {
-  if (!isSendableCloseCode(code)) throw new RangeError(`Cannot close: code ${code} must not be sent`);
-  if (typeof reason !== "string") throw new TypeError("Cannot close: the reason is not a string");
-  if (encoder.encode(reason).length > MAX_REASON_BYTES) {
-    throw new RangeError(`Cannot close: the reason is longer than ${MAX_REASON_BYTES} bytes`);
-  }
-}
-
-const encoder = new TextEncoder();
 
 /**
  * Phases of a connection. A phase never returns to an earlier one.
@@ -43,8 +27,8 @@ const encoder = new TextEncoder();
  *  (6) closeNow() · the alarm · the peer is dead · memory is short otherwise: the socket is reset
  * ```
  *
- * (1) sets the alarm, and (2) sets it anew; it rings until `gone`. After (6) from `open` there is none: a reset waits for
- * nothing.
+ * (1) sets the alarm, and (2) sets it anew; it stays set until it rings or the connection is gone. (6) from `open` sets none: a
+ * reset waits for nothing.
  */
 type Phase = "open" | "flushing" | "waiting" | "half-closed" | "ending" | "gone";
 

@@ -1,14 +1,14 @@
 import type { Message } from "./message.ts";
 
-/** What a message costs beside its payload, bytes: without it, empty messages could wait without end. */
+/** Bytes that a message counts beside its payload: without them, empty messages could be queued without a bound. */
 const MESSAGE_COST = 64;
 
-/** Places of taken messages at the front before the rest moves up. */
+/** Places at the front whose messages were taken before the rest may move up. */
 const MOVE_UP_AFTER = 64;
 
-/** Messages in order, and what they cost. */
+/** Messages in order of arrival, and what they cost. */
 export class MessageQueue {
-  /** Made by the first; an idle connection may have had none. */
+  /** Made by the first message: many connections get none. The first `#head` places are empty. */
   #messages: (Message | undefined)[] | null = null;
   #head = 0;
   #cost = 0;
@@ -17,7 +17,7 @@ export class MessageQueue {
     return this.#messages === null || this.#messages.length === 0;
   }
 
-  /** Bytes that the messages are counted for. */
+  /** What the messages cost, bytes. */
   get cost(): number {
     return this.#cost;
   }
@@ -27,7 +27,7 @@ export class MessageQueue {
     this.#cost += costOf(message);
   }
 
-  /** Forgets them. */
+  /** Drops the messages. */
   clear(): void {
     this.#messages = null;
     this.#head = 0;
@@ -43,7 +43,7 @@ export class MessageQueue {
     return message;
   }
 
-  /** Moves on without shifting the array each time, though a queue that never runs empty must not grow for ever. */
+  /** Frees the first place. Not by `shift`, which moves the rest each time: the rest moves up when half of the array is empty. */
   #advance(messages: (Message | undefined)[]): void {
     messages[this.#head++] = undefined;
     if (this.#head === messages.length) {

@@ -16,9 +16,9 @@ import type { WriteOptions } from "./sender.ts";
 /**
  * A WebSocket connection, RFC 6455, of either role. Go: gorilla's `Conn`.
  *
- * It reads by itself, up to a bound, so pings are answered and the peer's close is seen while the application does
- * something else; an application that does not read slows the peer down. Calls may be made at the same time from
- * anywhere; messages leave in order of calling. Frames that are written in one turn of the event loop leave together.
+ * The connection reads ahead of the application, up to `readBufferSize`: pings are answered and the peer's close is seen
+ * while the application does something else. An application that does not read slows the peer down. Calls may overlap;
+ * messages are sent in order of calling. Frames that are written in one turn of the event loop leave in one write.
  *
  * @example
  * ```ts
@@ -38,14 +38,14 @@ import type { WriteOptions } from "./sender.ts";
  * ```
  */
 export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
-  /** The subprotocol that was agreed on, or `""`. */
+  /** The subprotocol that both sides agreed on, or `""`. */
   readonly subprotocol: string;
-  /** The extensions that were agreed on, as `Sec-WebSocket-Extensions` says them, or `""`. */
+  /** The extensions that both sides agreed on, as in `Sec-WebSocket-Extensions`, or `""`. */
   readonly extensions: string;
   readonly #connection: Connection;
   #netConn: Conn | null;
 
-  /** Made by `dialWebSocket` and `Upgrader`. */
+  /** Called by `dialWebSocket` and `Upgrader`. */
   constructor(init: WebSocketInit) {
     this.#netConn = init.netConn;
     this.subprotocol = init.subprotocol;
@@ -54,22 +54,22 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.#connection.start(init);
   }
 
-  /** This end. */
+  /** The address of this end. */
   get localAddr(): Addr {
     return this.#connection.localAddr;
   }
 
-  /** The other end. */
+  /** The address of the peer. */
   get remoteAddr(): Addr {
     return this.#connection.remoteAddr;
   }
 
-  /** The connection below, which belongs to this one: for its addresses and TCP options. */
+  /** The connection below, for its addresses and TCP options. Its other methods act as on a closed one. */
   get netConn(): Conn {
     return this.#netConn ??= this.#connection.makeNetConn();
   }
 
-  /** Settles once, when the connection is closed; never rejects. */
+  /** Resolves when the connection is closed; never rejects. */
   get closed(): Promise<CloseInfo> {
     return this.#connection.lifecycle.closed;
   }
@@ -79,7 +79,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     return this.#connection.lifecycle.state;
   }
 
-  /** Bytes that were written and not yet taken by the runtime, payloads of messages that wait for their turn too. */
+  /** Bytes that were written and that the runtime has not taken yet, with the payloads of messages that wait for their turn. */
   get bufferedAmount(): number {
     return this.#connection.outgoing.bufferedBytes + this.#connection.sender.waitingBytes;
   }
@@ -89,27 +89,32 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   /**
    * Resolves to the next message.
    *
-   * @throws {CloseError} when the connection is closed and everything that came before is read
-   * @throws {ProtocolError} or {@linkcode MessageTooBigError} when that was for a fault of the peer
-   * @throws {DeadlineExceededError} when the read deadline passes; nothing is lost, and reading can go on
+   * @throws {CloseError} when the connection is closed and every message that came before is read
+   * @throws {ProtocolError} or {@linkcode MessageTooBigError}, instead, when a fault of the peer closed it
+   * @throws {DeadlineExceededError} when the read deadline passes; no message is lost, and reading can go on
    */
   readMessage(options?: WaitOptions): Promise<Message> {
     return this.#connection.inbox.read("message", options?.signal) as Promise<Message>;
   }
 
-  /** Reads one message and parses it as JSON. Rejects with a `SyntaxError` when it is none. Go: `ReadJSON`. */
+  /**
+   * Reads one message and parses it as JSON. Go: `ReadJSON`.
+   *
+   * @throws {SyntaxError} when the message is not valid JSON; the next one can be read
+   * @throws as {@linkcode WebSocketConn.readMessage}
+   */
   async readJson<T = unknown>(options?: WaitOptions): Promise<T> {
     const { type, data } = await this.readMessage(options);
     return JSON.parse(type === "text" ? data : decodeJson(data)) as T;
   }
 
   /**
-   * Resolves to a reader of the next message as soon as its first bytes are here: for messages that are too long to be
-   * held, or are to be read as they come. The read limit stays: raise it, where need be to `Infinity`. Go: gorilla's
-   * `NextReader`.
+   * Resolves to a reader of the next message as soon as its first bytes have come: for messages that are too long to be
+   * held, or that are processed as they come. The read limit still holds; raise it for longer messages, up to `Infinity`.
+   * Go: gorilla's `NextReader`.
    *
-   * One message is read at a time: a later call that reads a message, by whatever method, drops what is left of this
-   * one, and its reader fails from then on. Calls that already wait get the messages that follow.
+   * One message is read at a time: a later call that reads a message, by whatever method, drops the rest of this one, and
+   * its reader fails from then on. Calls that already wait get the messages that follow.
    *
    * @throws as {@linkcode WebSocketConn.readMessage}
    */
@@ -117,7 +122,10 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     return this.#connection.inbox.read("reader", options?.signal) as Promise<ReceivedMessage>;
   }
 
-  /** All messages until the connection is closed. Ends quietly on 1000, 1001 and a close without code. */
+  /**
+   * Iterates over the messages until the connection is closed: ends after `close` and `closeNow` of this side, and on the
+   * peer's 1000, 1001 or close without a code; throws as {@linkcode WebSocketConn.readMessage} on any other end.
+   */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
     return new MessageIterator(this.#connection);
   }
@@ -183,21 +191,21 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   /**
    * Sends a ping and resolves to the round trip in milliseconds when its pong comes.
    *
-   * @param data at most 125 bytes; default: a number of its own
+   * @param data the payload, at most 125 bytes. Default: one that no other ping of this connection has
    */
   ping(data?: Bytes, options?: WaitOptions): Promise<number> {
     return this.#connection.pings.send(data, options?.signal);
   }
 
-  /** Sends a pong that nobody asked for (RFC 6455, 5.5.3). */
+  /** Sends a pong that answers no ping (RFC 6455, 5.5.3), of at most 125 bytes. Default: an empty one. */
   async pong(data: Bytes = new Uint8Array(0)): Promise<void> {
     await this.#connection.sender.pong(data);
   }
 
   /**
-   * The closing handshake: sends a close frame after what was written before, waits for the peer's, at most
-   * `closeTimeout`, and resolves when the transport is closed. Messages that came before can still be read; those
-   * that still come are ignored.
+   * Closes the connection by the closing handshake (RFC 6455, 7): sends a close frame after what was written before, waits
+   * for the peer's, `closeTimeout` at the most, and resolves when the transport is closed. Messages that came before can
+   * still be read; messages that come later are dropped.
    *
    * @param code 1000 (default) to 1003, 1007 to 1014, or 3000 to 4999
    * @param reason at most 123 bytes of UTF-8
@@ -214,25 +222,28 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   // ── Deadlines and limits ──
 
-  /** Both deadlines at once. */
+  /** Sets both deadlines. */
   setDeadline(t: Deadline): void {
     this.setReadDeadline(t);
     this.setWriteDeadline(t);
   }
 
-  /** When pending and later reads fail. The connection lives on: move it and go on reading. */
+  /** Sets when pending and later reads fail; `null` for never. The connection stays open: move the deadline and go on reading. */
   setReadDeadline(t: Deadline): void {
     this.#connection.inbox.setDeadline(t);
   }
 
-  /** When pending and later writes fail. The connection lives on. */
+  /** Sets when pending and later writes fail; `null` for never. The connection stays open. */
   setWriteDeadline(t: Deadline): void {
     this.#connection.sender.setDeadline(t);
   }
 
   /**
-   * The largest message that may come, bytes; `Infinity` for any. A larger one closes the connection with 1009. It is
-   * looked at when a frame begins.
+   * Sets the largest message that may come. A larger one closes the connection with 1009. The limit is checked from the
+   * next frame on, against the length in its header.
+   *
+   * @param bytes `Infinity` for no limit
+   * @throws {RangeError} when `bytes` is not a positive number
    */
   setReadLimit(bytes: number): void {
     if (!(bytes > 0)) throw new RangeError(`Cannot set the read limit: ${bytes} is not a positive number`);
@@ -250,7 +261,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   }
 }
 
-/** A class, so that an iteration does not bring a function of its own to each connection. */
+/** A class, not a generator: a generator would cost each connection a function of its own. */
 class MessageIterator implements AsyncIterator<Message, undefined> {
   readonly #connection: Connection;
 

@@ -178,7 +178,7 @@ describe("RFC 6455, 5.2 and 5.4: faults are told to the peer", () => {
     const bad = new Side(role).receive(frameTo(role, "83 00"));
     assert.ok(bad.fault instanceof ProtocolError);
     assert.deepEqual([bad.fault.name, bad.fault.closeCode], ["ProtocolError", 1002]);
-    assert.equal(bad.fault.message, "Cannot go on: opcode 3 is unknown");
+    assert.equal(bad.fault.message, "Cannot read from the peer: opcode 3 is unknown");
     const big = new Side(role, { readLimit: 10 });
     big.protocol.setReadLimit(9);
     assert.equal(big.protocol.readLimit, 9);

@@ -64,6 +64,31 @@ describe("reading ahead", () => {
     assert.ok(longer.buffer.byteLength <= 8 * 5000);
   });
 
+  it("never puts messages of two connections into one buffer", limit, async () => {
+    const buffers = [testConn(), testConn()].map(async ({ ws, socket }) => {
+      for (let i = 0; i < 3; i++) socket.receive(frame(OP.binary, new Uint8Array(100)));
+      const messages = [await ws.readMessage(), await ws.readMessage(), await ws.readMessage()];
+      return messages.map(({ data }) => (data as Uint8Array).buffer);
+    });
+    const [ours, theirs] = await Promise.all(buffers);
+    assert.deepEqual(ours!.filter((buffer) => theirs!.includes(buffer)), []);
+  });
+
+  it("lets go of the buffer that messages share when nothing comes for a while", limit, async () => {
+    const { ws, socket, clock } = testConn("server", { keepalive: { pingInterval: 1000 } });
+    const next = async () => {
+      const only = frame(OP.binary, new Uint8Array(100));
+      socket.receive(only.slice());
+      const { buffer } = (await ws.readMessage()).data as Uint8Array;
+      return { buffer, isFirst: buffer.byteLength <= only.length };
+    };
+    const [first, second] = [await next(), await next()];
+    clock.advance(500);
+    const third = await next();
+    assert.deepEqual([first.isFirst, third.isFirst], [true, true]);
+    assert.notEqual(second.buffer, third.buffer);
+  });
+
   it("keeps no more for a connection's first message than came", limit, async () => {
     const { ws, socket } = testConn();
     const only = frame(OP.binary, new Uint8Array(100));
