@@ -15,10 +15,10 @@ import { Lifecycle, type LifecycleParts } from "./lifecycle.ts";
 import type { Bytes } from "./message.ts";
 import type { WebSocketSettings } from "./options.ts";
 import { GRAIN, MemoryAccount, MemoryBudget, type MemoryHolder } from "./memory_budget.ts";
-import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { Pings } from "./pings.ts";
 import { Receiver, type ReceiverOwner } from "./receiver.ts";
-import { controlPayload, Sender, type SenderOwner } from "./sender.ts";
+import { controlPayload, Sender } from "./sender.ts";
+import { SocketOutput } from "./socket_output.ts";
 
 /** What the handshake led to. */
 export interface WebSocketInit {
@@ -39,22 +39,14 @@ export interface WebSocketInit {
 
 /** The parts of a `WebSocketConn`, and who of them hears what: nothing is decided here. */
 export class Connection
-  implements
-    StreamHandler,
-    ReceiverOwner,
-    OutgoingOwner,
-    SenderOwner,
-    KeepaliveOwner,
-    LifecycleParts,
-    MemoryHolder,
-    CopyOwner {
+  implements StreamHandler, ReceiverOwner, KeepaliveOwner, LifecycleParts, MemoryHolder, CopyOwner {
   copySpace: CopySpace | null = null;
   readonly copiesLong: boolean;
   readonly isClient: boolean;
   readonly socket: StreamSocket;
   readonly protocol: Protocol;
   readonly receiver: Receiver;
-  readonly outgoing: Outgoing;
+  readonly output: SocketOutput;
   readonly sender: Sender;
   readonly lifecycle: Lifecycle;
   readonly #runtime: Runtime;
@@ -90,19 +82,30 @@ export class Connection
     this.receiver = new Receiver(this, runtime, protocolOptions, readBufferSize);
     const { protocol } = this.receiver;
     this.protocol = protocol;
-    const outgoing = new Outgoing(this, protocol.output, socket, turn, timers, writeBufferSize);
-    this.outgoing = outgoing;
-    this.sender = new Sender(this, { protocol, outgoing, text, isClient, compression, turn, timers });
+    const output = new SocketOutput(this, protocol.output, socket, turn, timers, writeBufferSize);
+    this.output = output;
+    const { lifecycle } = this;
+    this.sender = new Sender({
+      lifecycle,
+      protocol,
+      output,
+      socket,
+      text,
+      isClient,
+      compression,
+      turn,
+      timers,
+    });
     this.#keepalive = pingInterval === Infinity
       ? null
       : new Keepalive(this, timers, pingInterval, pongTimeout);
-    if (preamble !== undefined) protocol.output.writeHead(preamble);
+    if (preamble !== undefined) protocol.sendHead(preamble);
   }
 
   /** Takes the socket over, with what it had already received. */
   start({ rest, detached }: WebSocketInit): void {
     const { chunks, ended, error } = detached;
-    if (this.protocol.output.pending) this.outgoing.flushSoon();
+    if (this.protocol.output.pending) this.output.flushSoon();
     if (rest.length > 0) this.onData(rest, false);
     for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) this.onData(chunk, false);
     if (error !== null) return this.onClose(error);
@@ -146,7 +149,7 @@ export class Connection
     this.#runtime.copies.begin(this, chunk.length);
     this.protocol.receiveData(chunk, lent);
     // Pongs and close frames are written while reading, with nobody else to send them.
-    if (this.protocol.output.pending) this.outgoing.flushSoon();
+    if (this.protocol.output.pending) this.output.flushSoon();
     this.#account();
   }
 
@@ -155,7 +158,7 @@ export class Connection
   }
 
   onDrain(): void {
-    this.outgoing.onDrain();
+    this.output.onDrain();
   }
 
   onClose(error: NetError | null): void {
@@ -173,7 +176,7 @@ export class Connection
   onWait(): void {
     this.#account();
     // What the application wrote until now leaves, in one write.
-    this.outgoing.flushNow();
+    this.output.flushNow();
   }
 
   onPong(payload: Uint8Array): void {
@@ -192,25 +195,15 @@ export class Connection
     return new DeadlineExceededError("read", "websocket", this.remoteAddr);
   }
 
-  // ── From the sender and the output ──
+  // ── From the output ──
 
-  get writable(): boolean {
-    return this.lifecycle.writable;
-  }
-
-  notWritable(): Error {
-    return this.lifecycle.notWritable();
-  }
-
-  writeExpired(): Error {
-    return new DeadlineExceededError("write", "websocket", this.remoteAddr);
-  }
-
+  /** The socket has accepted everything. */
   onDrained(): void {
     this.lifecycle.advance();
     this.#account();
   }
 
+  /** More is buffered than a writer should add to. */
   onBacklog(): void {
     this.#account();
   }
@@ -231,11 +224,11 @@ export class Connection
   // ── From the keep-alive ──
 
   get bytesLeft(): number {
-    return this.outgoing.bytesLeft;
+    return this.protocol.output.acceptedBytes;
   }
 
   get sendBlocked(): boolean {
-    return !this.outgoing.drained;
+    return !this.output.drained;
   }
 
   get readPaused(): boolean {
@@ -247,9 +240,9 @@ export class Connection
   }
 
   sendKeepalivePing(): void {
-    if (!this.writable) return;
+    if (!this.lifecycle.writable) return;
     this.protocol.sendPing(new Uint8Array(0));
-    this.outgoing.flushNow();
+    this.output.flushNow();
   }
 
   onDead(): void {
@@ -264,7 +257,7 @@ export class Connection
   }
 
   #account(): void {
-    const held = this.receiver.heldBytes + this.outgoing.bufferedBytes + this.sender.waitingBytes;
+    const held = this.receiver.heldBytes + this.output.bufferedBytes + this.sender.waitingBytes;
     if (this.#memory !== null) this.#memory.update(held);
     else if (held >= GRAIN) this.#openAccount().update(held);
   }

@@ -5,9 +5,9 @@ import { CloseCode, isSendableCloseCode, MAX_REASON_BYTES } from "../protocol/cl
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
-import type { Outgoing } from "./outgoing.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Sender } from "./sender.ts";
+import type { SocketOutput } from "./socket_output.ts";
 
 /**
  * Checks what a close frame is to say.
@@ -50,7 +50,7 @@ export interface LifecycleParts {
   readonly protocol: Protocol;
   readonly receiver: Receiver;
   readonly sender: Sender;
-  readonly outgoing: Outgoing;
+  readonly output: SocketOutput;
   readonly socket: StreamSocket;
   readonly timers: TimerQueue;
   readonly closeTimeout: number;
@@ -74,8 +74,8 @@ export class Lifecycle {
   /** The peer sent FIN. */
   #peerEnded = false;
   #alarm: Alarm | null = null;
-  /** `outgoing.bytesLeft` when the alarm was set. */
-  #bytesLeft = 0;
+  /** Bytes that the socket had accepted when the alarm was set. */
+  #bytesAccepted = 0;
   /** The promise of `closed`; made by the first who asks. */
   #closed: Promise<CloseInfo> | null = null;
   #resolveClosed: ((info: CloseInfo) => void) | null = null;
@@ -166,13 +166,13 @@ export class Lifecycle {
   /** Other connections need the memory: what came is forgotten, and the peer may try again later. */
   endForMemory(): void {
     if (this.gone) return;
-    const { receiver, outgoing, protocol } = this.#parts;
+    const { receiver, output, protocol } = this.#parts;
     const reason = "the memory budget is used up";
     const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
     receiver.end(() => error, false);
     receiver.clear();
     // A peer that does not take what was sent will not take a close frame either.
-    if (outgoing.bufferedBytes > 0 || this.#phase !== "open") return this.drop(error);
+    if (output.bufferedBytes > 0 || this.#phase !== "open") return this.drop(error);
     this.#dropCause = error;
     protocol.fail(CloseCode.TryAgainLater, reason);
   }
@@ -180,24 +180,24 @@ export class Lifecycle {
   /** The socket is gone. */
   onGone(error: NetError | null): void {
     if (this.gone) return;
-    const { receiver, sender, outgoing, timers } = this.#parts;
+    const { receiver, sender, output, timers } = this.#parts;
     this.#phase = "gone";
     if (this.#alarm !== null) timers.clear(this.#alarm);
     // 7.1.4: not clean when the answer to the peer's close frame stayed here.
-    if (!outgoing.drained) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
+    if (!output.drained) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
     const info = this.info;
     this.#resolveClosed?.(info);
     const reason = lazily(() => new CloseError(info, error ?? this.#dropCause ?? undefined));
     receiver.end(reason, this.#isQuiet);
     sender.stop(reason);
-    outgoing.stop(reason);
+    output.stop(reason);
     this.#parts.onGone(reason);
   }
 
   // ── From phase to phase ──
 
   #begin(): void {
-    const { receiver, sender, outgoing, socket } = this.#parts;
+    const { receiver, sender, output, socket } = this.#parts;
     this.#parts.onEnding();
     sender.stop(lazily(() => this.notWritable()));
     // Nothing that comes is kept any more, and the peer's end has to be seen.
@@ -206,22 +206,22 @@ export class Lifecycle {
       this.#phase = "flushing";
       this.#setAlarm();
     }
-    outgoing.flushNow();
+    output.flushNow();
     this.advance();
   }
 
   /** Takes the next step, where everything that was written has left. */
   advance(): void {
     if (this.#phase === "open" || this.#phase === "ending" || this.gone) return;
-    const { protocol, outgoing, socket, isClient } = this.#parts;
-    if (!outgoing.drained) return;
+    const { protocol, output, socket, isClient } = this.#parts;
+    if (!output.drained) return;
     if (this.#phase === "flushing") {
       // The peer's time to answer begins.
       this.#phase = "waiting";
       this.#setAlarm();
     }
-    const { state, failed } = protocol;
-    if (this.#peerEnded || (state === "closed" && !failed && !isClient)) {
+    const { closeHandshake, failed } = protocol;
+    if (this.#peerEnded || (closeHandshake === "complete" && !failed && !isClient)) {
       // 7.1.1: the server is the first to close TCP, the client waits for it.
       this.#phase = "ending";
       socket.close();
@@ -233,16 +233,17 @@ export class Lifecycle {
   }
 
   #setAlarm(): void {
-    const { timers, outgoing, closeTimeout } = this.#parts;
+    const { timers, protocol, closeTimeout } = this.#parts;
     this.#alarm ??= new Alarm(() => this.#onTimeout());
-    this.#bytesLeft = outgoing.bytesLeft;
+    this.#bytesAccepted = protocol.output.acceptedBytes;
     timers.set(this.#alarm, timers.now() + closeTimeout);
   }
 
   /** What was written before the close frame may take its time, as long as some of it leaves. */
   #onTimeout(): void {
-    if (this.#phase === "flushing" && this.#parts.outgoing.bytesLeft !== this.#bytesLeft) this.#setAlarm();
-    else this.drop();
+    if (this.#phase === "flushing" && this.#parts.protocol.output.acceptedBytes !== this.#bytesAccepted) {
+      this.#setAlarm();
+    } else this.drop();
   }
 
   #leave(): void {

@@ -88,7 +88,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** Bytes that were written and not yet taken by the runtime, payloads of messages that wait for their turn too. */
   get bufferedAmount(): number {
-    return this.#connection.outgoing.bufferedBytes + this.#connection.sender.waitingBytes;
+    return this.#connection.output.bufferedBytes + this.#connection.sender.waitingBytes;
   }
 
   // ── Reading ──
