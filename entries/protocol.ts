@@ -22,6 +22,7 @@ export { MessageTooBigError, ProtocolError } from "../src/protocol/protocol_erro
 export { FIN, Opcode, RSV1 } from "../src/protocol/frame_header.ts";
 export { type FrameHandler, FrameReader, type FrameReaderOptions } from "../src/protocol/frame_reader.ts";
 export { FrameWriter, type FrameWriterOptions } from "../src/protocol/frame_writer.ts";
+export { type ByteSink, OutputQueue } from "../src/protocol/output_queue.ts";
 export { applyMask, rotateKey } from "../src/bytes/mask.ts";
 export type { MaskMemory } from "../src/bytes/mask_memory.ts";
 

@@ -7,10 +7,11 @@ import type { DeflateParameters } from "./deflate_negotiation.ts";
 import type { DeflatePool } from "./deflate_pool.ts";
 import { FIN, Opcode, RSV1 } from "./frame_header.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
-import { COPY_BELOW, FrameWriter } from "./frame_writer.ts";
+import { FrameWriter } from "./frame_writer.ts";
 import { MessageDeflater } from "./message_deflater.ts";
 import { MessageInflater } from "./message_inflater.ts";
 import { isWhole, type MessageDataHandler, PieceFlag } from "./message_piece.ts";
+import { type ByteSink, MIN_BORROWED_BYTES, OutputQueue } from "./output_queue.ts";
 import { MessageTooBigError, ProtocolError } from "./protocol_error.ts";
 import { isWorthMoving, readInMemory } from "./unmasking.ts";
 
@@ -68,11 +69,12 @@ export interface ProtocolOptions {
  * One side of a WebSocket connection after the handshake, without I/O: bytes go in by `receiveData`, the handler is
  * called with what they mean, and bytes to send are taken from `output`.
  *
- * States (RFC 6455, 7.1): `open`; `closing` once one close frame was sent or received; `closed` once both were.
+ * `closeHandshake` says how far it is closed.
  */
 export class Protocol implements FrameHandler {
-  /** Bytes to send: after each call, `take` them until there are no more. */
-  readonly output: FrameWriter;
+  /** The bytes to send: after each call, `take` and `release` them until there are no more. */
+  readonly output: OutputQueue;
+  readonly #writer: FrameWriter;
   readonly #handler: ProtocolHandler;
   readonly #reader: FrameReader;
   /** Of a server, if there is such a memory; what comes to a client is not masked. */
@@ -87,7 +89,7 @@ export class Protocol implements FrameHandler {
   #closeReceived = false;
   #failed = false;
 
-  /** Begins after the handshake, in the state `open`. */
+  /** Begins after the handshake, before any close frame. */
   constructor(handler: ProtocolHandler, options: ProtocolOptions) {
     const { readLimit, maxFragments, buffers, text, deflate = null } = options;
     const isClient = options.role === "client";
@@ -110,18 +112,23 @@ export class Protocol implements FrameHandler {
         this.#deliver(bytes, 0, length, flags);
       this.#inflater = new MessageInflater({ ...theirs, buffers }, onInflated);
     }
-    this.output = new FrameWriter({ nextKey: isClient ? options.nextKey : null, buffers, text });
+    const nextKey = isClient ? options.nextKey : null;
+    this.output = new OutputQueue(options.buffers);
+    this.#writer = new FrameWriter(this.output, { nextKey, text: options.text });
   }
 
-  /** The state of the connection: see above. */
-  get state(): "open" | "closing" | "closed" {
-    if (this.#closeSent && this.#closeReceived) return "closed";
-    return this.#closeSent || this.#closeReceived ? "closing" : "open";
+  /**
+   * How far the closing handshake is (RFC 6455, 7.1): `begun` once one close frame was sent or received, `complete` once
+   * both were. Says nothing of the transport.
+   */
+  get closeHandshake(): "not begun" | "begun" | "complete" {
+    if (this.#closeSent && this.#closeReceived) return "complete";
+    return this.#closeSent || this.#closeReceived ? "begun" : "not begun";
   }
 
-  /** Whether data may still be sent: this side has sent no close frame. */
-  get writable(): boolean {
-    return !this.#closeSent;
+  /** Whether this side's close frame was queued: nothing can be sent afterwards. */
+  get closeSent(): boolean {
+    return this.#closeSent;
   }
 
   /** Whether this side has failed the connection (7.1.7), for a fault of the peer or by {@linkcode Protocol.fail}. */
@@ -197,7 +204,7 @@ export class Protocol implements FrameHandler {
     if (opcode === Opcode.Close) return this.#receiveClose(payload);
     if (opcode === Opcode.Pong) return this.#handler.onPong(payload);
     // 5.5.2: a ping is answered with its own payload, unless a close frame was sent.
-    if (!this.#closeSent) this.output.writeControl(Opcode.Pong, payload);
+    if (!this.#closeSent) this.#writer.writeControl(Opcode.Pong, payload);
     this.#handler.onPing(payload);
   }
 
@@ -224,45 +231,64 @@ export class Protocol implements FrameHandler {
 
   // ── Sending ──
 
-  /** Sends a message, or a part of one: `first` with its opcode, the rest as continuations, `last` ends it. */
-  sendText(text: string, first = true, last = true): void {
-    this.#checkWritable();
-    this.output.writeText(text, (last ? FIN : 0) | (first ? Opcode.Text : Opcode.Continuation));
+  /** Sends what comes before the first frame: a server's answer to the handshake, of one byte a character. */
+  sendHead(text: string): void {
+    this.#writer.writeHead(text);
   }
 
-  /** The same with bytes, as text or binary. */
+  /**
+   * Sends a text message, or a part of one.
+   *
+   * @param first whether the message begins with this part
+   * @param last whether the message ends with this part
+   * @throws {Error} when a close frame was sent, as all that send
+   */
+  sendText(text: string, first = true, last = true): void {
+    this.#checkCloseNotSent();
+    this.#writer.writeText(text, (last ? FIN : 0) | (first ? Opcode.Text : Opcode.Continuation));
+  }
+
+  /** Sends bytes as {@linkcode Protocol.sendText} sends text. Those of a text message must be UTF-8. */
   sendBytes(
     opcode: typeof Opcode.Text | typeof Opcode.Binary,
     data: Uint8Array,
     first = true,
     last = true,
   ): void {
-    this.#checkWritable();
-    this.output.writeBytes(data, (last ? FIN : 0) | (first ? opcode : Opcode.Continuation));
+    this.#checkCloseNotSent();
+    this.#writer.writeBytes(data, (last ? FIN : 0) | (first ? opcode : Opcode.Continuation));
   }
 
   /** Sends a whole message compressed, RFC 7692, 6.1. */
   sendCompressed(opcode: typeof Opcode.Text | typeof Opcode.Binary, data: Uint8Array): void {
-    this.#checkWritable();
+    this.#checkCloseNotSent();
     const payload = this.#deflater!.compress(data);
-    // A large payload is sent from where it lies, and this lies where the next is compressed.
-    const kept = payload.length < COPY_BELOW ? payload : new Uint8Array(payload);
-    this.output.writeBytes(kept, FIN | RSV1 | opcode);
+    // A large payload is sent from where it lies, and the compressor writes the next payload there.
+    const kept = payload.length < MIN_BORROWED_BYTES ? payload : new Uint8Array(payload);
+    this.#writer.writeBytes(kept, FIN | RSV1 | opcode);
   }
 
-  /** Sends a whole message that was compressed elsewhere, without reference to any before it. */
+  /** Sends a whole message whose payload was compressed elsewhere, without reference to earlier messages. */
   sendPrecompressed(opcode: typeof Opcode.Text | typeof Opcode.Binary, payload: Uint8Array): void {
-    this.#checkWritable();
+    this.#checkCloseNotSent();
     this.#deflater!.skip();
-    this.output.writeBytes(payload, FIN | RSV1 | opcode);
+    this.#writer.writeBytes(payload, FIN | RSV1 | opcode);
   }
 
-  /** Frames were written to `output` that were compressed elsewhere, without reference to any before them. */
-  skipCompressed(): void {
+  /**
+   * Sends whole frames that were encoded elsewhere, for many connections: unmasked, so only a server can send them, and
+   * compressed, if at all, without reference to earlier messages.
+   *
+   * @param sink given the frames at once, past `output`, where nothing waits before them. Default: none
+   */
+  sendEncoded(frames: Uint8Array, sink: ByteSink | null = null): void {
+    this.#checkCloseNotSent();
+    // The peer's window may hold bytes now that this side's compressor has not seen: the next message must not refer back.
     this.#deflater?.skip();
+    this.output.appendEncoded(frames, sink);
   }
 
-  /** The connection is over: what zlib holds is given back. */
+  /** Frees what zlib holds. The connection is over. */
   close(): void {
     this.#deflater?.close();
     this.#inflater?.close();
@@ -270,14 +296,14 @@ export class Protocol implements FrameHandler {
 
   /** Sends a ping of at most 125 bytes. */
   sendPing(payload: Uint8Array): void {
-    this.#checkWritable();
-    this.output.writeControl(Opcode.Ping, payload);
+    this.#checkCloseNotSent();
+    this.#writer.writeControl(Opcode.Ping, payload);
   }
 
-  /** Sends a pong that nobody asked for (5.5.3), of at most 125 bytes. */
+  /** Sends a pong without a ping before it (5.5.3), of at most 125 bytes. */
   sendPong(payload: Uint8Array): void {
-    this.#checkWritable();
-    this.output.writeControl(Opcode.Pong, payload);
+    this.#checkCloseNotSent();
+    this.#writer.writeControl(Opcode.Pong, payload);
   }
 
   /**
@@ -318,11 +344,11 @@ export class Protocol implements FrameHandler {
 
   #writeClose(payload: Uint8Array): void {
     this.#closeSent = true;
-    this.output.writeControl(Opcode.Close, payload, true);
+    this.#writer.writeControl(Opcode.Close, payload, true);
   }
 
-  /** 5.5.1: a close frame is the last of all. */
-  #checkWritable(): void {
+  /** 5.5.1: a close frame is the last frame of all. */
+  #checkCloseNotSent(): void {
     if (this.#closeSent) throw new Error("Cannot send: a close frame was sent");
   }
 }

@@ -14,10 +14,10 @@ import { Lifecycle } from "./lifecycle.ts";
 import type { WebSocketSettings } from "./options.ts";
 import { defaultBudget, MemoryAccount, REPORT_STEP } from "./memory_account.ts";
 import type { MemoryHolder } from "./memory_budget.ts";
-import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
+import { SocketOutput } from "./socket_output.ts";
 import { Pings } from "./pings.ts";
 import { Receiver } from "./receiver.ts";
-import { Sender, type SenderOwner } from "./sender.ts";
+import { Sender } from "./sender.ts";
 
 /** The outcome of the opening handshake. */
 export interface WebSocketInit {
@@ -38,7 +38,7 @@ export interface WebSocketInit {
 }
 
 /** Makes the parts of a `WebSocketConn`, and passes on what the socket and the parts report. */
-export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, MemoryHolder {
+export class Connection implements StreamHandler, MemoryHolder {
   /** A server moves long chunks to the mask memory, so that the runtime may lend them. */
   readonly copiesLong: boolean;
   readonly isClient: boolean;
@@ -46,7 +46,7 @@ export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, Me
   readonly protocol: Protocol;
   readonly inbox: Inbox;
   readonly receiver: Receiver;
-  readonly outgoing: Outgoing;
+  readonly output: SocketOutput;
   readonly sender: Sender;
   readonly lifecycle: Lifecycle;
   readonly #runtime: Runtime;
@@ -75,19 +75,30 @@ export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, Me
     this.receiver = new Receiver(this, this.inbox, protocolOptions, cheapArray);
     const { protocol } = this.receiver;
     this.protocol = protocol;
-    const outgoing = new Outgoing(this, protocol.output, socket, turn, timers, writeBufferSize);
-    this.outgoing = outgoing;
-    this.sender = new Sender(this, { protocol, outgoing, text, isClient, compression, turn, timers });
+    const output = new SocketOutput(this, protocol.output, socket, turn, timers, writeBufferSize);
+    this.output = output;
+    const { lifecycle } = this;
+    this.sender = new Sender({
+      lifecycle,
+      protocol,
+      output,
+      socket,
+      text,
+      isClient,
+      compression,
+      turn,
+      timers,
+    });
     this.#keepalive = pingInterval === Infinity
       ? null
       : new Keepalive(this, timers, pingInterval, pongTimeout);
-    if (preamble !== undefined) protocol.output.writeHead(preamble);
+    if (preamble !== undefined) protocol.sendHead(preamble);
   }
 
   /** Takes the socket over: reads what had come before, then what comes. */
   start({ rest, detached }: WebSocketInit): void {
     const { chunks, ended, error } = detached;
-    if (this.protocol.output.pending) this.outgoing.flushSoon();
+    if (this.protocol.output.pending) this.output.flushSoon();
     if (rest.length > 0) this.onData(rest, false);
     for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) this.onData(chunk, false);
     if (error !== null) return this.onClose(error);
@@ -128,7 +139,7 @@ export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, Me
     this.receiver.beginChunk(chunk.length);
     this.protocol.receiveData(chunk, lent);
     // Pongs and close frames are written while reading; no call of the application sends them.
-    if (this.protocol.output.pending) this.outgoing.flushSoon();
+    if (this.protocol.output.pending) this.output.flushSoon();
     this.#reportMemory();
   }
 
@@ -137,7 +148,7 @@ export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, Me
   }
 
   onDrain(): void {
-    this.outgoing.onDrain();
+    this.output.onDrain();
   }
 
   onClose(error: NetError | null): void {
@@ -156,7 +167,7 @@ export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, Me
   /** A reading call is about to wait: sends what the application has written until now, in one write. */
   onWait(): void {
     this.#reportMemory();
-    this.outgoing.flushNow();
+    this.output.flushNow();
   }
 
   onPong(payload: Uint8Array): void {
@@ -168,25 +179,15 @@ export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, Me
     return new DeadlineExceededError("read", "websocket", this.remoteAddr);
   }
 
-  // ── From the sender and the output ──
+  // ── From the output ──
 
-  get writable(): boolean {
-    return this.lifecycle.writable;
-  }
-
-  notWritable(): Error {
-    return this.lifecycle.notWritable();
-  }
-
-  writeExpired(): Error {
-    return new DeadlineExceededError("write", "websocket", this.remoteAddr);
-  }
-
+  /** The socket has accepted everything. */
   onDrained(): void {
     this.lifecycle.advance();
     this.#reportMemory();
   }
 
+  /** More is buffered than a writer should add to. */
   onBacklog(): void {
     this.#reportMemory();
   }
@@ -214,7 +215,7 @@ export class Connection implements StreamHandler, OutgoingOwner, SenderOwner, Me
   }
 
   #reportMemory(): void {
-    const held = this.inbox.heldBytes + this.outgoing.bufferedBytes + this.sender.waitingBytes;
+    const held = this.inbox.heldBytes + this.output.bufferedBytes + this.sender.waitingBytes;
     if (this.#memory !== null) this.#memory.update(held);
     else if (held >= REPORT_STEP) this.#openAccount().update(held);
   }

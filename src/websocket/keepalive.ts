@@ -25,7 +25,7 @@ export class Keepalive implements Ringing {
   /** Checks in a row that found silence. */
   #silent = 0;
   // The output as the last check found it.
-  #bytesLeft = 0;
+  #acceptedBytes = 0;
   #blocked = false;
 
   /** Intervals are in milliseconds. */
@@ -66,18 +66,19 @@ export class Keepalive implements Ringing {
    * say nothing, as the kernel takes some for a dead peer, too.
    */
   #checkProgress(): boolean {
-    const { bytesLeft, drained } = this.#connection.outgoing;
-    const progress = this.#blocked && bytesLeft !== this.#bytesLeft;
-    this.#bytesLeft = bytesLeft;
-    this.#blocked = !drained;
+    const { output, protocol } = this.#connection;
+    const { acceptedBytes } = protocol.output;
+    const progress = this.#blocked && acceptedBytes !== this.#acceptedBytes;
+    this.#acceptedBytes = acceptedBytes;
+    this.#blocked = !output.drained;
     return progress;
   }
 
   #ping(): void {
-    const { protocol, outgoing, lifecycle } = this.#connection;
+    const { protocol, output, lifecycle } = this.#connection;
     if (!lifecycle.writable) return;
     protocol.sendPing(new Uint8Array(0));
-    outgoing.flushNow();
+    output.flushNow();
   }
 
   #wait(delay: number): void {

@@ -46,8 +46,8 @@ export class Lifecycle {
   #peerEnded = false;
   /** Ends a phase that lasts longer than `closeTimeout`. */
   #alarm: Alarm | null = null;
-  /** `outgoing.bytesLeft` when the alarm was set. */
-  #bytesLeft = 0;
+  /** Bytes that the socket had accepted when the alarm was set. */
+  #bytesAccepted = 0;
   /** The promise of `closed`; made by the first access. */
   #closed: Promise<CloseInfo> | null = null;
   #resolveClosed: ((info: CloseInfo) => void) | null = null;
@@ -145,13 +145,13 @@ export class Lifecycle {
   /** The memory is needed for other connections: drops what came. The peer gets 1013, as (1), or a reset, as (6). */
   endForMemory(): void {
     if (this.gone) return;
-    const { inbox, outgoing, protocol } = this.#connection;
+    const { inbox, output, protocol } = this.#connection;
     const reason = "the memory budget is used up";
     const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
     inbox.end(() => error, false);
     inbox.clear();
     // A peer that has not taken what was sent before will not take a close frame either.
-    if (outgoing.bufferedBytes > 0 || this.#phase !== "open") return this.drop(error);
+    if (output.bufferedBytes > 0 || this.#phase !== "open") return this.drop(error);
     this.#dropCause = error;
     protocol.fail(CloseCode.TryAgainLater, reason);
   }
@@ -163,17 +163,17 @@ export class Lifecycle {
    */
   onGone(error: NetError | null): void {
     if (this.gone) return;
-    const { inbox, sender, outgoing, timers } = this.#connection;
+    const { inbox, sender, output, timers } = this.#connection;
     this.#phase = "gone";
     if (this.#alarm !== null) timers.clear(this.#alarm);
     // 7.1.4: not clean if the answer to the peer's close frame has not left.
-    if (!outgoing.drained) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
+    if (!output.drained) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
     const info = this.info;
     this.#resolveClosed?.(info);
     const reason = lazily(() => new CloseError(info, error ?? this.#dropCause ?? undefined));
     inbox.end(reason, this.#isQuiet);
     sender.stop(reason);
-    outgoing.stop(reason);
+    output.stop(reason);
     this.#connection.onGone(reason);
   }
 
@@ -181,7 +181,7 @@ export class Lifecycle {
 
   /** Leaves `open`, if that has not happened: (1). Then takes the steps for which all is there. */
   #begin(): void {
-    const { inbox, sender, outgoing, socket } = this.#connection;
+    const { inbox, sender, output, socket } = this.#connection;
     this.#connection.onEnding();
     sender.stop(lazily(() => this.notWritable()));
     // Nothing that comes is kept any more, and the peer's FIN has to be seen.
@@ -190,22 +190,22 @@ export class Lifecycle {
       this.#phase = "flushing";
       this.#setAlarm();
     }
-    outgoing.flushNow();
+    output.flushNow();
     this.advance();
   }
 
   /** Takes the steps (2), (3) and (4) as far as their conditions hold. To be called when the output has left, too. */
   advance(): void {
     if (this.#phase === "open" || this.#phase === "ending" || this.gone) return;
-    const { protocol, outgoing, socket, isClient } = this.#connection;
-    if (!outgoing.drained) return;
+    const { protocol, output, socket, isClient } = this.#connection;
+    if (!output.drained) return;
     if (this.#phase === "flushing") {
       this.#phase = "waiting";
       // The peer's time to answer begins.
       this.#setAlarm();
     }
-    const { state, failed } = protocol;
-    if (this.#peerEnded || (state === "closed" && !failed && !isClient)) {
+    const { closeHandshake, failed } = protocol;
+    if (this.#peerEnded || (closeHandshake === "complete" && !failed && !isClient)) {
       this.#phase = "ending";
       socket.close();
     } else if (failed && this.#phase === "waiting") {
@@ -216,17 +216,17 @@ export class Lifecycle {
   }
 
   #setAlarm(): void {
-    const { timers, outgoing, closeTimeout } = this.#connection;
+    const { timers, protocol, closeTimeout } = this.#connection;
     this.#alarm ??= new Alarm(() => this.#onTimeout());
-    this.#bytesLeft = outgoing.bytesLeft;
+    this.#bytesAccepted = protocol.output.acceptedBytes;
     timers.set(this.#alarm, timers.now() + closeTimeout);
   }
 
   /** (6), unless the output is still leaving: what was written before the close frame may take longer than `closeTimeout`. */
   #onTimeout(): void {
-    if (this.#phase === "flushing" && this.#connection.outgoing.bytesLeft !== this.#bytesLeft) {
-      this.#setAlarm();
-    } else this.drop();
+    const { acceptedBytes } = this.#connection.protocol.output;
+    if (this.#phase === "flushing" && acceptedBytes !== this.#bytesAccepted) this.#setAlarm();
+    else this.drop();
   }
 
   /** This side ends the connection: what still comes is dropped. */

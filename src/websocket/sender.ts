@@ -1,41 +1,37 @@
 import type { TextCodec } from "../bytes/text.ts";
 import type { WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
+import type { StreamSocket } from "../net/stream_socket.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import type { Turn } from "../net/turn.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode } from "../protocol/frame_header.ts";
-import { COPY_BELOW } from "../protocol/frame_writer.ts";
+import { MIN_BORROWED_BYTES } from "../protocol/output_queue.ts";
 import type { Protocol } from "../protocol/protocol.ts";
-import { type Bytes, type MessageData, type MessageType, toBytes } from "./message.ts";
+import type { BatchWriter } from "./batch_writer.ts";
 import type { Compression } from "./compression.ts";
+import type { DrainListener } from "./drain_listener.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { type Bytes, type MessageData, type MessageType, toBytes } from "./message.ts";
 import type { MessageBatch } from "./message_batch.ts";
-import { MessageTurns } from "./message_turns.ts";
-import { type MessageWriter, OutgoingMessage, type OutgoingMessageOwner } from "./message_writer.ts";
-import type { DrainListener, Outgoing } from "./outgoing.ts";
+import { FragmentWriter, type MessageWriter } from "./message_writer.ts";
 import { type MessageEncoding, PreparedMessage, serverFrame } from "./prepared_message.ts";
+import type { SocketOutput } from "./socket_output.ts";
+import { WriterLock } from "./writer_lock.ts";
 
 /** How to send a message. */
 export interface WriteOptions extends WaitOptions {
   /** Default: text for a string, binary for bytes. Bytes sent as text must be UTF-8. */
   type?: MessageType;
-  /** Whether to compress it, where the peer agreed to that. Default: from `compression.threshold` on. */
+  /** Whether to compress the message, where the peer agreed to that. Default: from `compression.threshold` on. */
   compress?: boolean;
 }
 
-/** Who knows the state of the connection. */
-export interface SenderOwner {
-  /** Whether messages may be sent. */
-  readonly writable: boolean;
-  /** The error for a call that comes too late. */
-  notWritable(): Error;
-  /** The error for a call whose deadline passed. */
-  writeExpired(): Error;
-}
-
-/** What a sender works with. */
+/** What a {@linkcode Sender} works with. */
 export interface SenderParts {
+  readonly lifecycle: Lifecycle;
   readonly protocol: Protocol;
-  readonly outgoing: Outgoing;
+  readonly output: SocketOutput;
+  readonly socket: StreamSocket;
   readonly text: TextCodec;
   readonly isClient: boolean;
   readonly compression: Compression | null;
@@ -43,27 +39,29 @@ export interface SenderParts {
   readonly timers: TimerQueue;
 }
 
-/** What the application sends: checked, encoded, and waited for where too much waits already. */
-export class Sender implements OutgoingMessageOwner {
-  readonly #owner: SenderOwner;
+/** What the application sends: checked, encoded, and delayed where too much is buffered already. */
+export class Sender implements BatchWriter {
+  readonly output: SocketOutput;
+  readonly #lifecycle: Lifecycle;
   readonly #protocol: Protocol;
-  readonly #outgoing: Outgoing;
+  readonly #socket: StreamSocket;
   readonly #text: TextCodec;
   readonly #isClient: boolean;
   readonly #compression: Compression | null;
-  /** The application wants compression. */
+  /** Whether the application wants compression. */
   #compresses = true;
   readonly #turn: Turn;
   readonly #timers: TimerQueue;
   /** Made by the first message that is written in parts. */
-  #turns: MessageTurns | null = null;
-  /** That message, while it is open. */
-  #open: OutgoingMessage | null = null;
+  #lock: WriterLock | null = null;
+  /** The message that is being written in parts, while it is open. */
+  #open: FragmentWriter | null = null;
 
-  constructor(owner: SenderOwner, parts: SenderParts) {
-    this.#owner = owner;
+  constructor(parts: SenderParts) {
+    this.#lifecycle = parts.lifecycle;
     this.#protocol = parts.protocol;
-    this.#outgoing = parts.outgoing;
+    this.output = parts.output;
+    this.#socket = parts.socket;
     this.#text = parts.text;
     this.#isClient = parts.isClient;
     this.#compression = parts.compression;
@@ -76,38 +74,71 @@ export class Sender implements OutgoingMessageOwner {
     this.#compresses = on;
   }
 
+  /** When calls that wait fail. */
+  setDeadline(t: Deadline): void {
+    this.output.setDeadline(t);
+    this.#lock?.setDeadline(this.output.deadline);
+  }
+
+  /** Bytes of payload that wait before they become frames. */
+  get waitingBytes(): number {
+    return this.#lock === null ? 0 : this.#lock.waitingBytes + (this.#open?.gatheredBytes ?? 0);
+  }
+
+  /** Whether messages may be sent; see {@linkcode Lifecycle.writable}. */
+  get writable(): boolean {
+    return this.#lifecycle.writable;
+  }
+
+  /**
+   * Checks that a call can be served.
+   *
+   * @throws the signal's reason, {@linkcode CloseError} or {@linkcode DeadlineExceededError}
+   */
+  check(signal?: AbortSignal): void {
+    signal?.throwIfAborted();
+    if (!this.#lifecycle.writable) throw this.#lifecycle.notWritable();
+    if (this.output.expired) throw this.output.expiredError();
+  }
+
+  // ── Whole messages ──
+
   write(data: MessageData, options?: WriteOptions): Promise<void> {
     try {
       if (options === undefined && this.#open === null && this.#compression === null) {
         const sent = this.#writePlain(data);
         if (sent !== null) return sent;
       }
-      const signal = options?.signal;
-      this.check(signal);
-      const text = typeof data === "string" ? options?.type !== "binary" : options?.type === "text";
-      const bytes = this.bytesOf(data);
-      if (text && typeof data !== "string") this.#checkUtf8(bytes);
-      const type = text ? "text" : "binary";
-      const compress = this.#isCompressed(bytes, options?.compress);
-      if (this.#open !== null) return this.#writeLater(type, bytes, compress, signal);
-      return compress
-        ? this.#writeCompressed(type, bytes, signal)
-        : this.#writeBytes(type, bytes, true, true, signal);
+      return this.#writeWith(data, options);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  /** The usual case, on the shortest way: a text, or a few bytes, with nothing to heed. `null` when it is none. */
+  /** The usual case, on the shortest way: a text, or up to 64 KiB, without any option. `null` for every other case. */
   #writePlain(data: MessageData): Promise<void> | null {
     if (typeof data === "string") {
       this.check();
       this.#protocol.sendText(data);
-    } else if (data instanceof Uint8Array && data.length > 0 && data.length < COPY_BELOW) {
+    } else if (data instanceof Uint8Array && data.length > 0 && data.length < MIN_BORROWED_BYTES) {
       this.check();
       this.#protocol.sendBytes(Opcode.Binary, data);
     } else return null;
-    return this.#outgoing.written(false);
+    return this.output.written(false);
+  }
+
+  #writeWith(data: MessageData, options: WriteOptions | undefined): Promise<void> {
+    const signal = options?.signal;
+    this.check(signal);
+    const text = typeof data === "string" ? options?.type !== "binary" : options?.type === "text";
+    const bytes = this.bytesOf(data);
+    if (text && typeof data !== "string") this.#checkUtf8(bytes);
+    const type = text ? "text" : "binary";
+    const compress = this.#isCompressed(bytes, options?.compress);
+    if (this.#open === null) return this.#writeBytes(type, bytes, compress, signal);
+    // A short array may be used again after the call, as when it is sent at once.
+    const kept = bytes.length < MIN_BORROWED_BYTES ? new Uint8Array(bytes) : bytes;
+    return this.#lock!.wait(bytes.length, () => this.#writeBytes(type, kept, compress, signal), signal);
   }
 
   #isCompressed(bytes: Uint8Array, compress: boolean | undefined): boolean {
@@ -115,43 +146,15 @@ export class Sender implements OutgoingMessageOwner {
     return compress ?? bytes.length >= this.#compression.threshold;
   }
 
-  #writeCompressed(type: MessageType, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    this.#protocol.sendCompressed(type === "text" ? Opcode.Text : Opcode.Binary, bytes);
-    return this.#outgoing.written(false, signal);
-  }
-
-  /** After the message that is being written in parts. */
-  #writeLater(
+  #writeBytes(
     type: MessageType,
     bytes: Uint8Array,
     compress: boolean,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    // A short array can be used again at once, as it can when it is sent at once.
-    if (bytes.length < COPY_BELOW) bytes = new Uint8Array(bytes);
-    const send = () =>
-      compress
-        ? this.#writeCompressed(type, bytes, signal)
-        : this.#writeBytes(type, bytes, true, true, signal);
-    return this.#turns!.wait(bytes.length, send, signal);
-  }
-
-  #writeBytes(
-    type: MessageType,
-    bytes: Uint8Array,
-    first: boolean,
-    last: boolean,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    let borrowed = !this.#isClient && bytes.length >= COPY_BELOW;
-    if (borrowed && (signal !== undefined || this.#outgoing.hasDeadline)) {
-      // The call may end before the bytes have left. Then the array is the caller's again, and what it is used for
-      // next is none of the peer's business.
-      bytes = new Uint8Array(bytes);
-      borrowed = false;
-    }
-    this.sendPart(type, bytes, first, last);
-    return this.#outgoing.written(borrowed, signal);
+    if (!compress) return this.writePart(type, bytes, true, true, signal);
+    this.#protocol.sendCompressed(opcodeOf(type), bytes);
+    return this.output.written(false, signal);
   }
 
   writePrepared(message: PreparedMessage, signal?: AbortSignal): Promise<void> {
@@ -161,122 +164,31 @@ export class Sender implements OutgoingMessageOwner {
       }
       this.check(signal);
       if (this.#open !== null) {
-        return this.#turns!.wait(message.payload.length, () => this.writePrepared(message, signal), signal);
+        return this.#lock!.wait(message.payload.length, () => this.writePrepared(message, signal), signal);
       }
-      this.#sendPrepared(message);
-      return this.#outgoing.written(false, signal);
+      if (this.#isClient) this.#sendMasked(message);
+      else this.#protocol.sendEncoded(message.encodedBy(this.#encoding));
+      return this.output.written(false, signal);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   writeBatch(batch: MessageBatch, listener?: DrainListener): Promise<void> | DrainListener | null {
-    if (!this.#owner.writable) return null;
+    if (!this.#lifecycle.writable) return null;
     if (this.#open !== null) {
       const send = () => this.writeBatch(batch) as Promise<void> ?? undefined;
-      return this.#turns!.wait(batch.size, send, undefined, false);
+      return this.#lock!.wait(batch.size, send, undefined, false);
     }
-    if (this.#isClient) { for (const message of batch.messages()) this.#sendPrepared(message); }
-    else this.#sendEncoded(batch.bytes(this.#encoding));
-    this.#outgoing.flushNow();
-    if (this.#outgoing.drained) return null;
-    if (listener !== undefined && this.#outgoing.tellDrained(listener)) return listener;
-    return this.#outgoing.whenDrained();
+    if (this.#isClient) { for (const message of batch.messages()) this.#sendMasked(message); }
+    else this.#protocol.sendEncoded(batch.bytes(this.#encoding), this.#socket);
+    this.output.flushNow();
+    return this.output.drained ? null : this.output.whenDrained(listener);
   }
 
-  // ── Messages in parts ──
-
-  nextWriter(type: MessageType, signal?: AbortSignal): Promise<MessageWriter> {
-    try {
-      if (type !== "text" && type !== "binary") {
-        throw new TypeError(`Cannot send: "${type}" is no message type`);
-      }
-      this.check(signal);
-      if (this.#open !== null) return this.#turns!.wait(0, () => this.#begin(type), signal);
-      return Promise.resolve(this.#begin(type));
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #begin(type: MessageType): MessageWriter {
-    if (this.#turns === null) {
-      this.#turns = new MessageTurns(this.#timers, () => this.#owner.writeExpired());
-      this.#turns.setDeadline(this.#outgoing.deadline);
-    }
-    this.#turns.take();
-    return this.#open = new OutgoingMessage(type, this, this.#turn);
-  }
-
-  /** Bytes of what was written and has to wait on this side of the protocol. */
-  get waitingBytes(): number {
-    return this.#turns === null ? 0 : this.#turns.waitingBytes + (this.#open?.gatheredBytes ?? 0);
-  }
-
-  setDeadline(t: Deadline): void {
-    this.#outgoing.setDeadline(t);
-    this.#turns?.setDeadline(this.#outgoing.deadline);
-  }
-
-  /** Hands over what was gathered: a close frame is to follow. */
-  flush(): void {
-    this.#open?.flush();
-  }
-
-  /** Nothing more can be sent. */
-  stop(error: () => Error): void {
-    this.#open = null;
-    this.#turns?.stop(error());
-  }
-
-  get writable(): boolean {
-    return this.#owner.writable;
-  }
-
-  bytesOf(data: MessageData): Uint8Array {
-    return typeof data === "string" ? this.#text.encode(data) : toBytes(data);
-  }
-
-  sendPart(type: MessageType, bytes: Uint8Array, first: boolean, last: boolean): void {
-    this.#protocol.sendBytes(type === "text" ? Opcode.Text : Opcode.Binary, bytes, first, last);
-  }
-
-  writePart(type: MessageType, bytes: Uint8Array, first: boolean, signal?: AbortSignal): Promise<void> {
-    return this.#writeBytes(type, bytes, first, false, signal);
-  }
-
-  whenRoom(signal?: AbortSignal): Promise<void> {
-    return this.#outgoing.written(false, signal);
-  }
-
-  flushNow(): void {
-    this.#outgoing.flushNow();
-  }
-
-  onEnd(): void {
-    this.#open = null;
-    this.#turns!.end();
-  }
-
-  // ── Control ──
-
-  /** Sends a ping, whose payload must not be changed by its owner: it is what the pong is known by. */
-  ping(payload: Uint8Array, signal?: AbortSignal): void {
-    this.check(signal);
-    this.#protocol.sendPing(payload);
-    this.#outgoing.flushSoon();
-  }
-
-  pong(data: Bytes): Promise<void> {
-    const payload = controlPayload(data);
-    this.check();
-    this.#protocol.sendPong(payload);
-    return this.#outgoing.written(false);
-  }
-
-  #sendPrepared(message: PreparedMessage): void {
-    if (!this.#isClient) return this.#writeEncoded(message.encodedBy(this.#encoding));
-    const opcode = message.type === "text" ? Opcode.Text : Opcode.Binary;
+  /** A client's frames have masks of their own: the payload is shared at most. */
+  #sendMasked(message: PreparedMessage): void {
+    const opcode = opcodeOf(message.type);
     const compression = this.#compresses ? this.#compression : null;
     if (compression === null || !message.isCompressible(compression.threshold)) {
       return this.#protocol.sendBytes(opcode, message.payload);
@@ -289,26 +201,90 @@ export class Sender implements OutgoingMessageOwner {
     return this.#compression !== null && this.#compresses ? this.#compression.frame : serverFrame;
   }
 
-  /** Without waiting for the end of the turn. */
-  #sendEncoded(frames: Uint8Array): void {
-    if (!this.#outgoing.sendAlone(frames)) return this.#writeEncoded(frames);
-    this.#skipCompressed();
+  // ── Messages in parts ──
+
+  nextWriter(type: MessageType, signal?: AbortSignal): Promise<MessageWriter> {
+    try {
+      if (type !== "text" && type !== "binary") {
+        throw new TypeError(`Cannot send: type is "${type}", not "text" or "binary"`);
+      }
+      this.check(signal);
+      if (this.#open !== null) return this.#lock!.wait(0, () => this.#begin(type), signal);
+      return Promise.resolve(this.#begin(type));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  #writeEncoded(frames: Uint8Array): void {
-    this.#skipCompressed();
-    this.#protocol.output.writeEncoded(frames);
+  #begin(type: MessageType): MessageWriter {
+    if (this.#lock === null) {
+      this.#lock = new WriterLock(this.#timers, () => this.output.expiredError());
+      this.#lock.setDeadline(this.output.deadline);
+    }
+    this.#lock.lock();
+    return this.#open = new FragmentWriter(type, this, this.#turn);
   }
 
-  /** The peer's window gets what it has not got from this side's compressor. */
-  #skipCompressed(): void {
-    if (this.#compression !== null) this.#protocol.skipCompressed();
+  /** Bytes to send; a text is encoded. */
+  bytesOf(data: MessageData): Uint8Array {
+    return typeof data === "string" ? this.#text.encode(data) : toBytes(data);
   }
 
-  check(signal?: AbortSignal): void {
-    signal?.throwIfAborted();
-    if (!this.#owner.writable) throw this.#owner.notWritable();
-    if (this.#outgoing.expired) throw this.#owner.writeExpired();
+  /** Sends a short part of a message, which is copied. */
+  sendPart(type: MessageType, bytes: Uint8Array, first: boolean, last: boolean): void {
+    this.#protocol.sendBytes(opcodeOf(type), bytes, first, last);
+  }
+
+  /** Sends a part of any length, or a whole message; resolves when more may follow. */
+  writePart(
+    type: MessageType,
+    bytes: Uint8Array,
+    first: boolean,
+    last: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    let borrowed = !this.#isClient && bytes.length >= MIN_BORROWED_BYTES;
+    if (borrowed && (signal !== undefined || this.output.deadline !== Infinity)) {
+      // The call may end before the bytes have left. The array is the caller's again then, and what the caller writes into
+      // it must not reach the peer.
+      bytes = new Uint8Array(bytes);
+      borrowed = false;
+    }
+    this.#protocol.sendBytes(opcodeOf(type), bytes, first, last);
+    return this.output.written(borrowed, signal);
+  }
+
+  /** The message that was written in parts has ended. */
+  onWriterClosed(): void {
+    this.#open = null;
+    this.#lock!.unlock();
+  }
+
+  /** Sends what the open message has gathered: a close frame is to follow. */
+  flush(): void {
+    this.#open?.flush();
+  }
+
+  /** Sends nothing more; calls that wait reject with what `error` gives. */
+  stop(error: () => Error): void {
+    this.#open = null;
+    this.#lock?.stop(error());
+  }
+
+  // ── Control ──
+
+  /** Sends a ping. The payload must stay as it is: the pong is known by it. */
+  ping(payload: Uint8Array, signal?: AbortSignal): void {
+    this.check(signal);
+    this.#protocol.sendPing(payload);
+    this.output.flushSoon();
+  }
+
+  pong(data: Bytes): Promise<void> {
+    const payload = controlPayload(data);
+    this.check();
+    this.#protocol.sendPong(payload);
+    return this.output.written(false);
   }
 
   #checkUtf8(bytes: Uint8Array): void {
@@ -318,10 +294,14 @@ export class Sender implements OutgoingMessageOwner {
   }
 }
 
+function opcodeOf(type: MessageType): typeof Opcode.Text | typeof Opcode.Binary {
+  return type === "text" ? Opcode.Text : Opcode.Binary;
+}
+
 /**
  * The payload of a ping or pong.
  *
- * @throws {RangeError} when it is longer than 125 bytes (RFC 6455, 5.5)
+ * @throws {RangeError} when the payload is longer than 125 bytes (RFC 6455, 5.5)
  */
 export function controlPayload(data: Bytes): Uint8Array {
   const payload = toBytes(data);

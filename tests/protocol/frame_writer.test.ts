@@ -8,7 +8,8 @@ import { BufferPool, POOL_BUFFER_SIZE } from "../../src/bytes/buffer_pool.ts";
 import type { TextCodec } from "../../src/bytes/text.ts";
 import { FIN, headerSize, Opcode } from "../../src/protocol/frame_header.ts";
 import { FrameReader } from "../../src/protocol/frame_reader.ts";
-import { COPY_BELOW, FrameWriter, MAX_FRAGMENT, WITH_HEAD } from "../../src/protocol/frame_writer.ts";
+import { FrameWriter, MAX_COPIED_WITH_HEADER, MAX_FRAGMENT } from "../../src/protocol/frame_writer.ts";
+import { MIN_BORROWED_BYTES, OutputQueue } from "../../src/protocol/output_queue.ts";
 import { PieceFlag } from "../../src/protocol/message_piece.ts";
 import { Random } from "../bytes/random.ts";
 import { concat, frameFrom, head, hex, join, KEY_NUMBER, type Role, roles, toHex, utf8 } from "./wire.ts";
@@ -49,25 +50,29 @@ const codecs: readonly (readonly [string, TextCodec])[] = [
 
 function newWriter(role: Role, text: TextCodec = webText, nextKey = () => KEY_NUMBER) {
   const pool = new CheckedPool();
-  const writer = new FrameWriter({ nextKey: role === "client" ? nextKey : null, buffers: pool, text });
-  return { writer, pool };
+  const queue = new OutputQueue(pool);
+  const writer = new FrameWriter(queue, { nextKey: role === "client" ? nextKey : null, text });
+  return { writer, queue, pool };
 }
 
 /** Takes one run, as a copy, as a socket that is never busy would. */
-function takeOne(writer: FrameWriter): Uint8Array | null {
-  const bytes = writer.take()?.slice() ?? null;
-  writer.release();
+function takeOne(queue: OutputQueue): Uint8Array | null {
+  const bytes = queue.take()?.slice() ?? null;
+  queue.release();
   return bytes;
 }
 
-function takeAll(writer: FrameWriter): Uint8Array[] {
+function takeAll(queue: OutputQueue): Uint8Array[] {
   const runs: Uint8Array[] = [];
-  for (let run = takeOne(writer); run !== null; run = takeOne(writer)) runs.push(run);
+  for (let run = takeOne(queue); run !== null; run = takeOne(queue)) runs.push(run);
   return runs;
 }
 
 /** The next run's bytes, in hexadecimal. */
-const taken = (writer: FrameWriter) => toHex(takeOne(writer) ?? new Uint8Array(0));
+const taken = (queue: OutputQueue) => toHex(takeOne(queue) ?? new Uint8Array(0));
+
+/** Bytes that wait in order. */
+const orderedBytes = (queue: OutputQueue) => queue.writtenInOrder - queue.acceptedInOrder;
 
 function forRoles(name: string, run: (role: Role) => void): void {
   for (const role of roles) it(`${role}: ${name}`, () => run(role));
@@ -77,7 +82,7 @@ function forRoles(name: string, run: (role: Role) => void): void {
 function begun(role: Role) {
   const made = newWriter(role);
   made.writer.writeBytes(new Uint8Array(0), BINARY);
-  takeAll(made.writer);
+  takeAll(made.queue);
   return made;
 }
 
@@ -87,30 +92,30 @@ const PATTERN = Uint8Array.from({ length: 1 << 17 }, (_, i) => (i * 7) & 255);
 const fill = (length: number): Uint8Array<ArrayBuffer> => PATTERN.slice(0, length);
 
 describe("RFC 6455, 5.2: base framing", { timeout: 60_000 }, () => {
-  for (const length of [0, 1, 125, 126, COPY_BELOW - 1, COPY_BELOW, 65535, 65536, 100_000]) {
+  for (const length of [0, 1, 125, 126, MIN_BORROWED_BYTES - 1, MIN_BORROWED_BYTES, 65535, 65536, 100_000]) {
     forRoles(`writeBytes() of ${length} bytes`, (role) => {
-      const { writer } = newWriter(role);
+      const { writer, queue } = newWriter(role);
       writer.writeBytes(fill(length), BINARY);
       const expected = frameFrom(role, head(BINARY, length), fill(length));
-      assert.equal(writer.bufferedBytes, expected.length);
-      assert.equal(toHex(join(takeAll(writer))), toHex(expected));
-      assert.equal(writer.bufferedBytes, 0);
+      assert.equal(queue.bufferedBytes, expected.length);
+      assert.equal(toHex(join(takeAll(queue))), toHex(expected));
+      assert.equal(queue.bufferedBytes, 0);
     });
   }
 
   forRoles("FIN, opcode and reserved bits are written as given", (role) => {
-    const { writer } = newWriter(role);
+    const { writer, queue } = newWriter(role);
     for (const first of [0x01, 0x00, 0x80, 0xc2, 0x41]) writer.writeBytes(hex("78"), first);
     for (const first of [0x01, 0x00, 0x80, 0xc1]) writer.writeText("x", first);
-    writer.writeBytes(new Uint8Array(COPY_BELOW), 0x42);
+    writer.writeBytes(new Uint8Array(MIN_BORROWED_BYTES), 0x42);
     const small = [0x01, 0x00, 0x80, 0xc2, 0x41, 0x01, 0x00, 0x80, 0xc1];
     const expected = small.map((first) => frameFrom(role, head(first, 1), "78"));
-    expected.push(frameFrom(role, head(0x42, COPY_BELOW), new Uint8Array(COPY_BELOW)));
-    assert.equal(toHex(join(takeAll(writer))), toHex(join(expected)));
+    expected.push(frameFrom(role, head(0x42, MIN_BORROWED_BYTES), new Uint8Array(MIN_BORROWED_BYTES)));
+    assert.equal(toHex(join(takeAll(queue))), toHex(join(expected)));
   });
 
   forRoles("the frames of a turn leave in one run", (role) => {
-    const { writer, pool } = newWriter(role);
+    const { writer, queue, pool } = newWriter(role);
     const expected: Uint8Array[] = [];
     for (let i = 0; i < 100; i++) {
       writer.writeText("Hello", TEXT);
@@ -123,17 +128,17 @@ describe("RFC 6455, 5.2: base framing", { timeout: 60_000 }, () => {
       );
     }
     assert.equal(pool.inUse, 1);
-    const runs = takeAll(writer);
+    const runs = takeAll(queue);
     assert.equal(runs.length, 1);
     assert.deepEqual(runs[0], join(expected));
     assert.equal(pool.inUse, 0);
   });
 
   forRoles("a run ends between frames when its buffer is full", (role) => {
-    const { writer } = newWriter(role);
+    const { writer, queue } = newWriter(role);
     const frame = frameFrom(role, head(BINARY, 1000), fill(1000));
     for (let i = 0; i < 200; i++) writer.writeBytes(fill(1000), BINARY);
-    const runs = takeAll(writer);
+    const runs = takeAll(queue);
     assert.equal(runs.length, 4);
     for (const run of runs) assert.equal(run.length % frame.length, 0);
     assert.deepEqual(join(runs), join(Array.from({ length: 200 }, () => frame)));
@@ -142,11 +147,11 @@ describe("RFC 6455, 5.2: base framing", { timeout: 60_000 }, () => {
   forRoles("a buffer is filled to its last byte", (role) => {
     // The room for the longest head is asked for, so that up to 14 bytes may stay empty.
     for (let spare = 0; spare < 40; spare++) {
-      const { writer } = newWriter(role);
+      const { writer, queue } = newWriter(role);
       const sizes = [30_000, 30_000, 5536 - 40 + spare, 10];
       for (const size of sizes) writer.writeBytes(fill(size), BINARY);
       const expected = sizes.map((size) => frameFrom(role, head(BINARY, size), fill(size)));
-      assert.deepEqual(join(takeAll(writer)), join(expected), `${spare} to spare`);
+      assert.deepEqual(join(takeAll(queue)), join(expected), `${spare} to spare`);
     }
   });
 });
@@ -154,23 +159,23 @@ describe("RFC 6455, 5.2: base framing", { timeout: 60_000 }, () => {
 describe("RFC 6455, 5.3: masking", () => {
   it("client: each frame asks for a key of its own", () => {
     const keys = [1, 2, 3, 4, 5, 6];
-    const { writer } = newWriter("client", webText, () => keys.shift()!);
+    const { writer, queue } = newWriter("client", webText, () => keys.shift()!);
     writer.writeText("", TEXT);
     writer.writeBytes(new Uint8Array(0), BINARY);
     writer.writeControl(Opcode.Ping, new Uint8Array(0));
     writer.writeText("\u20ac".repeat(1000), TEXT);
-    writer.writeBytes(new Uint8Array(COPY_BELOW), BINARY);
+    writer.writeBytes(new Uint8Array(MIN_BORROWED_BYTES), BINARY);
     writer.writeControl(Opcode.Pong, new Uint8Array(0));
     assert.deepEqual(keys, []);
     assert.ok(
-      taken(writer).startsWith("818001000000" + "828002000000" + "898003000000" + "81fe0bb804000000"),
+      taken(queue).startsWith("818001000000" + "828002000000" + "898003000000" + "81fe0bb804000000"),
     );
   });
 
   it("server: no key is asked for", () => {
-    const { writer } = newWriter("server", webText, () => assert.fail());
+    const { writer, queue } = newWriter("server", webText, () => assert.fail());
     writer.writeText("Hello", TEXT);
-    assert.equal(taken(writer), "810548656c6c6f");
+    assert.equal(taken(queue), "810548656c6c6f");
   });
 });
 
@@ -182,10 +187,10 @@ describe("RFC 6455, 5.6: text", { timeout: 60_000 }, () => {
           const width = utf8(char).length;
           const text = char.repeat(Math.floor(size / width)) + "b".repeat(size % width);
           for (const before of [0, 1, 40_000]) {
-            const { writer } = newWriter(role, codec);
+            const { writer, queue } = newWriter(role, codec);
             if (before > 0) {
               writer.writeBytes(fill(before), BINARY);
-              takeAll(writer);
+              takeAll(queue);
               writer.writeBytes(fill(Math.min(before, 20_000)), BINARY);
             }
             const prefix = before === 0
@@ -193,8 +198,8 @@ describe("RFC 6455, 5.6: text", { timeout: 60_000 }, () => {
               : frameFrom(role, head(BINARY, Math.min(before, 20_000)), fill(Math.min(before, 20_000)));
             writer.writeText(text, TEXT);
             const expected = concat(prefix, frameFrom(role, head(TEXT, size), utf8(text)));
-            assert.equal(writer.bufferedBytes, expected.length);
-            const got = join(takeAll(writer));
+            assert.equal(queue.bufferedBytes, expected.length);
+            const got = join(takeAll(queue));
             assert.ok(Buffer.compare(got, expected) === 0, `${size} bytes of ${char} after ${before}`);
           }
         }
@@ -203,21 +208,21 @@ describe("RFC 6455, 5.6: text", { timeout: 60_000 }, () => {
 
     it(`writeText() sends U+FFFD for a lone surrogate (${codecName})`, () => {
       for (const text of ["\ud800", "\udc00", "a\udbffb", "\udfff\ud800", "\ud83d"]) {
-        const { writer } = newWriter("server", codec);
+        const { writer, queue } = newWriter("server", codec);
         writer.writeText(text, TEXT);
-        assert.equal(taken(writer), toHex(frameFrom("server", head(TEXT, utf8(text).length), utf8(text))));
+        assert.equal(taken(queue), toHex(frameFrom("server", head(TEXT, utf8(text).length), utf8(text))));
         const long = text.repeat(30_000);
         writer.writeText(long, TEXT);
         const expected = frameFrom("server", head(TEXT, utf8(long).length), utf8(long));
-        assert.ok(Buffer.compare(join(takeAll(writer)), expected) === 0);
+        assert.ok(Buffer.compare(join(takeAll(queue)), expected) === 0);
       }
     });
 
     it(`texts of a turn lie close together (${codecName})`, () => {
-      const { writer } = newWriter("server", codec);
+      const { writer, queue } = newWriter("server", codec);
       // Asking for three bytes a character would put only two into a buffer.
       for (let i = 0; i < 6; i++) writer.writeText("x".repeat(10_000), TEXT);
-      assert.deepEqual(takeAll(writer).map((run) => run.length), [60_024]);
+      assert.deepEqual(takeAll(queue).map((run) => run.length), [60_024]);
     });
   }
 });
@@ -226,60 +231,60 @@ describe("large payloads", () => {
   /** What `take` gives is the rest of the payload, where it lies. */
   function assertRest(run: Uint8Array | null, payload: Uint8Array): void {
     assert.equal(run!.buffer, payload.buffer);
-    assert.equal(run!.byteOffset, payload.byteOffset + WITH_HEAD);
-    assert.equal(run!.length, payload.length - WITH_HEAD);
+    assert.equal(run!.byteOffset, payload.byteOffset + MAX_COPIED_WITH_HEADER);
+    assert.equal(run!.length, payload.length - MAX_COPIED_WITH_HEADER);
   }
 
   it("server: are handed out as they are, after their head and what goes with it", () => {
-    const { writer } = newWriter("server");
-    const payload = fill(COPY_BELOW);
+    const { writer, queue } = newWriter("server");
+    const payload = fill(MIN_BORROWED_BYTES);
     writer.writeBytes(payload, BINARY);
-    assert.equal(taken(writer), "827f0000000000010001" + toHex(payload.subarray(0, WITH_HEAD)));
-    assertRest(writer.take(), payload);
-    writer.release();
-    assert.equal(writer.take(), null);
+    assert.equal(taken(queue), "827f0000000000010001" + toHex(payload.subarray(0, MAX_COPIED_WITH_HEADER)));
+    assertRest(queue.take(), payload);
+    queue.release();
+    assert.equal(queue.take(), null);
   });
 
   it("server: 64 KiB leave in one run with their head", () => {
-    const { writer } = newWriter("server");
-    const payload = fill(COPY_BELOW - 1);
+    const { writer, queue } = newWriter("server");
+    const payload = fill(MIN_BORROWED_BYTES - 1);
     writer.writeBytes(payload, BINARY);
-    assert.equal(taken(writer), "827f0000000000010000" + toHex(payload));
-    assert.equal(writer.take(), null);
+    assert.equal(taken(queue), "827f0000000000010000" + toHex(payload));
+    assert.equal(queue.take(), null);
   });
 
   it("server: the head goes with the frames before it", () => {
-    const { writer, pool } = newWriter("server");
-    const payload = fill(COPY_BELOW);
+    const { writer, queue, pool } = newWriter("server");
+    const payload = fill(MIN_BORROWED_BYTES);
     writer.writeText("Hello", TEXT);
     writer.writeBytes(payload, BINARY);
     writer.writeText("after", TEXT);
-    const begin = toHex(payload.subarray(0, WITH_HEAD));
-    assert.equal(taken(writer), "810548656c6c6f" + "827f0000000000010001" + begin);
-    assertRest(writer.take(), payload);
-    writer.release();
-    assert.equal(taken(writer), "81056166746572");
+    const begin = toHex(payload.subarray(0, MAX_COPIED_WITH_HEADER));
+    assert.equal(taken(queue), "810548656c6c6f" + "827f0000000000010001" + begin);
+    assertRest(queue.take(), payload);
+    queue.release();
+    assert.equal(taken(queue), "81056166746572");
     assert.equal(pool.inUse, 0);
   });
 
   forRoles("what follows keeps its place, however full the buffer was", (role) => {
     for (let spare = 0; spare < 20; spare++) {
-      const { writer, pool } = newWriter(role);
+      const { writer, queue, pool } = newWriter(role);
       writer.writeBytes(fill(10), BINARY);
-      const before = writer.bufferedBytes;
+      const before = queue.bufferedBytes;
       const encoded = [40_000, POOL_BUFFER_SIZE - before - 40_000 - spare].map(fill);
-      for (const frames of encoded) writer.writeEncoded(frames);
-      for (const size of [COPY_BELOW, 5]) writer.writeBytes(fill(size), BINARY);
-      const [first, large, last] = [10, COPY_BELOW, 5].map((size) =>
+      for (const frames of encoded) queue.appendEncoded(frames);
+      for (const size of [MIN_BORROWED_BYTES, 5]) writer.writeBytes(fill(size), BINARY);
+      const [first, large, last] = [10, MIN_BORROWED_BYTES, 5].map((size) =>
         frameFrom(role, head(BINARY, size), fill(size))
       );
       const expected = join([first!, ...encoded, large!, last!]);
-      assert.ok(Buffer.compare(join(takeAll(writer)), expected) === 0, `${spare} to spare`);
+      assert.ok(Buffer.compare(join(takeAll(queue)), expected) === 0, `${spare} to spare`);
       assert.equal(pool.inUse, 0);
     }
   });
 
-  for (const length of [0, 5, 125, 126, COPY_BELOW - 1, COPY_BELOW, 70_000]) {
+  for (const length of [0, 5, 125, 126, MIN_BORROWED_BYTES - 1, MIN_BORROWED_BYTES, 70_000]) {
     forRoles(`the caller's ${length} bytes stay as they are, in any kind of array`, (role) => {
       const buffer = new ArrayBuffer(length + 7);
       const kinds: Record<string, Uint8Array> = {
@@ -291,9 +296,9 @@ describe("large payloads", () => {
       };
       for (const [name, payload] of Object.entries(kinds)) {
         payload.set(fill(length));
-        const { writer } = newWriter(role);
+        const { writer, queue } = newWriter(role);
         writer.writeBytes(payload, BINARY);
-        const wire = join(takeAll(writer));
+        const wire = join(takeAll(queue));
         assert.ok(Buffer.compare(wire, frameFrom(role, head(BINARY, length), fill(length))) === 0, name);
         assert.ok(Buffer.compare(payload, fill(length)) === 0, `${name} was changed`);
       }
@@ -310,40 +315,44 @@ describe("large payloads", () => {
   }
 
   it("memory that is shared or resizable is copied before the call ends", () => {
-    const { writer } = newWriter("server");
-    const shared = new Uint8Array(new SharedArrayBuffer(COPY_BELOW)).fill(1);
-    const memory = new ArrayBuffer(COPY_BELOW, { maxByteLength: 2 * COPY_BELOW });
+    const { writer, queue } = newWriter("server");
+    const shared = new Uint8Array(new SharedArrayBuffer(MIN_BORROWED_BYTES)).fill(1);
+    const memory = new ArrayBuffer(MIN_BORROWED_BYTES, { maxByteLength: 2 * MIN_BORROWED_BYTES });
     writer.writeBytes(shared, BINARY);
     writer.writeBytes(new Uint8Array(memory), BINARY);
     shared.fill(2);
     memory.resize(0);
-    const wire = join(takeAll(writer));
-    const first = frameFrom("server", head(BINARY, COPY_BELOW), new Uint8Array(COPY_BELOW).fill(1));
-    const second = frameFrom("server", head(BINARY, COPY_BELOW), new Uint8Array(COPY_BELOW));
+    const wire = join(takeAll(queue));
+    const first = frameFrom(
+      "server",
+      head(BINARY, MIN_BORROWED_BYTES),
+      new Uint8Array(MIN_BORROWED_BYTES).fill(1),
+    );
+    const second = frameFrom("server", head(BINARY, MIN_BORROWED_BYTES), new Uint8Array(MIN_BORROWED_BYTES));
     assert.ok(Buffer.compare(wire, join([first, second])) === 0);
   });
 
   it("server: an array that was given away while it waited does not shift the frames after it", () => {
-    const { writer } = newWriter("server");
-    const payload = fill(COPY_BELOW);
+    const { writer, queue } = newWriter("server");
+    const payload = fill(MIN_BORROWED_BYTES);
     writer.writeBytes(payload, BINARY);
     writer.writeText("Hello", TEXT);
-    const begin = payload.slice(0, WITH_HEAD);
+    const begin = payload.slice(0, MAX_COPIED_WITH_HEADER);
     structuredClone(payload, { transfer: [payload.buffer] });
     assert.equal(payload.length, 0);
-    const rest = new Uint8Array(COPY_BELOW - WITH_HEAD);
+    const rest = new Uint8Array(MIN_BORROWED_BYTES - MAX_COPIED_WITH_HEADER);
     const expected = concat(hex("827f0000000000010001"), begin, rest, hex("810548656c6c6f"));
-    assert.equal(writer.bufferedBytes, expected.length);
-    assert.ok(Buffer.compare(join(takeAll(writer)), expected) === 0);
-    assert.equal(writer.bufferedBytes, 0);
+    assert.equal(queue.bufferedBytes, expected.length);
+    assert.ok(Buffer.compare(join(takeAll(queue)), expected) === 0);
+    assert.equal(queue.bufferedBytes, 0);
   });
 
   it("a detached array that is written is an empty message", () => {
-    const { writer } = newWriter("server");
-    const payload = fill(COPY_BELOW);
+    const { writer, queue } = newWriter("server");
+    const payload = fill(MIN_BORROWED_BYTES);
     structuredClone(payload, { transfer: [payload.buffer] });
     writer.writeBytes(payload, BINARY);
-    assert.equal(taken(writer), "8200");
+    assert.equal(taken(queue), "8200");
   });
 });
 
@@ -370,44 +379,44 @@ describe("RFC 6455, 5.4: long payloads", () => {
   forRoles("are cut into frames of which the first says what it is and the last that it ends", (role) => {
     for (const [size, first, frames] of cases) {
       const payload = long(size);
-      const { writer } = newWriter(role);
+      const { writer, queue } = newWriter(role);
       writer.writeBytes(payload, first);
       const expected: Uint8Array[] = [];
       let at = 0;
       for (const [byte, length] of frames) {
         expected.push(frameFrom(role, head(byte, length), payload.subarray(at, at += length)));
       }
-      assert.equal(writer.bufferedBytes, join(expected).length);
-      assert.ok(Buffer.compare(join(takeAll(writer)), join(expected)) === 0, `${size} of ${first}`);
-      assert.equal(writer.bufferedBytes, 0);
+      assert.equal(queue.bufferedBytes, join(expected).length);
+      assert.ok(Buffer.compare(join(takeAll(queue)), join(expected)) === 0, `${size} of ${first}`);
+      assert.equal(queue.bufferedBytes, 0);
       assert.deepEqual(payload, long(size), "the caller's bytes stay as they are");
     }
   });
 
   it("server: are sent from where they lie", () => {
-    const { writer } = newWriter("server");
+    const { writer, queue } = newWriter("server");
     const payload = long(2 * MAX_FRAGMENT + 5);
     writer.writeBytes(payload, BINARY);
-    for (let run = writer.take(); run !== null; run = writer.take()) {
-      assert.ok(run.length <= 10 + WITH_HEAD || run.buffer === payload.buffer);
-      writer.release();
+    for (let run = queue.take(); run !== null; run = queue.take()) {
+      assert.ok(run.length <= 10 + MAX_COPIED_WITH_HEADER || run.buffer === payload.buffer);
+      queue.release();
     }
   });
 
   forRoles("let control frames pass between their fragments", (role) => {
-    const { writer } = begun(role);
+    const { writer, queue } = begun(role);
     const payload = long(2 * MAX_FRAGMENT + 5);
     writer.writeBytes(payload, BINARY);
-    const sent = [takeOne(writer)!];
+    const sent = [takeOne(queue)!];
     const ping = frameFrom(role, "8901", "31");
-    const ordered = writer.orderedBytes;
+    const ordered = orderedBytes(queue);
     writer.writeControl(Opcode.Ping, hex("31"));
     writer.writeControl(Opcode.Close, hex("03e8"), true);
     const close = frameFrom(role, "8802", "03e8");
-    assert.equal(writer.orderedBytes, ordered + close.length);
-    assert.equal(writer.bufferedBytes, ordered + close.length + ping.length);
-    sent.push(...takeAll(writer));
-    assert.equal(writer.orderedBytes, 0);
+    assert.equal(orderedBytes(queue), ordered + close.length);
+    assert.equal(queue.bufferedBytes, ordered + close.length + ping.length);
+    sent.push(...takeAll(queue));
+    assert.equal(orderedBytes(queue), 0);
     const one = frameFrom(role, head(Opcode.Binary, MAX_FRAGMENT), payload.subarray(0, MAX_FRAGMENT));
     const two = frameFrom(role, head(CONTINUED, MAX_FRAGMENT), payload.subarray(MAX_FRAGMENT, -5));
     const three = frameFrom(role, head(FIN, 5), payload.subarray(-5));
@@ -422,30 +431,30 @@ describe("RFC 6455, 5.4: long payloads", () => {
 describe("RFC 6455, 5.5: control frames", () => {
   forRoles("a payload beyond 125 bytes is refused, and nothing of it is written", (role) => {
     for (const inOrder of [false, true]) {
-      const { writer, pool } = newWriter(role);
+      const { writer, queue, pool } = newWriter(role);
       for (const length of [126, 65_536, 1 << 20]) {
         assert.throws(() => writer.writeControl(Opcode.Ping, new Uint8Array(length), inOrder), RangeError);
       }
-      assert.ok(!writer.pending);
+      assert.ok(!queue.pending);
       assert.equal(pool.inUse, 0);
       writer.writeControl(Opcode.Ping, fill(125), inOrder);
-      assert.equal(taken(writer), toHex(frameFrom(role, "897d", fill(125))));
+      assert.equal(taken(queue), toHex(frameFrom(role, "897d", fill(125))));
     }
   });
 
   forRoles("overtake what waits, at the next border between frames", (role) => {
-    const { writer } = begun(role);
-    const large = fill(COPY_BELOW);
+    const { writer, queue } = begun(role);
+    const large = fill(MIN_BORROWED_BYTES);
     writer.writeText("first", TEXT);
     writer.writeBytes(large, BINARY);
     writer.writeBytes(large, BINARY);
     // The first message and the first head are on their way.
-    const sent: Uint8Array[] = [writer.take()!.slice()];
+    const sent: Uint8Array[] = [queue.take()!.slice()];
     writer.writeControl(Opcode.Ping, hex("31"));
     writer.writeControl(Opcode.Pong, hex("32"));
-    writer.release();
-    sent.push(...takeAll(writer));
-    const frame = frameFrom(role, head(BINARY, COPY_BELOW), large);
+    queue.release();
+    sent.push(...takeAll(queue));
+    const frame = frameFrom(role, head(BINARY, MIN_BORROWED_BYTES), large);
     const controls = concat(frameFrom(role, "8901", "31"), frameFrom(role, "8a01", "32"));
     const expected = concat(frameFrom(role, "8105", utf8("first")), frame, controls, frame);
     assert.equal(toHex(join(sent)), toHex(expected));
@@ -453,58 +462,61 @@ describe("RFC 6455, 5.5: control frames", () => {
   });
 
   forRoles("wait for the end of a large frame whose head has left", (role) => {
-    const { writer } = begun(role);
-    const large = fill(COPY_BELOW);
+    const { writer, queue } = begun(role);
+    const large = fill(MIN_BORROWED_BYTES);
     writer.writeBytes(large, BINARY);
-    const sent = [takeOne(writer)!];
+    const sent = [takeOne(queue)!];
     writer.writeControl(Opcode.Ping, new Uint8Array(0));
-    sent.push(...takeAll(writer));
-    const expected = concat(frameFrom(role, head(BINARY, COPY_BELOW), large), frameFrom(role, "8900"));
+    sent.push(...takeAll(queue));
+    const expected = concat(
+      frameFrom(role, head(BINARY, MIN_BORROWED_BYTES), large),
+      frameFrom(role, "8900"),
+    );
     assert.equal(toHex(join(sent)), toHex(expected));
   });
 
   forRoles("overtake full buffers", (role) => {
-    const { writer } = begun(role);
+    const { writer, queue } = begun(role);
     for (let i = 0; i < 100; i++) writer.writeBytes(fill(1000), BINARY);
     writer.writeControl(Opcode.Ping, hex("31"));
-    assert.equal(taken(writer), toHex(frameFrom(role, "8901", "31")));
+    assert.equal(taken(queue), toHex(frameFrom(role, "8901", "31")));
   });
 
   forRoles("a close frame comes after what was written before it", (role) => {
-    const { writer } = begun(role);
-    const large = fill(COPY_BELOW);
+    const { writer, queue } = begun(role);
+    const large = fill(MIN_BORROWED_BYTES);
     writer.writeBytes(large, BINARY);
     writer.writeControl(Opcode.Ping, hex("31"));
     writer.writeText("last", TEXT);
     writer.writeControl(Opcode.Close, hex("03e8"), true);
     const expected = concat(
       frameFrom(role, "8901", "31"),
-      frameFrom(role, head(BINARY, COPY_BELOW), large),
+      frameFrom(role, head(BINARY, MIN_BORROWED_BYTES), large),
       frameFrom(role, "8104", utf8("last")),
       frameFrom(role, "8802", "03e8"),
     );
-    assert.equal(toHex(join(takeAll(writer))), toHex(expected));
+    assert.equal(toHex(join(takeAll(queue))), toHex(expected));
   });
 
   forRoles("keep their order among themselves", (role) => {
-    const { writer } = begun(role);
+    const { writer, queue } = begun(role);
     writer.writeControl(Opcode.Ping, hex("31"));
-    writer.writeBytes(fill(COPY_BELOW), BINARY);
+    writer.writeBytes(fill(MIN_BORROWED_BYTES), BINARY);
     writer.writeControl(Opcode.Ping, hex("32"));
     const expected = concat(
       frameFrom(role, "8901", "31"),
-      frameFrom(role, head(BINARY, COPY_BELOW), fill(COPY_BELOW)),
+      frameFrom(role, head(BINARY, MIN_BORROWED_BYTES), fill(MIN_BORROWED_BYTES)),
       frameFrom(role, "8901", "32"),
     );
-    assert.equal(toHex(join(takeAll(writer))), toHex(expected));
+    assert.equal(toHex(join(takeAll(queue))), toHex(expected));
   });
 
   forRoles("keep their order when the buffer was full", (role) => {
     for (let spare = 0; spare < 300; spare += 7) {
-      const { writer } = begun(role);
+      const { writer, queue } = begun(role);
       for (const size of [30_000, 30_000, 5536 - 300 + spare]) writer.writeBytes(fill(size), BINARY);
       for (const payload of ["31", "32", "33"]) writer.writeControl(Opcode.Ping, hex(payload.repeat(100)));
-      const wire = toHex(join(takeAll(writer)));
+      const wire = toHex(join(takeAll(queue)));
       const [one, two, three] = ["31", "32", "33"].map((payload) =>
         wire.indexOf(toHex(frameFrom(role, "8964", hex(payload.repeat(100)))))
       );
@@ -514,13 +526,13 @@ describe("RFC 6455, 5.5: control frames", () => {
 
   it("server: nothing overtakes the answer to the handshake", () => {
     const answer = utf8("HTTP/1.1 101 Switching Protocols\r\n\r\n");
-    for (const size of [1, COPY_BELOW]) {
-      const { writer } = newWriter("server");
-      writer.writeEncoded(answer);
+    for (const size of [1, MIN_BORROWED_BYTES]) {
+      const { writer, queue } = newWriter("server");
+      queue.appendEncoded(answer);
       writer.writeControl(Opcode.Ping, hex("31"));
       writer.writeBytes(fill(size), BINARY);
       writer.writeControl(Opcode.Pong, hex("32"));
-      const wire = toHex(join(takeAll(writer)));
+      const wire = toHex(join(takeAll(queue)));
       assert.ok(wire.startsWith(toHex(answer)), wire.slice(0, 100));
       const rest = wire.slice(answer.length * 2);
       assert.ok(rest.startsWith("890131"), rest.slice(0, 100));
@@ -528,19 +540,19 @@ describe("RFC 6455, 5.5: control frames", () => {
   });
 
   it("server: 5.5.3: of a flood of pings that nobody reads the answers to, the last is answered", () => {
-    const { writer } = begun("server");
-    writer.writeBytes(fill(COPY_BELOW), BINARY);
+    const { writer, queue } = begun("server");
+    writer.writeBytes(fill(MIN_BORROWED_BYTES), BINARY);
     for (let i = 0; i < 100_000; i++) writer.writeControl(Opcode.Pong, Uint8Array.of(i >> 16, i >> 8, i));
-    const frame = COPY_BELOW + 10;
-    assert.equal(writer.bufferedBytes, frame + 64 * 5);
+    const frame = MIN_BORROWED_BYTES + 10;
+    assert.equal(queue.bufferedBytes, frame + 64 * 5);
     writer.writeControl(Opcode.Ping, hex("ff"));
     for (let i = 0; i < 100_000; i++) writer.writeControl(Opcode.Pong, hex("00"));
-    assert.equal(writer.bufferedBytes, frame + 64 * 5 + 3 + 3);
-    const controls = toHex(takeOne(writer)!);
+    assert.equal(queue.bufferedBytes, frame + 64 * 5 + 3 + 3);
+    const controls = toHex(takeOne(queue)!);
     assert.ok(controls.startsWith("8a03000000" + "8a03000001"));
     assert.ok(controls.endsWith("8a0301869f" + "8901ff" + "8a0100"), "the last ping is answered");
-    takeAll(writer);
-    assert.equal(writer.bufferedBytes, 0);
+    takeAll(queue);
+    assert.equal(queue.bufferedBytes, 0);
   });
 });
 
@@ -549,129 +561,129 @@ describe("frames that are encoded already", () => {
 
   it("alone they are handed out as they are, to everybody", () => {
     for (let i = 0; i < 3; i++) {
-      const { writer, pool } = newWriter("server");
-      writer.writeEncoded(encoded);
-      assert.equal(writer.bufferedBytes, encoded.length);
-      assert.equal(writer.take(), encoded);
-      writer.release();
+      const { queue, pool } = newWriter("server");
+      queue.appendEncoded(encoded);
+      assert.equal(queue.bufferedBytes, encoded.length);
+      assert.equal(queue.take(), encoded);
+      queue.release();
       assert.equal(pool.taken, 0);
-      assert.equal(writer.take(), null);
+      assert.equal(queue.take(), null);
     }
     assert.equal(toHex(encoded), "8203010203");
   });
 
   it("many of a turn leave in two runs", () => {
-    const { writer } = newWriter("server");
-    for (let i = 0; i < 1000; i++) writer.writeEncoded(encoded);
-    const runs = takeAll(writer);
+    const { queue } = newWriter("server");
+    for (let i = 0; i < 1000; i++) queue.appendEncoded(encoded);
+    const runs = takeAll(queue);
     assert.equal(runs.length, 2);
     assert.equal(toHex(join(runs)), "8203010203".repeat(1000));
   });
 
   it("go with what the buffer has, in order", () => {
-    const { writer } = newWriter("server");
+    const { writer, queue } = newWriter("server");
     writer.writeText("Hello", TEXT);
-    writer.writeEncoded(encoded);
+    queue.appendEncoded(encoded);
     writer.writeText("Hello", TEXT);
-    assert.equal(taken(writer), "810548656c6c6f" + "8203010203" + "810548656c6c6f");
+    assert.equal(taken(queue), "810548656c6c6f" + "8203010203" + "810548656c6c6f");
   });
 
   it("large ones are shared, wherever they come", () => {
-    const { writer } = newWriter("server");
-    const large = concat(hex("827e8000"), fill(COPY_BELOW));
+    const { writer, queue } = newWriter("server");
+    const large = concat(hex("827e8000"), fill(MIN_BORROWED_BYTES));
     writer.writeText("Hello", TEXT);
-    writer.writeEncoded(large);
-    writer.writeEncoded(large);
-    writer.writeEncoded(encoded);
-    assert.equal(taken(writer), "810548656c6c6f");
+    queue.appendEncoded(large);
+    queue.appendEncoded(large);
+    queue.appendEncoded(encoded);
+    assert.equal(taken(queue), "810548656c6c6f");
     for (let i = 0; i < 2; i++) {
-      assert.equal(writer.take(), large);
-      writer.release();
+      assert.equal(queue.take(), large);
+      queue.release();
     }
-    assert.equal(taken(writer), "8203010203");
+    assert.equal(taken(queue), "8203010203");
   });
 
   it("fit a buffer to its last byte", () => {
     for (const size of [POOL_BUFFER_SIZE - 30_000 - 4, POOL_BUFFER_SIZE - 30_000 - 3]) {
-      const { writer } = newWriter("server");
+      const { writer, queue } = newWriter("server");
       writer.writeBytes(fill(30_000), BINARY);
-      writer.writeEncoded(fill(size - 10_000));
-      writer.writeEncoded(fill(10_000));
+      queue.appendEncoded(fill(size - 10_000));
+      queue.appendEncoded(fill(10_000));
       const expected = concat(hex("827e7530"), fill(30_000), fill(size - 10_000), fill(10_000));
-      assert.deepEqual(join(takeAll(writer)), expected);
+      assert.deepEqual(join(takeAll(queue)), expected);
     }
   });
 });
 
 describe("taking, releasing and dropping", { timeout: 120_000 }, () => {
   forRoles("nothing is pending at first", (role) => {
-    const { writer, pool } = newWriter(role);
-    assert.ok(!writer.pending);
-    assert.equal(writer.bufferedBytes, 0);
-    assert.equal(writer.take(), null);
-    writer.release();
-    writer.drop();
+    const { queue, pool } = newWriter(role);
+    assert.ok(!queue.pending);
+    assert.equal(queue.bufferedBytes, 0);
+    assert.equal(queue.take(), null);
+    queue.release();
+    queue.drop();
     assert.equal(pool.taken, 0);
   });
 
   forRoles("an idle writer holds no buffer", (role) => {
-    const { writer, pool } = newWriter(role);
+    const { writer, queue, pool } = newWriter(role);
     for (let i = 0; i < 10; i++) {
       writer.writeText("Hello", TEXT);
       assert.equal(pool.inUse, 1);
-      takeAll(writer);
+      takeAll(queue);
       assert.equal(pool.inUse, 0);
     }
   });
 
   forRoles("what was taken counts until it is released", (role) => {
-    const { writer, pool } = newWriter(role);
+    const { writer, queue, pool } = newWriter(role);
     writer.writeBytes(fill(100), BINARY);
-    const size = writer.bufferedBytes;
-    const bytes = writer.take()!;
+    const size = queue.bufferedBytes;
+    const bytes = queue.take()!;
     assert.equal(bytes.length, size);
-    assert.ok(!writer.pending);
-    assert.equal(writer.bufferedBytes, size);
+    assert.ok(!queue.pending);
+    assert.equal(queue.bufferedBytes, size);
     writer.writeBytes(fill(100), BINARY);
-    assert.equal(writer.bufferedBytes, 2 * size);
-    assert.ok(writer.pending);
+    assert.equal(queue.bufferedBytes, 2 * size);
+    assert.ok(queue.pending);
     assert.equal(pool.inUse, 2, "what is on its way is not written over");
     assert.equal(toHex(bytes), toHex(frameFrom(role, "8264", fill(100))));
-    writer.release();
-    assert.equal(writer.bufferedBytes, size);
-    writer.release();
-    assert.equal(writer.bufferedBytes, size, "a second release does nothing");
+    queue.release();
+    assert.equal(queue.bufferedBytes, size);
+    queue.release();
+    assert.equal(queue.bufferedBytes, size, "a second release does nothing");
   });
 
   forRoles("nothing more is taken before the release", (role) => {
-    const { writer } = newWriter(role);
+    const { writer, queue } = newWriter(role);
     writer.writeText("1", TEXT);
-    assert.ok(writer.take() !== null);
+    assert.ok(queue.take() !== null);
     writer.writeText("2", TEXT);
-    assert.equal(writer.take(), null);
-    assert.ok(writer.pending);
-    writer.release();
-    assert.equal(taken(writer), toHex(frameFrom(role, "8101", "32")));
+    assert.equal(queue.take(), null);
+    assert.ok(queue.pending);
+    queue.release();
+    assert.equal(taken(queue), toHex(frameFrom(role, "8101", "32")));
   });
 
   forRoles("drop() forgets all but what was taken", (role) => {
-    const { writer, pool } = newWriter(role);
+    const { writer, queue, pool } = newWriter(role);
     for (let i = 0; i < 100; i++) writer.writeBytes(fill(2000), BINARY);
-    writer.writeBytes(fill(COPY_BELOW), BINARY);
-    const bytes = writer.take()!;
+    writer.writeBytes(fill(MIN_BORROWED_BYTES), BINARY);
+    const bytes = queue.take()!;
     const before = toHex(bytes);
     writer.writeText("Hello", TEXT);
     writer.writeControl(Opcode.Ping, hex("31"));
-    writer.drop();
-    assert.ok(!writer.pending);
-    assert.equal(writer.bufferedBytes, bytes.length);
+    queue.drop();
+    assert.ok(!queue.pending);
+    assert.equal(queue.bufferedBytes, bytes.length);
     assert.equal(pool.inUse, 1);
     assert.equal(toHex(bytes), before);
-    assert.equal(writer.take(), null);
-    writer.release();
+    assert.equal(queue.take(), null);
+    queue.release();
     assert.equal(pool.inUse, 0);
-    assert.equal(writer.bufferedBytes, 0);
-    assert.equal(writer.take(), null);
+    assert.equal(queue.bufferedBytes, 0);
+    assert.equal(queue.take(), null);
   });
 
   it("whatever is written, taken and released: the other role reads the same, and no buffer is used twice", () => {
@@ -698,9 +710,11 @@ class Exercise {
 
   #newLine(): Line {
     const nextKey = this.#role === "client" ? () => this.#random.uint32() : null;
-    const writer = new FrameWriter({ nextKey, buffers: this.#pool, text: webText });
+    const queue = new OutputQueue(this.#pool);
+    const writer = new FrameWriter(queue, { nextKey, text: webText });
     const line: Line = {
       writer,
+      queue,
       bytes: 0,
       data: [],
       controls: [],
@@ -729,23 +743,23 @@ class Exercise {
   }
 
   #step(line: Line): void {
-    const { writer } = line;
+    const { queue } = line;
     const random = this.#random;
     const actions = [
       () => this.#writeBytes(line, fill(random.below(200))),
-      () => this.#writeBytes(line, fill(random.below(2 * COPY_BELOW))),
+      () => this.#writeBytes(line, fill(random.below(2 * MIN_BORROWED_BYTES))),
       () => this.#writeText(line, random.text(random.below(100))),
       () => this.#writeText(line, random.pick(["a", "\u00e9", "\u20ac"]).repeat(random.below(30_000))),
       () => this.#writeControl(line, random.pick([Opcode.Ping, Opcode.Pong]), fill(random.below(126))),
       () => this.#writeControl(line, random.pick([Opcode.Ping, Opcode.Pong]), fill(random.below(126))),
-      () => this.#writeEncoded(line, fill(random.below(random.pick([10, 2 * COPY_BELOW])))),
+      () => this.#writeEncoded(line, fill(random.below(random.pick([10, 2 * MIN_BORROWED_BYTES])))),
       () => this.#take(line),
       () => this.#take(line),
       () => this.#release(line),
       () => this.#release(line),
     ];
     random.pick(actions)();
-    assert.equal(writer.bufferedBytes, line.bytes, this.#name);
+    assert.equal(queue.bufferedBytes, line.bytes, this.#name);
   }
 
   #writeBytes(line: Line, payload: Uint8Array): void {
@@ -759,7 +773,7 @@ class Exercise {
   }
 
   #writeEncoded(line: Line, payload: Uint8Array): void {
-    line.writer.writeEncoded(frameFrom(this.#role, head(BINARY, payload.length), payload));
+    line.queue.appendEncoded(frameFrom(this.#role, head(BINARY, payload.length), payload));
     this.#written(line, payload);
   }
 
@@ -775,7 +789,7 @@ class Exercise {
   }
 
   #take(line: Line): void {
-    const bytes = line.writer.take();
+    const bytes = line.queue.take();
     if (bytes === null) return;
     line.taken = bytes;
   }
@@ -786,14 +800,14 @@ class Exercise {
     line.reader.receive(line.taken.slice());
     line.bytes -= line.taken.length;
     delete line.taken;
-    line.writer.release();
+    line.queue.release();
   }
 
   #finish(line: Line): void {
     this.#release(line);
     for (this.#take(line); line.taken !== undefined; this.#take(line)) this.#release(line);
-    assert.ok(!line.writer.pending);
-    assert.equal(line.writer.bufferedBytes, 0, this.#name);
+    assert.ok(!line.queue.pending);
+    assert.equal(line.queue.bufferedBytes, 0, this.#name);
     assert.deepEqual(line.readControls, line.controls, this.#name);
     assert.equal(line.readData.length, line.data.length, this.#name);
     for (const [i, payload] of line.data.entries()) {
@@ -804,6 +818,7 @@ class Exercise {
 
 interface Line {
   readonly writer: FrameWriter;
+  readonly queue: OutputQueue;
   reader: FrameReader;
   /** What `bufferedBytes` has to be. */
   bytes: number;

@@ -223,22 +223,45 @@ describe("RFC 7692, 7.2.1: what is sent", () => {
     }
   });
 
-  it("refers to nothing before one that was compressed elsewhere", () => {
+  const shared = deflated(utf8("something that everybody gets, everybody"));
+  const sharedFrame = join([hex(head(0xc1, shared.length)), shared]);
+
+  /** Each way in which a message leaves that was compressed elsewhere; gives what the wire has got. */
+  const ways: readonly [name: string, send: (protocol: Protocol) => Uint8Array][] = [
+    ["as a payload", (protocol) => {
+      protocol.sendPrecompressed(Opcode.Text, shared);
+      return output(protocol);
+    }],
+    ["as a frame, queued", (protocol) => {
+      protocol.sendEncoded(sharedFrame);
+      return output(protocol);
+    }],
+    ["as a frame, straight to the socket", (protocol) => {
+      const writes: Uint8Array[] = [];
+      protocol.sendEncoded(sharedFrame, { write: (bytes) => writes.push(bytes) > 0 });
+      assert.ok(!protocol.output.pending);
+      return join(writes);
+    }],
+  ];
+  for (const [name, send] of ways) {
+    it(`refers to nothing before one that was compressed elsewhere: ${name}`, () => assertFresh(send));
+  }
+
+  function assertFresh(send: (protocol: Protocol) => Uint8Array): void {
     const server = side("server");
     const client = side("client");
-    const shared = deflated(utf8("something that everybody gets, everybody"));
     const own = utf8("something of its own, of its own");
     for (let i = 0; i < 3; i++) {
       server.protocol.sendCompressed(Opcode.Text, own);
-      server.protocol.sendPrecompressed(Opcode.Text, shared);
+      client.protocol.receiveData(output(server.protocol));
+      client.protocol.receiveData(send(server.protocol));
     }
-    client.protocol.receiveData(output(server.protocol));
     assert.deepEqual(client.heard.faults, []);
     assert.equal(client.heard.messages.length, 6);
     assert.equal(client.heard.messages[4], "something of its own, of its own");
     server.protocol.close();
     client.protocol.close();
-  });
+  }
 });
 
 describe("RFC 7692: both roles together", () => {

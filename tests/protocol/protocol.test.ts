@@ -270,15 +270,15 @@ describe("RFC 6455, 5.5.1: close", { timeout: 60_000 }, () => {
 
   forRoles("this side closes, the peer answers", (role) => {
     const side = new Side(role);
-    assert.equal(side.protocol.state, "open");
+    assert.equal(side.protocol.closeHandshake, "not begun");
     side.protocol.sendText("last");
     side.protocol.sendClose(1001, "bye");
-    assert.equal(side.protocol.state, "closing");
-    assert.ok(!side.protocol.writable);
+    assert.equal(side.protocol.closeHandshake, "begun");
+    assert.ok(side.protocol.closeSent);
     const expected = concat(frameFrom(role, "81 04", utf8("last")), closeFrom(role, 1001, "bye"));
     assert.equal(toHex(side.sent()), toHex(expected));
     side.receive(concat(frameTo(role, "81 01", "61"), frameTo(role, "88 02", "03e9")));
-    assert.equal(side.protocol.state, "closed");
+    assert.equal(side.protocol.closeHandshake, "complete");
     assert.deepEqual(
       side.events,
       [["text", "a"], ["close", 1001, ""]],
@@ -290,8 +290,8 @@ describe("RFC 6455, 5.5.1: close", { timeout: 60_000 }, () => {
 
   forRoles("the peer closes, this side answers", (role) => {
     const side = new Side(role).receive(frameTo(role, "88 02", "03e8"));
-    assert.equal(side.protocol.state, "closed");
-    assert.ok(!side.protocol.writable);
+    assert.equal(side.protocol.closeHandshake, "complete");
+    assert.ok(side.protocol.closeSent);
     side.protocol.sendClose(1011, "too late");
     assert.equal(toHex(side.sent()), toHex(closeFrom(role, 1000, "")));
   });
@@ -300,7 +300,7 @@ describe("RFC 6455, 5.5.1: close", { timeout: 60_000 }, () => {
     const side = new Side(role);
     side.protocol.sendClose(1001, "");
     side.receive(frameTo(role, "88 02", "0fa0"));
-    assert.equal(side.protocol.state, "closed");
+    assert.equal(side.protocol.closeHandshake, "complete");
     assert.deepEqual(side.events, [["close", 4000, ""]], "what the peer said is kept");
     assert.equal(toHex(side.sent()), toHex(closeFrom(role, 1001, "")));
   });
@@ -456,7 +456,7 @@ describe("RFC 6455, 7.1.7: fail()", () => {
     side.receive(concat(frameTo(role, "81 01", "61"), frameTo(role, "89 00"), frameTo(role, "83 00")));
     assert.deepEqual(side.events, [["fault", 1008]]);
     assert.ok(side.protocol.failed);
-    assert.equal(side.protocol.state, "closing");
+    assert.equal(side.protocol.closeHandshake, "begun");
     const expected = concat(frameFrom(role, "81 01", "78"), closeFrom(role, 1008, "no"));
     assert.equal(toHex(side.sent()), toHex(expected));
   });
@@ -502,7 +502,7 @@ describe("RFC 6455, 7.4: status codes", { timeout: 60_000 }, () => {
     for (const code of [0, 999, 1004, 1006, 1015, 1016, 2999, 5000, 65536 + 1000, -1, NaN, 1000.5]) {
       const side = new Side(role);
       assert.throws(() => side.protocol.sendClose(code, ""), RangeError, String(code));
-      assert.ok(side.protocol.writable && !side.protocol.output.pending);
+      assert.ok(!side.protocol.closeSent && !side.protocol.output.pending);
     }
     assert.throws(() => new Side(role).protocol.fail(1006, ""), RangeError);
   });
@@ -672,8 +672,8 @@ class Dialogue {
     const pings = this.#controls.filter(([kind]) => kind === "ping");
     assert.deepEqual(this.#sender.events.slice(0, -1), pings.map(([, what]) => ["pong", what]), this.#name);
     assert.equal(this.#sender.events.at(-1)![0], "close");
-    assert.equal(this.#sender.protocol.state, "closed");
-    assert.equal(this.#receiver.protocol.state, "closed");
+    assert.equal(this.#sender.protocol.closeHandshake, "complete");
+    assert.equal(this.#receiver.protocol.closeHandshake, "complete");
   }
 
   #sendMessage(): void {

@@ -289,11 +289,11 @@ describe("5.4: fragmentation", () => {
 
 describe("5.5.1, 7.1.2 and 7.1.7: how it ends", () => {
   const actions: Record<string, (side: Side, role: Role) => void> = {
-    "sends text": ({ protocol }) => protocol.writable && protocol.sendText("x"),
-    "sends a ping": ({ protocol }) => protocol.writable && protocol.sendPing(hex("31")),
+    "sends text": ({ protocol }) => !protocol.closeSent && protocol.sendText("x"),
+    "sends a ping": ({ protocol }) => !protocol.closeSent && protocol.sendPing(hex("31")),
     "closes": ({ protocol }) => protocol.sendClose(1001, ""),
     // The layer above has nothing to find fault with once a close frame came.
-    "fails": ({ protocol }) => protocol.state !== "closed" && protocol.fail(1008, ""),
+    "fails": ({ protocol }) => protocol.closeHandshake !== "complete" && protocol.fail(1008, ""),
     "receives text": (side, role) => side.receive(frameTo(role, "81 01", "79")),
     "receives a ping": (side, role) => side.receive(frameTo(role, "89 01", "32")),
     "receives a close frame": (side, role) => side.receive(frameTo(role, "88 02", "0fa0")),

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { limit, pattern } from "../net/support.ts";
 import { bytesOf, textOf } from "./support.ts";
 import { frame, joined, OP } from "./raw_peer.ts";
-import { WITH_HEAD } from "../../src/protocol/frame_writer.ts";
+import { MAX_COPIED_WITH_HEADER } from "../../src/protocol/frame_writer.ts";
 import { settle, testConn } from "./test_socket.ts";
 
 describe("flushing", () => {
@@ -84,7 +84,10 @@ describe("flushing", () => {
       await ws.writeMessage(data);
       await ws.writeMessage("after");
       // The head goes with what came before, and takes the beginning along.
-      assert.deepEqual(socket.writes.map(({ length }) => length), [8 + 10 + WITH_HEAD, 100_000 - WITH_HEAD]);
+      assert.deepEqual(socket.writes.map(({ length }) => length), [
+        8 + 10 + MAX_COPIED_WITH_HEADER,
+        100_000 - MAX_COPIED_WITH_HEADER,
+      ]);
       void ws.readMessage();
       const frames = socket.frames();
       assert.deepEqual(frames.map(({ payload }) => payload.length), [6, 100_000, 5]);

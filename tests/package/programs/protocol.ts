@@ -95,7 +95,7 @@ for (const compressed of [false, true]) {
   equal(server.heard.filter((what) => !what.startsWith("ping")), [...messages, "close 1000 done"]);
   equal(server.heard.includes("ping ?"), true);
   equal(client.heard, ["pong ?", "close 1000 done"]);
-  equal([client.protocol.state, server.protocol.state], ["closed", "closed"]);
+  equal([client.protocol.closeHandshake, server.protocol.closeHandshake], ["complete", "complete"]);
   client.protocol.close();
   server.protocol.close();
 }

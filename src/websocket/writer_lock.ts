@@ -2,52 +2,51 @@ import { DeadlineTimer } from "../net/deadline.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 
-/** A call that waits for its turn. */
+/** A call that waits for the lock. */
 interface Waiting {
-  /** What `bufferedAmount` counts it for. */
+  /** Bytes of payload that `bufferedAmount` counts while the call waits. */
   readonly bytes: number;
-  /** Sends; may take the next turn. */
+  /** Sends the message; may take the lock. */
   send(): unknown;
 }
 
 /**
- * Whose turn it is to send a message: while one is written in parts, no other may begin. Those that wait are sent in
- * order of calling in the moment when the turn ends, before anything that is called later.
+ * Locked while a message is written in parts, when no other message may begin. Calls that wait are sent in order of
+ * calling in the moment of `unlock`, before anything that is called later.
  */
-export class MessageTurns {
+export class WriterLock {
   readonly #waiting = new WaitQueue<unknown, Waiting>();
   readonly #deadline: DeadlineTimer;
-  #taken = false;
+  #locked = false;
+  /** Bytes of payload of the calls that wait. */
   #bytes = 0;
 
-  /** @param expired the error for a call whose deadline passed */
+  /** @param expired makes the error for calls whose deadline has passed */
   constructor(timers: TimerQueue, expired: () => Error) {
     this.#deadline = new DeadlineTimer(timers, () => this.#rejectAll(expired()));
   }
 
-  /** Whether a message is being written in parts. */
-  get taken(): boolean {
-    return this.#taken;
-  }
-
-  /** Bytes of the messages that wait. */
+  /** Bytes of payload of the messages that wait. */
   get waitingBytes(): number {
     return this.#bytes;
   }
 
+  /** When calls that wait fail, milliseconds on the monotonic clock. */
   setDeadline(time: number): void {
     this.#deadline.set(time);
   }
 
   /** A message is written in parts from now on. */
-  take(): void {
-    this.#taken = true;
+  lock(): void {
+    this.#locked = true;
   }
 
   /**
-   * Resolves to what `send` gives when its turn has come. A call that is given up before leaves no trace.
+   * Resolves to the result of `send`, which is called once the lock is free. A call that is given up before leaves no
+   * trace.
    *
-   * @param timed whether the deadline is looked at for it
+   * @param bytes bytes of payload to count meanwhile
+   * @param timed whether the deadline applies to the call
    */
   wait<T>(bytes: number, send: () => T | Promise<T>, signal?: AbortSignal, timed = true): Promise<T> {
     this.#bytes += bytes;
@@ -56,10 +55,10 @@ export class MessageTurns {
     return waiting as Promise<T>;
   }
 
-  /** The message that was written in parts has ended. */
-  end(): void {
-    this.#taken = false;
-    while (!this.#taken && this.#waiting.size > 0) {
+  /** The message has ended. Sends the messages that wait, up to the next that is written in parts. */
+  unlock(): void {
+    this.#locked = false;
+    while (!this.#locked && this.#waiting.size > 0) {
       const { bytes, send } = this.#waiting.first!;
       this.#bytes -= bytes;
       try {
@@ -73,7 +72,7 @@ export class MessageTurns {
 
   /** Nothing more is sent: calls that wait reject with `error`. */
   stop(error: Error): void {
-    this.#taken = false;
+    this.#locked = false;
     this.#rejectAll(error);
     this.#deadline.stop();
   }
