@@ -1,49 +1,58 @@
-/** Where what is kept begins: at a multiple of so many bytes of its buffer, so that any typed array can be made over it. */
+/** Alignment of kept bytes in their buffer, bytes, so that the application can lay any typed array over them. */
 const ALIGNMENT = 8;
 
-/** Bytes of the first buffer that short copies share in a chunk; each further one is twice as long, up to the last. */
+/**
+ * Sizes of the buffers that short copies share, bytes. The first buffer for a chunk has at most FIRST_SHARED; each
+ * further one is twice as long, up to LAST_SHARED.
+ */
 const FIRST_SHARED = 1024;
 const LAST_SHARED = 8192;
 
-/** From here on a copy has a buffer of its own. */
+/** From this length on, in bytes, a copy has a buffer to itself. */
 const OWN_FROM = 4096;
 
-/** A part of a chunk that is more than so many times as long is copied, so that keeping a little does not keep a lot. */
+/** A part is copied when its chunk's buffer is more than this many times as long: a view would keep all of it alive. */
 const MAX_KEPT_RATIO = 8;
 
-/** Bytes that a loop copies faster than a call. */
+/** Up to this length, in bytes, a loop copies faster than `set` or `slice`. */
 const LOOP_COPY = 32;
 
-/** Where the next short copies of a connection go. */
+/** Buffer into which the next short copies of a connection go; its first `used` bytes are taken. */
 export interface CopySpace {
   readonly bytes: Uint8Array;
   used: number;
 }
 
-/** Whose chunks are copied: one connection. */
+/** A connection, for which chunks are copied. */
 export interface CopyOwner {
-  /** Made by the first copy that needs one; may be set to `null` at any time, so that an idle connection holds none. */
+  /**
+   * Created by the first copy that needs it. May be set to `null` at any time, so that an idle connection holds none.
+   */
   copySpace: CopySpace | null;
 }
 
 /**
- * Keeps parts of chunks. Those of one connection lie side by side in a buffer, also of several chunks: a buffer of its own
- * would cost V8 400–900 ns a message where it is not in its heap, a view of one costs 30 (`bench/connection.ts`). Never do
- * parts of two connections lie in one buffer, as whoever looks at `buffer` instead of its bytes would see them.
+ * Keeps parts of chunks beyond the call that delivered them. Short parts of one connection share a buffer, across
+ * chunks: in V8 a buffer of its own that is not in the heap costs 400–900 ns a message, a view of a shared one 30
+ * (`bench/connection.ts`). Parts of two connections never share a buffer, because an application that looks at `buffer`
+ * instead of the bytes could read another connection's data.
  */
 export class ChunkCopies {
-  /** An array of so many bytes costs less than a view: the engine has it in its own heap. */
+  /**
+   * Up to this length, in bytes, a new array costs less than a view of a shared buffer: the engine keeps it in its
+   * heap.
+   */
   readonly #cheapArray: number;
   #owner: CopyOwner | null = null;
   #chunkSize = 0;
   #nextSize = FIRST_SHARED;
 
-  /** @param cheapArray bytes of an array that the engine makes faster than a view */
+  /** @param cheapArray largest array that the engine creates faster than a view, bytes */
   constructor(cheapArray: number) {
     this.#cheapArray = cheapArray;
   }
 
-  /** A chunk of this connection begins, of so many bytes: what is kept until the next call is its own. */
+  /** Begins a chunk of `size` bytes: all parts kept until the next call belong to `owner`. */
   begin(owner: CopyOwner, size: number): void {
     this.#owner = owner;
     this.#chunkSize = size;
@@ -51,10 +60,10 @@ export class ChunkCopies {
   }
 
   /**
-   * `chunk[start, end)` to be kept.
+   * `chunk[start, end)`, as an array that may be kept: a copy, or a view of a chunk that is not lent.
    *
-   * @param lent whether the chunk is somebody else's soon
-   * @param room bytes before `start` that nobody needs any more
+   * @param lent whether the chunk's memory is reused after this call, so that the part must be copied
+   * @param room number of bytes before `start` that may be overwritten, to align the part
    */
   keep(chunk: Uint8Array, start: number, end: number, lent: boolean, room = 0): Uint8Array {
     const size = end - start;
@@ -64,7 +73,7 @@ export class ChunkCopies {
       const gap = (chunk.byteOffset + start) % ALIGNMENT;
       if (gap <= room) return alignedView(chunk, start, end, gap);
     }
-    // Not `slice`, for which V8 clears the memory first: a tenth of what 64 KiB cost.
+    // Not `slice`: V8 zeroes the memory first, which is a tenth of the cost at 64 KiB.
     return new Uint8Array(chunk.subarray(start, end));
   }
 
@@ -81,7 +90,9 @@ export class ChunkCopies {
     return new Uint8Array(bytes.buffer, used, size);
   }
 
-  /** For `size` bytes at least. The first of a connection, which may stay the last, has room for no more than came. */
+  /**
+   * A space for at least `size` bytes. A connection's first, which may be its only one, is no longer than the chunk.
+   */
   #newSpace(size: number): CopySpace {
     const owner = this.#owner!;
     const room = owner.copySpace === null ? Math.min(this.#chunkSize, this.#nextSize) : this.#nextSize;
@@ -97,7 +108,7 @@ function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
   return copy;
 }
 
-/** The bytes where they lie, moved to the front by a few where they do not begin at a multiple. */
+/** A view of the bytes where they lie, moved `gap` bytes to the front so that they are aligned. */
 function alignedView(chunk: Uint8Array, start: number, end: number, gap: number): Uint8Array {
   if (gap > 0) chunk.copyWithin(start - gap, start, end);
   return new Uint8Array(chunk.buffer, chunk.byteOffset + start - gap, end - start);
@@ -105,6 +116,6 @@ function alignedView(chunk: Uint8Array, start: number, end: number, gap: number)
 
 function sliceOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
   if (chunk.constructor === Uint8Array) return chunk.slice(start, start + size);
-  // A plain view first: a subclass has a `slice` of its own, which need not copy.
+  // A plain view first: a subclass may have a `slice` that does not copy, as Node's Buffer has.
   return new Uint8Array(chunk.buffer, chunk.byteOffset + start, size).slice();
 }

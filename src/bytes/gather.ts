@@ -1,13 +1,13 @@
 /**
- * Puts the pieces of something together in one buffer. It grows with what has come, never to what was announced at
- * once: fourfold while more is announced, else twofold, so that gathering costs a constant per byte however it is cut,
- * and holds at most four times of what came.
+ * Joins the pieces of a message in one buffer. The buffer grows with the bytes that have arrived, never at once to a
+ * length that the peer announced: fourfold while more is announced, otherwise twofold. So the cost per byte is
+ * constant, however the message is cut, and the memory held is at most four times the bytes that arrived.
  */
 export class Gather {
   #buffer: Uint8Array = new Uint8Array(0);
   #length = 0;
 
-  /** Bytes that have come. */
+  /** Number of bytes added so far. */
   get length(): number {
     return this.#length;
   }
@@ -15,8 +15,8 @@ export class Gather {
   /**
    * Adds a copy of `bytes[start, end)`.
    *
-   * @param announced how long the whole is known to become, as far as it is known
-   * @param limit how long it may become at the most
+   * @param announced length of the whole as far as the peer has announced it, bytes
+   * @param limit upper bound of the whole, bytes
    */
   add(bytes: Uint8Array, start: number, end: number, announced: number, limit: number): void {
     const length = this.#length + end - start;
@@ -29,15 +29,15 @@ export class Gather {
     this.#length = length;
   }
 
-  /** How large a buffer `length` bytes go into; what is there already is `#length` bytes. */
+  /** Size of the buffer for `length` bytes, of which `#length` are there already. */
   #capacity(length: number, announced: number, limit: number): number {
     if (announced > length) return Math.min(length * 4, announced);
-    // This may be the end. Room for more is made only where its absence would mean copying the same again and again.
+    // The piece may be the last. Spare room is added only for small pieces, which would be copied again and again.
     const exact = length >= this.#length * 2;
     return exact ? length : Math.max(length, Math.min(length * 2, limit));
   }
 
-  /** What has come, as a view of the buffer. */
+  /** All bytes added so far, as a view of the buffer. */
   bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }

@@ -1,13 +1,15 @@
 /**
- * Memory in which masking takes a fraction of what it takes elsewhere. There is one for all connections, so that what lies
- * in it is valid only during the call that put it there.
+ * Memory in which an adapter masks several times as fast as elsewhere. All connections share it, so bytes in it are
+ * valid only during the call that put them there.
  */
 export interface MaskMemory {
-  /** All of it. */
+  /** The whole memory. */
   readonly bytes: Uint8Array;
-  /** From here on others may copy into it what they are going to unmask. */
+  /**
+   * Index in `bytes` from which on callers may copy payloads in order to unmask them; the adapter reads into the rest.
+   */
   readonly workspace: number;
-  /** Somebody does. */
+  /** Whether a call holds bytes in the workspace; no other call may use it then. */
   inUse: boolean;
   /** Masks or unmasks `bytes[start, end)` in place, as `applyMask` does. */
   mask(start: number, end: number, key: number): void;
