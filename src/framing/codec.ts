@@ -49,8 +49,8 @@ export interface Encoder<T> {
 export interface Codec<In, Out = In> extends Decoder<In>, Encoder<Out> {}
 
 /**
- * The codec refused an item. An error that is neither a {@linkcode FrameTooLongError} nor a {@linkcode
- * FrameFormatError} means that the stream cannot be read any further.
+ * The codec refused an item. An error that is neither a {@linkcode FrameTooLongError} nor a
+ * {@linkcode FrameFormatError} means that the stream cannot be read any further.
  */
 export class FrameError extends Error {
   /** The name of the class. */

@@ -9,8 +9,8 @@ const DEFAULT_MAX_LENGTH = 1 << 20;
 /** Options of a {@linkcode LengthDelimitedCodec}. */
 export interface LengthDelimitedOptions {
   /**
-   * Size of the length field, bytes; `"varint"` for one to ten bytes of seven bits, as in protobuf (LEB128). Default:
-   * 4.
+   * Size of the length field, bytes; `"varint"` for one to ten bytes of seven bits, as in protobuf (LEB128).
+   * Default: 4.
    */
   lengthFieldLength?: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | "varint";
   /** Number of bytes before the length field. Default: 0. */

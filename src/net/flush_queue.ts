@@ -28,7 +28,8 @@ export class FlushQueue {
 
   #flushAll(): void {
     const targets = this.#dirty;
-    // A target that is added while flushing belongs to the next turn. Two lists alternate, so that nothing is allocated.
+    // A target that is added while flushing belongs to the next turn. Two lists alternate, so that nothing is
+    // allocated.
     this.#dirty = this.#spare;
     this.#spare = targets;
     try {

@@ -1,19 +1,19 @@
 /**
- * All time-outs of the process behind one timer of the runtime.
+ * All time-outs of the process, behind one timer of the runtime.
  *
- * Deadlines move far more often than they fire: a server pushes one forward with every message. So a moved
- * deadline is a store, and an alarm that rings too early is set again for the rest. The heap is touched once per
- * ring, not once per message (a set-and-clear pair of runtime timers costs 0.1–1.2 µs).
+ * Deadlines move far more often than they fire: a server moves one with every message. Moving a deadline is therefore a
+ * store, and an alarm that rings too early is set again for the remaining time. The heap changes once per ring, not
+ * once per message (setting and clearing a runtime timer costs 0.1–1.2 µs).
  */
 
-/** What an adapter gives of time. */
+/** Clock and timers of a runtime. */
 export interface Clock {
-  /** Milliseconds since the epoch, as `Date.now()`. */
+  /** Milliseconds since the epoch, as of `Date.now()`. */
   now(): number;
-  /** Calls `callback` once, `delay` milliseconds from now, without keeping the process alive. */
+  /** Calls `callback` once after `delay` milliseconds, without keeping the process alive. Returns the timer. */
   startTimer(callback: () => void, delay: number): unknown;
   stopTimer(timer: unknown): void;
-  /** Calls `callback` once at the end of this turn of the event loop, after the input that is ready now. */
+  /** Calls `callback` once at the end of this turn of the event loop, after all input that is ready now. */
   afterTurn(callback: () => void): void;
 }
 
@@ -38,16 +38,16 @@ export class Alarm implements TimerEntry {
   }
 }
 
-/** The longest delay that every runtime's timer takes. */
+/** Longest delay that the timers of all runtimes accept, milliseconds. */
 const MAX_DELAY = 0x7fffffff;
 
-/** A heap of alarms, the next one first. */
+/** A binary heap of alarms, the earliest first. */
 export class TimerQueue {
   readonly #clock: Clock;
   readonly #heap: TimerEntry[] = [];
   readonly #wake: () => void;
   #timer: unknown = null;
-  /** When the runtime's timer goes off, while there is one. */
+  /** Time for which the runtime's timer is set, milliseconds since the epoch; `Infinity` when there is none. */
   #timerAt = Infinity;
 
   constructor(clock: Clock) {
@@ -60,12 +60,16 @@ export class TimerQueue {
     return this.#clock.now();
   }
 
-  /** How many alarms are set. */
+  /** Number of alarms that are set. */
   get size(): number {
     return this.#heap.length;
   }
 
-  /** Sets an alarm, or moves one that is set. */
+  /**
+   * Sets an alarm, or moves one that is set.
+   *
+   * @param time milliseconds since the epoch
+   */
   set(alarm: TimerEntry, time: number): void {
     if (alarm.index < 0) {
       alarm.index = this.#heap.length;
@@ -77,7 +81,7 @@ export class TimerQueue {
     this.#startTimer();
   }
 
-  /** Takes an alarm out. The runtime's timer is left: it wakes to nothing once, which is cheaper than stopping it. */
+  /** Removes an alarm. The runtime's timer stays: one needless wake-up is cheaper than stopping it. */
   clear(alarm: TimerEntry): void {
     if (alarm.index < 0) return;
     const last = this.#heap.pop()!;
@@ -104,8 +108,8 @@ export class TimerQueue {
     this.#timer = null;
     this.#timerAt = Infinity;
     const now = this.#clock.now();
-    // No more rings than alarms were set: one that is set again to a time that has passed, by mistake or because
-    // the clock was put back, waits for the next wake instead of holding this one for ever.
+    // At most as many rings as there are alarms now. An alarm that is set again to a time that has passed, by mistake
+    // or because the clock was set back, waits for the next wake-up instead of keeping this loop running.
     let left = this.#heap.length;
     try {
       for (let first = this.#heap[0]; left > 0 && first !== undefined && first.time <= now; left--) {
