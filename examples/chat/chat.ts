@@ -178,7 +178,7 @@ export class Guest {
 
 let nextKey = 1;
 
-/** Queue of typing notices. A notice is dropped when so many bytes are queued already, far fewer than for texts. */
+/** Queue of typing notices. A notice is dropped when 64 KiB are queued already, far less than for texts. */
 const NOTICES_QUEUE: QueueOptions = { overflow: "coalesce", maxQueuedBytes: 65_536 };
 
 /** Prefix of notices rooms. Rooms of the chat cannot have it, because their names contain no control characters. */

@@ -32,7 +32,11 @@ const GAUGES: readonly Family[] = [
 
 const COUNTERS: readonly Family[] = [
   { name: "messages", help: "Broadcasts and single messages, each counted once.", field: "messages" },
-  { name: "sent_messages", help: "Messages accepted by queues, counted once for each member.", field: "sent" },
+  {
+    name: "sent_messages",
+    help: "Messages accepted by queues, counted once for each member.",
+    field: "sent",
+  },
   {
     name: "sent_bytes",
     unit: "bytes",
@@ -52,9 +56,17 @@ const COUNTERS: readonly Family[] = [
     field: "coalesced",
   },
   { name: "evicted_members", help: "Members closed because their queue was full.", field: "evicted" },
-  { name: "timed_out_members", help: "Members dropped because they did not answer pings.", field: "timedOut" },
+  {
+    name: "timed_out_members",
+    help: "Members dropped because they did not answer pings.",
+    field: "timedOut",
+  },
   { name: "refused_requests", help: "Joins and publishes that were refused.", field: "refused" },
-  { name: "rate_limited_requests", help: "Joins and publishes refused by the rate limit.", field: "rateLimited" },
+  {
+    name: "rate_limited_requests",
+    help: "Joins and publishes refused by the rate limit.",
+    field: "rateLimited",
+  },
   { name: "published_messages", help: "Messages passed to the broker.", field: "published" },
   { name: "received_messages", help: "Messages received from the broker.", field: "received" },
   {

@@ -173,7 +173,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     return this.#ended ? null : undefined;
   }
 
-  /** Whether so much is unread that the socket must be paused. */
+  /** Whether the unread bytes or chunks reach the bound at which the socket is paused. */
   #isFull(): boolean {
     return this.#chunks.bytes >= READ_AHEAD || this.#chunks.count >= READ_AHEAD_CHUNKS;
   }
