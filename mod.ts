@@ -1,7 +1,7 @@
 /**
  * Sockets, WebSocket and message hubs for Deno, Bun and Node, in the shape of Go's `net`.
  *
- * Everything but `./protocol`, which is the WebSocket protocol without I/O and has a page of its own.
+ * Everything except `./protocol`, the WebSocket protocol without I/O, which is an entry point of its own.
  *
  * @module
  */

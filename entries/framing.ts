@@ -1,5 +1,5 @@
 /**
- * Codecs that say where a message in a stream of bytes ends, and what joins one to a connection.
+ * Codecs, which split a stream of bytes into messages, and the classes that apply one to a connection.
  *
  * @module
  */

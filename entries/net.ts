@@ -41,12 +41,13 @@ import type { TlsConn } from "../src/net/tls.ts";
 import { runtime } from "./runtime.ts";
 
 /**
- * Connects to an address. Go: `net.Dial`. A name is looked up, and where it has several addresses whichever answers first
- * is taken, IPv6 and IPv4 in turns, a quarter of a second apart (RFC 8305).
+ * Connects to an address. Go: `net.Dial`. A name is looked up. If it has several addresses, the one that answers first
+ * is used: IPv6 and IPv4 are tried alternately, 250 ms apart (RFC 8305).
  *
- * By UDP nobody needs to be there: there is only an end to send from, which hears its one peer, over IPv4 if there is any.
+ * With UDP nothing is sent, and the peer need not exist: the socket only receives from its peer. IPv4 is preferred.
  *
- * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, `"unix"`, `"udp"`, `"udp4"` or `"udp6"`
+ * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, `"unix"`, `"udp"`, `"udp4"` or
+ *   `"udp6"`
  * @param address `host:port`; an empty host is this machine. For `"unix"` a path, or on Linux an abstract name `@name`
  * @throws {NetError} `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …; `EADDRNOTAVAIL` for a host of the other family. When
  *   several addresses fail, the code is the first one's, and the cause is an `AggregateError` of them all
@@ -63,9 +64,9 @@ import { runtime } from "./runtime.ts";
  * ```
  */
 export function dial(network: TcpNetwork, address: string, options?: DialOptions): Promise<TcpConn>;
-/** By UDP: a socket with one peer. */
+/** Opens a UDP socket with one peer. */
 export function dial(network: PacketNetwork, address: string, options?: DialUdpOptions): Promise<UdpConn>;
-/** The same for any network of streams. */
+/** Connects over any stream network. */
 export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn>;
 export function dial(
   network: StreamNetwork | PacketNetwork,
@@ -77,13 +78,13 @@ export function dial(
 }
 
 /**
- * Listens on an address. Go: `net.Listen`. A name stands for one of its addresses, an IPv4 one if there is any.
+ * Listens on an address. Go: `net.Listen`. A name stands for one of its addresses, preferably an IPv4 one.
  *
- * The file of a Unix socket goes when the listener is closed; one that is left over, on which nobody listens, is replaced.
+ * The file of a Unix socket is removed when the listener is closed. A file left behind by a dead listener is replaced.
  *
  * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses, or `"unix"`
- * @param address `host:port`; an empty host is every address of this machine, port 0 a free one. For `"unix"` a path, or
- *   on Linux an abstract name `@name`
+ * @param address `host:port`; an empty host is every address of this machine, port 0 a free one. For `"unix"` a path,
+ *   or on Linux an abstract name `@name`
  * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …
  *
  * @example
@@ -93,7 +94,7 @@ export function dial(
  * const listener = await listen("tcp", "127.0.0.1:0");
  * const serving = (async () => {
  *   for await (const conn of listener) {
- *     // Whatever comes goes back.
+ *     // Echo all received bytes.
  *     void copy(conn, conn).finally(() => conn.close());
  *   }
  * })();
@@ -106,7 +107,7 @@ export function listen(
   address: string,
   options?: ListenOptions,
 ): Promise<Listener<TcpConn>>;
-/** The same for any network. */
+/** Listens on any stream network. */
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener>;
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener> {
   return listenOn(runtime, network, address, options);
@@ -117,7 +118,8 @@ export function listen(network: StreamNetwork, address: string, options?: Listen
  *
  * @param network `"udp"`, or `"udp4"` or `"udp6"` for one family of IP addresses
  * @param address `host:port`; an empty host is every address of this machine, port 0 a free one
- * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …; `ENOTSUP` for an option that the runtime does not have
+ * @throws {NetError} `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, …; `ENOTSUP` for an option that the runtime does not
+ *   support
  *
  * @example
  * ```ts
@@ -141,14 +143,14 @@ export function listenPacket(
 }
 
 /**
- * Connects to an address under TLS: `dial`, then the handshake. Go: `tls.Dial`. The server must show a certificate that
- * names the host and is signed by an authority that the runtime, or `tls.rootCas`, trusts.
+ * Connects to an address under TLS: `dial`, then a handshake. Go: `tls.Dial`. The server's certificate must be for the
+ * host and signed by an authority in `tls.rootCas`, or by default one that the runtime trusts.
  *
  * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses
  * @param address `host:port`
  * @throws {TlsError} `ECERTUNTRUSTED`, `ECERTNAME`, `ECERTEXPIRED`, `ENOTTLS`, `ETLS`
  * @throws {NetError} as `dial`; `ETIMEDOUT` when the handshake takes too long
- * @throws {TypeError} when a certificate or a key is none, or they do not belong together
+ * @throws {TypeError} when a certificate or a key is not valid, or they do not belong together
  *
  * @example
  * ```ts
@@ -168,13 +170,13 @@ export function dialTls(network: TcpNetwork, address: string, options?: DialTlsO
 }
 
 /**
- * Listens on an address under TLS. Go: `tls.Listen`. A connection is accepted once its handshake is done; many can be
- * under way, and a slow or failing one holds up nobody.
+ * Listens on an address under TLS. Go: `tls.Listen`. A connection is accepted once its handshake is done. Handshakes
+ * run concurrently, so a slow or failing one does not delay the others.
  *
  * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses
  * @param address `host:port`; an empty host is every address of this machine, port 0 a free one
  * @throws {NetError} as `listen`
- * @throws {TypeError} when there is no certificate, one or its key is none, or they do not belong together
+ * @throws {TypeError} when there is no certificate, a certificate or a key is not valid, or they do not belong together
  */
 export function listenTls(
   network: TcpNetwork,
@@ -185,21 +187,23 @@ export function listenTls(
 }
 
 /**
- * Puts an open connection under TLS, as `STARTTLS` asks for. Go: `tls.Client` and `tls.Server`. The connection given acts
- * as closed from then on; what came on it and was not read is part of the handshake, and never mistaken for data that
- * came under TLS. It must not be in use by a call that waits.
+ * Puts an open connection under TLS, as for `STARTTLS`. Go: `tls.Client` and `tls.Server`. The given connection behaves
+ * as closed from then on. Bytes that it has received but that were not read are part of the handshake, and are never
+ * mistaken for data received under TLS. No call may be waiting on the connection.
  *
- * @param conn any connection, also one in memory
+ * @param conn any connection, also an in-memory one
  * @throws {TlsError} as `dialTls`
- * @throws {NetError} `ETIMEDOUT` when the handshake takes too long, `ECONNRESET` when the peer leaves in the middle of it
- * @throws {TypeError} when it is in use, a client has no `tls.serverName`, or a certificate or a key is none
+ * @throws {NetError} `ETIMEDOUT` when the handshake takes too long, `ECONNRESET` when the peer leaves in the middle of
+ *   it
+ * @throws {TypeError} when a call is waiting on the connection, a client has no `tls.serverName`, or a certificate or a
+ *   key is not valid
  */
 export function upgradeTls(conn: Conn, options?: UpgradeTlsOptions): Promise<TlsConn> {
   return upgradeTlsOn(runtime, conn, options);
 }
 
 /**
- * Looks up the address of a TCP end, an IPv4 one if there is any. Go: `net.ResolveTCPAddr`.
+ * Looks up a TCP address, preferably an IPv4 one. Go: `net.ResolveTCPAddr`.
  *
  * @param network `"tcp"`, or `"tcp4"` or `"tcp6"` for one family of IP addresses
  * @param address `host:port`; an empty host is every address of this machine
@@ -214,7 +218,7 @@ export function resolveTcpAddr(
 }
 
 /**
- * Looks up the address of a UDP end, an IPv4 one if there is any. Go: `net.ResolveUDPAddr`.
+ * Looks up a UDP address, preferably an IPv4 one. Go: `net.ResolveUDPAddr`.
  *
  * @param network `"udp"`, or `"udp4"` or `"udp6"` for one family of IP addresses
  * @param address `host:port`; an empty host is every address of this machine
@@ -229,7 +233,7 @@ export function resolveUdpAddr(
 }
 
 /**
- * Two ends of a connection in memory. Go: `net.Pipe`.
+ * Creates the two ends of an in-memory connection. Go: `net.Pipe`, with a buffer.
  *
  * @example
  * ```ts

@@ -17,7 +17,7 @@ async function forward(client: Conn, target: string): Promise<void> {
     await Promise.all([pass(client, server), pass(server, client)]);
     await Promise.all([client.close(), server.close()]);
   } catch (error) {
-    // Dropped and not closed: neither side should take what it got for all there was.
+    // Reset rather than closed, so that neither side mistakes a truncated stream for a complete one.
     client.closeNow();
     server?.closeNow();
     console.error(`${client.remoteAddr}: ${(error as Error).message}`);
@@ -27,7 +27,7 @@ async function forward(client: Conn, target: string): Promise<void> {
   }
 }
 
-/** Copies one way, as fast as the receiver takes it, and passes on the end; the other way goes on. */
+/** Copies one direction, as fast as the receiver reads, and forwards its end; the other direction goes on. */
 async function pass(from: Conn, to: Conn): Promise<void> {
   await copy(to, from);
   await to.closeWrite();

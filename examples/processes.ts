@@ -1,7 +1,7 @@
 /**
- * One WebSocket echo server in several processes that share a port, one for each processor:
- * `node examples/processes.ts ADDRESS [PROCESSES]`, for example `localhost:8080 2`; the same with `bun`, and with
- * `deno run -A`. The kernel deals the connections out (SO_REUSEPORT). Ends on SIGINT and SIGTERM.
+ * A WebSocket echo server in several processes that share a port, by default one for each processor:
+ * `node examples/processes.ts ADDRESS [PROCESSES]`, for example `localhost:8080 2`. With Bun use `bun`, with Deno
+ * `deno run -A`. The kernel distributes the connections (SO_REUSEPORT). Ends on SIGINT and SIGTERM.
  *
  * Rooms that span the processes need a broker; see docs/hub.md.
  */
@@ -39,7 +39,7 @@ function supervise(count: number): void {
     worker.once("exit", (code) => {
       living.delete(worker);
       if (code) process.exitCode = code;
-      // One that ends by itself ends all: a service with a processor less should be seen to be one.
+      // If one process ends by itself, end all of them, so that the failure does not go unnoticed.
       if (living.size > 0) end();
       else process.exit();
     });

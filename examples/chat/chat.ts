@@ -1,4 +1,4 @@
-/** The chat itself: who is in which room and what they may say. It knows nothing of how its members are connected. */
+/** The chat itself: guests, rooms and rules, independent of how guests are connected. */
 
 import {
   type DrainOptions,
@@ -16,21 +16,21 @@ const MAX_NAME = 32;
 const MAX_ROOM = 64;
 const MAX_TEXT = 2000;
 
-/** How the chat is set up. */
+/** Options of the chat. */
 export interface ChatOptions {
-  /** What a guest may ask for: joins, texts and typing notices together. Default: 10 a second, 30 at once. */
+  /** Limit of a guest's joins, texts and typing notices together. Default: 10 a second, 30 at once. */
   rateLimit?: NonNullable<HubOptions["rateLimit"]>;
-  /** Told of what failed and is nobody's call. Default: nobody is. */
+  /** Called with errors that no call can report. Default: they are ignored. */
   onError?: (error: unknown) => void;
 }
 
 /**
- * All rooms.
+ * All rooms of the chat.
  *
- * A room of the chat is two of the hub. What is said goes to the room of that name, under the hub's policy `close`: who
- * is in it hears all of it, or is sent away. Who is typing goes to the room of notices beside it, under `coalesce`:
- * of each person the last notice waits, and in a queue that is long already none. So no notice costs a slow reader a
- * text, or its place.
+ * Each room of the chat is two rooms of the hub. Texts go to the room of that name, with the queue policy `close`: a
+ * guest receives all of them, or is disconnected. Typing notices go to a second room, with the policy `coalesce`: only
+ * the last notice of each guest is queued, and none in a queue that is already long. So no notice makes a slow reader
+ * lose a text or its connection.
  */
 export class Chat {
   readonly hub: Hub<Guest>;
@@ -46,12 +46,12 @@ export class Chat {
     });
   }
 
-  /** Somebody connected. */
+  /** Adds a guest that has connected. */
   enter(socket: HubSocket): Guest {
     return new Guest(this.hub, socket);
   }
 
-  /** Sends everybody away, some at a time, and lets nobody in. */
+  /** Disconnects all guests, a batch at a time, and refuses new ones. */
   drain(options: DrainOptions): Promise<DrainReport> {
     this.#ending = true;
     return this.hub.drain(options);
@@ -64,19 +64,25 @@ export class Chat {
     members.broadcastJson({ type: "joined", name: client.data.name }, { except: client });
   }
 
-  /** However it came: by another join, by a connection that ended or was silent, by a queue that was full. */
+  /**
+   * Called whenever a guest leaves a room: by joining another, because its connection ended, or because its queue was
+   * full.
+   */
   #onLeave(client: HubClient<Guest>, room: string): void {
-    // When all have to leave, nobody needs to hear it of each.
+    // While all guests are being disconnected, single departures are not announced.
     if (this.#ending || isNoticesRoom(room)) return;
     this.hub.room(room).broadcastJson({ type: "left", name: client.data.name });
   }
 }
 
-/** Somebody who is connected, in a room or not yet. */
+/** A connected guest, in a room or not yet. */
 export class Guest {
   readonly #hub: Hub<Guest>;
   readonly #client: HubClient<Guest>;
-  /** Names need not be unique: of each person, not of each name, the last notice counts. */
+  /**
+   * Key of this guest's typing notices, of which only the last is queued. Names cannot be keys: they need not be
+   * unique.
+   */
   readonly #key: string = String(nextKey++);
   #name = "";
   #room = "";
@@ -90,14 +96,14 @@ export class Guest {
     return this.#name;
   }
 
-  /** Whether a room was joined. */
+  /** Whether the guest has joined a room. */
   get joined(): boolean {
     return this.#room !== "";
   }
 
   /**
-   * Takes what the guest sent, whatever it is: a breach of the rules is answered, and changes nothing. Never rejects.
-   * Wait for it before the next.
+   * Handles a message of the guest, which is not checked yet. A message that breaks the rules is answered with an error
+   * and changes nothing. Never rejects; await it before the next call.
    */
   async receive(message: unknown): Promise<void> {
     const { type, room, name, text } = Object(message) as Record<string, unknown>;
@@ -108,15 +114,15 @@ export class Guest {
   }
 
   /**
-   * Tells the guest what was wrong.
+   * Sends the guest an error.
    *
-   * @param type what was refused, if that is known
+   * @param type type of the refused message, if it is known
    */
   refuse(message: string, type?: string): void {
     this.#client.sendJson({ type: "error", message, refused: type });
   }
 
-  /** The guest is gone. */
+  /** Removes the guest, whose connection has ended. */
   leave(): void {
     this.#hub.unregister(this.#client);
   }
@@ -126,10 +132,12 @@ export class Guest {
   }
 
   async #join(room: unknown, name: unknown): Promise<string | null> {
-    if (!isText(room, MAX_ROOM)) return `A room has 1 to ${MAX_ROOM} characters`;
-    if (!isText(name, MAX_NAME)) return `A name has 1 to ${MAX_NAME} characters`;
-    if (hasControls(room) || hasControls(name)) return "Rooms and names have no control characters";
-    // The request is for the notices, where nobody is told of it: until it is granted nothing has changed.
+    if (!isText(room, MAX_ROOM)) return `A room name must have 1 to ${MAX_ROOM} characters`;
+    if (!isText(name, MAX_NAME)) return `A name must have 1 to ${MAX_NAME} characters`;
+    if (hasControls(room) || hasControls(name)) {
+      return "Room names and names must not contain control characters";
+    }
+    // Only joining the notices room is requested, because that is not announced: if it is refused, nothing has changed.
     const { accepted, reason } = await this.#client.requestJoin(noticesRoom(room));
     if (!accepted) return refusal(reason);
     this.#leaveRoom(room);
@@ -147,7 +155,7 @@ export class Guest {
 
   async #say(text: unknown): Promise<string | null> {
     if (!this.joined) return "Join a room before you say something";
-    if (!isText(text, MAX_TEXT)) return `A text has 1 to ${MAX_TEXT} characters`;
+    if (!isText(text, MAX_TEXT)) return `A text must have 1 to ${MAX_TEXT} characters`;
     const at = new Date().toISOString();
     return await this.#publish(this.#room, { type: "said", name: this.#name, text, at });
   }
@@ -170,10 +178,10 @@ export class Guest {
 
 let nextKey = 1;
 
-/** The most that may wait for a guest to whom a notice is given: far less than texts may take. */
+/** Queue of typing notices. A notice is dropped when 64 KiB are queued already, far less than for texts. */
 const NOTICES_QUEUE: QueueOptions = { overflow: "coalesce", maxQueuedBytes: 65_536 };
 
-/** No room of the chat has such a name: in those are no control characters. */
+/** Prefix of notices rooms. Rooms of the chat cannot have it, because their names contain no control characters. */
 const NOTICES = "\u0000notices ";
 
 function noticesRoom(room: string): string {
@@ -184,13 +192,13 @@ function isNoticesRoom(room: string): boolean {
   return room.startsWith(NOTICES);
 }
 
-/** What a guest is told; nothing when it was no refusal, or nobody is there to be told. */
+/** Error message for a refusal; `null` when the request was accepted or the guest has left. */
 function refusal(reason: RefusalReason | null): string | null {
   if (reason === null || reason === "gone") return null;
-  return reason === "rate" ? "Too much at once: wait a moment" : `Not possible now: ${reason}`;
+  return reason === "rate" ? "Too many messages at once: wait a moment" : `Not possible now: ${reason}`;
 }
 
-/** Whether it is a text of 1 to `most` characters, counted as people count: an emoji is one. */
+/** Whether a value is a text of 1 to `most` code points and is not blank. */
 function isText(value: unknown, most: number): value is string {
   if (typeof value !== "string" || value.length > most * 2 || value.trim() === "") return false;
   return Array.from(value).length <= most;

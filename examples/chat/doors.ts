@@ -1,4 +1,4 @@
-/** The two doors of the chat: a WebSocket for browsers, lines of JSON over TCP for terminals. Behind both is one hub. */
+/** The two doors of the chat: WebSocket for browsers, lines of JSON over TCP for terminals. Both lead to one hub. */
 
 import {
   codecEncoding,
@@ -18,20 +18,20 @@ import {
 import type { Chat, Guest } from "./chat.ts";
 import { hubMetrics, METRICS_TYPE } from "./metrics.ts";
 
-/** The longest message that a guest can send, bytes: 2,000 characters, however they are written in JSON. */
+/** Upper bound of a guest's message, bytes: room for 2,000 characters, however JSON escapes them. */
 const MAX_MESSAGE = 16_384;
 
-/** How the doors are set up. */
+/** Options of the doors. */
 export interface DoorOptions {
-  /** Milliseconds for somebody who connected to join a room. Default: 60,000. */
+  /** Milliseconds within which a new guest must join a room. Default: 60,000. */
   joinTimeout?: number;
-  /** Milliseconds for the head of a request. Default: 10,000. */
+  /** Milliseconds within which the head of an HTTP request must arrive. Default: 10,000. */
   handshakeTimeout?: number;
 }
 
 const JOIN_TIMEOUT = 60_000;
 
-/** Opens the door for browsers: the page at `/`, the WebSocket at `/ws`, and the numbers at `/metrics`. */
+/** Opens the door for browsers: the page at `/`, the WebSocket at `/ws`, and the metrics at `/metrics`. */
 export function openWebDoor(
   chat: Chat,
   address: string,
@@ -77,14 +77,14 @@ async function receiveJson(guest: Guest, text: string): Promise<void> {
   await guest.receive(message);
 }
 
-/** A door for terminals. */
+/** An open door for terminals. */
 export interface LineDoor {
   readonly listener: Listener;
-  /** Closes the door, and the connections that came through it. */
+  /** Closes the door and its connections. */
   close(): Promise<void>;
 }
 
-/** Opens the door for terminals: one JSON object a line, the same messages. */
+/** Opens the door for terminals: each message is a line of JSON. */
 export async function openLineDoor(
   chat: Chat,
   address: string,
@@ -108,7 +108,7 @@ export async function openLineDoor(
   };
 }
 
-/** The hub's messages are JSON already: to a terminal each is a line. A welcome to a full room is a long one. */
+/** Codec of outgoing lines. The hub's messages are JSON already; the welcome to a full room is a long one. */
 const lines = codecEncoding(new LinesCodec({ maxLength: 1 << 24 }), (message) => message.text());
 
 async function serveTerminal(chat: Chat, conn: Conn, joinTimeout: number): Promise<void> {
@@ -121,14 +121,14 @@ async function serveTerminal(chat: Chat, conn: Conn, joinTimeout: number): Promi
       if (guest.joined) conn.setReadDeadline(null);
     }
   } catch {
-    // The terminal is gone, was silent, or sent a line without end. It was told what can be told.
+    // The terminal has left, did not join in time, or sent too long a line, and has been sent an error where possible.
   } finally {
     guest.leave();
     await member.close();
   }
 }
 
-/** Takes one line; `false` at the end. A line that is not JSON is answered, and the next one is read. */
+/** Reads and handles one line; `false` at the end. A line that is not JSON is answered with an error. */
 async function receiveLine(guest: Guest, framed: Framed<unknown>): Promise<boolean> {
   try {
     const message = await framed.read();

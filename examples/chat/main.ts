@@ -10,12 +10,12 @@ import { joinHostPort, NetError, splitHostPort } from "../../mod.ts";
 import { Chat } from "./chat.ts";
 import { openLineDoor, openWebDoor } from "./doors.ts";
 
-/** How long the closing handshakes may take when the process is told to end at once, milliseconds. */
+/** Upper bound of the closing handshakes when the process must end at once, milliseconds. */
 const SHUTDOWN_TIME = 500;
 
 /**
- * How the room is emptied for a deploy: some at a time, so that not all come to another server at once, and all within
- * two seconds. `code` says that the server goes away; the page then connects again by itself.
+ * How guests are disconnected for a deploy: a batch at a time, so that not all connect to another server at once, and
+ * all within two seconds. `code` means that the server is going away; the page then reconnects.
  */
 const DRAIN = { code: 1001, batchSize: 500, interval: 100, timeout: 2_000 };
 

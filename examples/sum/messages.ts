@@ -1,20 +1,20 @@
-/** What goes over the wire, in JSON: one object for each write, or for each datagram, or for each message. */
+/** The wire format: a JSON object for each line over TCP, each datagram, or each WebSocket message. */
 
-/** Asks for a sum. */
+/** A request for the sum of two numbers. */
 export interface Request {
   A: number;
   B: number;
 }
 
-/** Tells it. */
+/** The response with the sum. */
 export interface Response {
   Sum: number;
 }
 
-/** The longest request or response, bytes. */
+/** Upper bound of a request or a response, bytes. */
 export const MAX_LENGTH = 256;
 
-/** Answers a request, which may be anything. */
+/** Computes the response to a request, which is not checked yet. */
 export function answer(request: unknown): Response {
   const { A, B } = Object(request) as Partial<Request>;
   if (typeof A !== "number" || typeof B !== "number") {

@@ -1,4 +1,4 @@
-/** Starts a server and then a client of one kind, as processes of this runtime: `run.ts tcp|udp|ws`. */
+/** Starts a server and then a client over one transport, as processes of this runtime: `run.ts tcp|udp|ws`. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ if (kind !== "tcp" && kind !== "udp" && kind !== "ws") {
 }
 const flags = process.versions.deno === undefined ? [] : ["run", "--no-check", "--allow-net"];
 
-/** Starts one side; its lines are printed as they come. */
+/** Starts one side and prints its output line by line. */
 function start(side: "server" | "client", address: string): ChildProcess {
   const program = fileURLToPath(new URL(`${kind}_${side}.ts`, import.meta.url));
   const child = spawn(process.execPath, [...flags, program, address], {

@@ -7,7 +7,7 @@ import { answer, MAX_LENGTH, type Request, type Response } from "./messages.ts";
 const READ_TIMEOUT = 30_000;
 
 async function serve(conn: Conn): Promise<void> {
-  // TCP is a stream: where one object ends and the next begins is the codec's affair.
+  // TCP is a stream of bytes: the codec finds where one object ends and the next begins.
   const requests = new Framed<Request, Response>(conn, new JsonTextsCodec({ maxLength: MAX_LENGTH }));
   try {
     for (;;) {

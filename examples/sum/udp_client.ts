@@ -6,7 +6,7 @@ import { MAX_LENGTH, type Response } from "./messages.ts";
 
 const conn = await dial("udp", process.argv[2] ?? "127.0.0.1:8002");
 
-/** Asks once, and tells a sum: maybe another task's, as an answer does not say to whom it belongs. */
+/** Sends one request and returns one sum, maybe that of another task: a response does not name its request. */
 async function ask(i: number): Promise<number> {
   conn.setReadDeadline(Date.now() + 30_000);
   await conn.write(new TextEncoder().encode(JSON.stringify({ A: i, B: i * 10 })));

@@ -10,7 +10,7 @@ const buffer = new Uint8Array(MAX_LENGTH);
 for (;;) {
   const { data, addr, truncated } = await conn.readFrom(buffer);
   try {
-    // A datagram comes whole or not at all: no codec is needed.
+    // A datagram arrives whole or not at all, so no codec is needed.
     if (truncated) throw new RangeError(`The request is longer than ${MAX_LENGTH} bytes`);
     const text = new TextDecoder().decode(data);
     console.log(`${addr}: ${text}`);

@@ -27,7 +27,7 @@ try {
   process.exitCode = 1;
 }
 
-/** What went wrong, as gorilla's helpers tell it apart. */
+/** Describes an error, told apart by the same helpers as in gorilla. */
 async function explain(error: unknown): Promise<string> {
   if (error instanceof HandshakeError) {
     return `Refused with ${error.status}: ${await error.response?.text() ?? ""}`;

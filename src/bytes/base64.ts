@@ -1,8 +1,8 @@
-/** Base64 with padding (RFC 4648, 4), for short inputs such as handshake keys. */
+/** Base64 with padding (RFC 4648, section 4), for short inputs such as handshake keys. */
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/** The bytes in base64, with padding. */
+/** Encodes `bytes` as base64 with padding. */
 export function encodeBase64(bytes: Uint8Array): string {
   let text = "";
   for (let i = 0; i < bytes.length; i += 3) {
@@ -16,10 +16,10 @@ export function encodeBase64(bytes: Uint8Array): string {
 }
 
 /**
- * How many bytes the base64 text stands for, `null` when it is not base64.
+ * Number of bytes that a base64 text decodes to; `null` when the text is not base64.
  *
- * Padding is required. Bits beyond the last byte need not be zero: RFC 4648, 3.5 leaves that to the
- * decoder, and there are WebSocket clients that draw the characters of their key at random.
+ * Padding is required. The unused bits of the last character need not be zero: RFC 4648, section 3.5 leaves that to the
+ * decoder, and some WebSocket clients choose the characters of their key at random.
  */
 export function base64ByteLength(text: string): number | null {
   if (text.length % 4 !== 0) return null;

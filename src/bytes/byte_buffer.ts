@@ -1,61 +1,61 @@
-/** Chunks that are smaller than this are copied together, so that a drizzle of bytes does not cost an object each. */
+/** Chunks shorter than this, in bytes, are copied into a shared segment: many tiny chunks would cost an object each. */
 const SMALL_CHUNK = 512;
 
-/** The smallest and the largest segment that chunks are copied together in. */
+/** Smallest and largest segment into which short chunks are copied, bytes. */
 const MIN_SEGMENT = 256;
 const MAX_SEGMENT = 65536;
 
-/** A buffer of which little is left is kept when it is no larger than this. */
+/** Largest chunk that `compact` leaves alone, bytes, however little of it is unread. */
 const SMALL_BUFFER = 2048;
 
 /**
- * Where `reserve` finds room. All buffers share it, since a small array of its own costs several times what fills it.
- * No part of a slab is given out twice.
+ * Memory for `reserve`, shared by all buffers because allocating a small array costs several times as much as filling
+ * it. No part of a slab is handed out twice. `SLAB` is its size in bytes.
  */
 const SLAB = 32768;
 let slab = new Uint8Array(0);
 let slabUsed = 0;
 
-/** Where bytes are put together that are looked at only once. */
+/** Memory, shared by all buffers, in which `headUpToLast` joins segments; `SCRATCH` is its size in bytes. */
 const SCRATCH = 4096;
 let scratch: Uint8Array | null = null;
 
-/** Bytes that are copied one by one sooner than all together. */
+/** Up to this length, in bytes, a loop copies faster than `set` with a view. */
 const SHORT = 128;
 
-/** A stretch of the buffer: `bytes[start, end)`. */
+/** Part of the buffer's contents: `bytes[start, end)`. */
 interface Segment {
   readonly bytes: Uint8Array;
   start: number;
   end: number;
-  /** Made here: there may be room behind `end`. */
+  /** Whether this class allocated `bytes`, so that more may be written behind `end`. */
   readonly own: boolean;
 }
 
 /**
- * Bytes that go in at one end and out at the other: what has come of a stream and was not decoded yet, or what was
- * encoded and has not left.
+ * A queue of bytes: input that has arrived and is not decoded yet, or output that is encoded and not sent yet.
  *
- * Chunks are kept as they come, and taken as views where an item lies in one piece; only what lies across chunks, and
- * what is too small to be kept by itself, is copied. So the cost per byte is constant however the stream was cut, and
- * the memory held is a small multiple of `length`. It has no limit of its own: its user has.
+ * Chunks are kept without a copy, and an item that lies within one chunk is taken as a view of it. Only items that span
+ * chunks, and chunks too small to be kept by themselves, are copied. So the cost per byte is constant, however the
+ * stream is cut, and the memory held is a small multiple of `length`. The buffer has no size limit; its user must have
+ * one.
  */
 export class ByteBuffer {
   readonly #segments: Segment[] = [];
   #length = 0;
   #position = 0;
 
-  /** Bytes that wait. */
+  /** Number of bytes in the buffer. */
   get length(): number {
     return this.#length;
   }
 
-  /** Bytes that were taken or skipped so far: where in the stream the first byte lies. */
+  /** Number of bytes taken or skipped so far: the offset in the stream of the buffer's first byte. */
   get position(): number {
     return this.#position;
   }
 
-  /** Adds a chunk, which belongs to the buffer from now on. */
+  /** Appends a chunk, without a copy where it is long enough. The caller must not change the chunk afterwards. */
   append(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     const last = this.#segments.at(-1);
@@ -67,7 +67,10 @@ export class ByteBuffer {
     this.#length += chunk.length;
   }
 
-  /** Room for `size` bytes behind the last one. What is written there at once becomes part of the buffer by `commit`. */
+  /**
+   * Room for `size` bytes, to be written at once and then appended by {@linkcode ByteBuffer.commit}. The room is valid
+   * until the next `reserve`, of any buffer.
+   */
   reserve(size: number): Uint8Array {
     if (slab.length - slabUsed < size) {
       slab = new Uint8Array(Math.max(SLAB, size));
@@ -76,7 +79,7 @@ export class ByteBuffer {
     return slab.subarray(slabUsed, slabUsed + size);
   }
 
-  /** Adds the first `n` bytes of what was reserved just now. */
+  /** Appends the first `n` bytes of the room that `reserve` returned last. */
   commit(n: number): void {
     const end = slabUsed + n;
     if (!(n >= 0 && end <= slab.length)) throw this.#outOfRange("commit", n);
@@ -88,13 +91,14 @@ export class ByteBuffer {
     this.#length += n;
   }
 
-  /** Where `byte` is found first, at `from` or behind it; -1 when it is not there. */
+  /** Offset of the first `byte` at or after offset `from`; -1 when there is none. */
   indexOf(byte: number, from = 0): number {
     const segments = this.#segments;
     let index = 0;
     let base = 0;
     if (2 * from > this.#length) {
-      // Whoever searches what is new looks near the end: the way there must not get longer with each chunk.
+      // A search that goes on in new bytes starts near the end: walking from the front would take longer with each
+      // chunk.
       index = segments.length;
       base = this.#length;
       while (index > 0 && base > from) base -= sizeOf(segments[--index]!);
@@ -119,8 +123,8 @@ export class ByteBuffer {
   }
 
   /**
-   * A view of the bytes from `offset` on, as many as lie in one piece: none only at the end. They stay in the buffer.
-   * Whoever looks at each byte once asks for piece after piece.
+   * A view of the bytes from `offset` to the end of the chunk that holds it; empty only when `offset` is `length`. The
+   * bytes stay in the buffer. To look at every byte once, ask for one piece after the other.
    */
   pieceAt(offset: number): Uint8Array {
     if (!(offset >= 0 && offset <= this.#length)) throw this.#outOfRange("look at byte", offset);
@@ -128,7 +132,7 @@ export class ByteBuffer {
     let index = 0;
     let base = 0;
     if (2 * offset > this.#length) {
-      // From the end, as in `indexOf`.
+      // Search from the end, as in `indexOf`.
       index = segments.length;
       base = this.#length;
       while (base > offset) base -= sizeOf(segments[--index]!);
@@ -141,7 +145,7 @@ export class ByteBuffer {
     return segment.bytes.subarray(segment.start + offset - base, segment.end);
   }
 
-  /** A view of the first bytes, as many as lie in one piece, at most `max`. They stay in the buffer. */
+  /** A view of the first bytes of the first chunk, at most `max`. They stay in the buffer. */
   head(max: number): Uint8Array {
     const first = this.#segments[0];
     if (first === undefined) return new Uint8Array(0);
@@ -149,9 +153,13 @@ export class ByteBuffer {
   }
 
   /**
-   * The first bytes up to the last `byte` among the first `max`, of which the first `from` hold none; `null` when there is
-   * none. They stay in the buffer. It is a view that holds until the next call of anybody, for what lies in several pieces
-   * is copied to where all buffers copy it: then it is 4 KiB at the most.
+   * The first bytes up to and including the last `byte` within the first `max` bytes; `null` when there is none. The
+   * bytes stay in the buffer.
+   *
+   * The result is a view, valid until the next call of this method on any buffer: bytes that span chunks are copied
+   * into memory shared by all buffers, and are at most 4 KiB.
+   *
+   * @param from number of leading bytes known not to hold `byte`
    */
   headUpToLast(byte: number, max: number, from: number): Uint8Array | null {
     const first = this.#segments[0];
@@ -162,14 +170,14 @@ export class ByteBuffer {
     return this.#segments.length === 1 ? null : this.#gatherUpToLast(byte, Math.min(max, SCRATCH), from);
   }
 
-  /** The first `n` bytes, which stay in the buffer: a view where they lie in one piece, else a copy. */
+  /** The first `n` bytes, which stay in the buffer: a view where they lie in one chunk, otherwise a copy. */
   view(n: number): Uint8Array {
     if (!(n >= 0 && n <= this.#length)) throw this.#outOfRange("take", n);
     const first = this.#segments[0];
     return first === undefined || n <= sizeOf(first) ? viewOf(first, n) : this.#gather(n);
   }
 
-  /** Removes the first `n` bytes and returns them, as `view` does. They are the caller's. */
+  /** Removes the first `n` bytes and returns them, as `view` does. The caller owns them. */
   take(n: number): Uint8Array {
     const taken = this.view(n);
     this.skip(n);
@@ -199,7 +207,9 @@ export class ByteBuffer {
     else if (gone > 1) segments.splice(0, gone);
   }
 
-  /** Lets go of a large chunk of which little is left, by copying that. For before a wait that may be long. */
+  /**
+   * Releases a large first chunk of which little is unread, by copying the rest. Meant for the start of a long wait.
+   */
   compact(): void {
     const first = this.#segments[0];
     if (first === undefined) return;
@@ -215,17 +225,17 @@ export class ByteBuffer {
       last.end += chunk.length;
       return;
     }
-    // As large as all that waits: it doubles, so there are few segments, and at most half of it is empty.
+    // As large as the buffer's contents: segments double, so there are few of them and at most half of one is empty.
     const size = Math.max(chunk.length, MIN_SEGMENT, Math.min(this.#length, MAX_SEGMENT));
     const bytes = new Uint8Array(size);
     bytes.set(chunk);
     this.#segments.push({ bytes, start: 0, end: chunk.length, own: true });
   }
 
-  /** The same when `byte` is not in the first segment. */
+  /** {@linkcode ByteBuffer.headUpToLast} when the first segment does not hold `byte`. */
   #gatherUpToLast(byte: number, max: number, from: number): Uint8Array | null {
     const segments = this.#segments;
-    // How many segments start below `max`, and what lies in front of the last of them.
+    // `count` segments start below `max`; `base` is the number of bytes before the segment at `count`.
     let count = 0;
     let base = 0;
     while (count < segments.length && base < max) base += sizeOf(segments[count++]!);
@@ -243,7 +253,7 @@ export class ByteBuffer {
     let filled = 0;
     for (const { bytes, start, end } of this.#segments) {
       const stop = Math.min(end, start + n - filled);
-      // A short one is copied before a view of it would be made.
+      // Creating a view of a short segment takes longer than copying it byte by byte.
       if (stop - start > SHORT) {
         scratch.set(start === 0 && stop === bytes.length ? bytes : bytes.subarray(start, stop), filled);
         filled += stop - start;
@@ -270,7 +280,7 @@ export class ByteBuffer {
   }
 }
 
-/** Whether a chunk is worth an object of its own, and does not keep a much larger buffer alive. */
+/** Whether a chunk is long enough to be kept by itself, and is most of the memory that it keeps alive. */
 function deservesSegment(chunk: Uint8Array): boolean {
   return chunk.length >= SMALL_CHUNK && 2 * chunk.length >= chunk.buffer.byteLength;
 }
@@ -285,21 +295,21 @@ function viewOf(segment: Segment | undefined, n: number): Uint8Array {
   return start === 0 && n === bytes.length ? bytes : bytes.subarray(start, start + n);
 }
 
-/** Where `byte` is in the segment's array, at `from` or behind it; -1 when it is not there. */
+/** Index in `segment.bytes` of the first `byte` at or after index `from`; -1 when there is none. */
 function indexIn(segment: Segment, byte: number, from: number): number {
   const { bytes, end } = segment;
   if (from >= end) return -1;
   if (end === bytes.length) return bytes.indexOf(byte, from);
-  // What lies behind the end may be much, and is none of ours.
+  // A search of the whole array could run far beyond the segment's end.
   const found = bytes.subarray(from, end).indexOf(byte);
   return found < 0 ? -1 : from + found;
 }
 
-/** Where `byte` is last in the segment's array, among its first `max` bytes but not its first `from`; -1 when it is not there. */
+/** Index in `segment.bytes` of the last `byte` among the segment's bytes `[from, max)`; -1 when there is none. */
 function lastIndexIn(segment: Segment, byte: number, from: number, max: number): number {
   const { bytes, start } = segment;
   const low = start + Math.max(0, from);
-  // A loop, because it is not far as a rule, and a view to search costs more.
+  // A loop: the byte is usually near the end, and creating a view to search in costs more.
   for (let at = Math.min(segment.end, start + max) - 1; at >= low; at--) {
     if (bytes[at] === byte) return at;
   }

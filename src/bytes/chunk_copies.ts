@@ -1,17 +1,20 @@
-/** Where what is kept begins: at a multiple of so many bytes of its buffer, so that any typed array can be made over it. */
+/** Alignment of kept bytes in their buffer, bytes, so that the application can lay any typed array over them. */
 const ALIGNMENT = 8;
 
-/** Bytes of the first buffer that short copies share in a chunk; each further one is twice as long, up to the last. */
+/**
+ * Sizes of the buffers that short copies share, bytes. The first buffer for a chunk has at most FIRST_SHARED; each
+ * further one is twice as long, up to LAST_SHARED.
+ */
 const FIRST_SHARED = 1024;
 const LAST_SHARED = 8192;
 
-/** From here on a copy has a buffer of its own. */
+/** From this length on, in bytes, a copy has a buffer to itself. */
 const OWN_FROM = 4096;
 
-/** A part of a chunk that is more than so many times as long is copied, so that keeping a little does not keep a lot. */
+/** A part is copied when its chunk's buffer is more than this many times as long: a view would keep all of it alive. */
 const MAX_KEPT_RATIO = 8;
 
-/** Bytes that a loop copies faster than a call. */
+/** Up to this length, in bytes, a loop copies faster than `set` or `slice`. */
 const LOOP_COPY = 32;
 
 /** A buffer that short copies share. */
@@ -47,10 +50,10 @@ export class ChunkCopies {
   }
 
   /**
-   * `chunk[start, end)` to be kept.
+   * `chunk[start, end)`, as an array that may be kept: a copy, or a view of a chunk that is not lent.
    *
-   * @param lent whether the chunk is somebody else's soon
-   * @param room bytes before `start` that nobody needs any more
+   * @param lent whether the chunk's memory is reused after this call, so that the part must be copied
+   * @param room number of bytes before `start` that may be overwritten, to align the part
    */
   keep(chunk: Uint8Array, start: number, end: number, lent: boolean, room = 0): Uint8Array {
     const size = end - start;
@@ -60,7 +63,7 @@ export class ChunkCopies {
       const gap = (chunk.byteOffset + start) % ALIGNMENT;
       if (gap <= room) return alignedView(chunk, start, end, gap);
     }
-    // Not `slice`, for which V8 clears the memory first: a tenth of what 64 KiB cost.
+    // Not `slice`: V8 zeroes the memory first, which is a tenth of the cost at 64 KiB.
     return new Uint8Array(chunk.subarray(start, end));
   }
 
@@ -92,7 +95,7 @@ function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
   return copy;
 }
 
-/** The bytes where they lie, moved to the front by a few where they do not begin at a multiple. */
+/** A view of the bytes where they lie, moved `gap` bytes to the front so that they are aligned. */
 function alignedView(chunk: Uint8Array, start: number, end: number, gap: number): Uint8Array {
   if (gap > 0) chunk.copyWithin(start - gap, start, end);
   return new Uint8Array(chunk.buffer, chunk.byteOffset + start - gap, end - start);
@@ -100,6 +103,6 @@ function alignedView(chunk: Uint8Array, start: number, end: number, gap: number)
 
 function sliceOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
   if (chunk.constructor === Uint8Array) return chunk.slice(start, start + size);
-  // A plain view first: a subclass has a `slice` of its own, which need not copy.
+  // A plain view first: a subclass may have a `slice` that does not copy, as Node's Buffer has.
   return new Uint8Array(chunk.buffer, chunk.byteOffset + start, size).slice();
 }

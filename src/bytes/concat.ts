@@ -1,4 +1,4 @@
-/** The parts one after another in one array; a single part is given back as it is. */
+/** Joins the parts into one array; a single part is returned as it is. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

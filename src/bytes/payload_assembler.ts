@@ -7,7 +7,7 @@ export class PayloadAssembler {
   #buffer: Uint8Array = new Uint8Array(0);
   #length = 0;
 
-  /** Bytes that have come. */
+  /** Number of bytes added so far. */
   get length(): number {
     return this.#length;
   }

@@ -1,49 +1,49 @@
-/** The port of DEFLATE (RFC 1951): what an adapter gives of zlib, synchronously and without headers. */
+/** DEFLATE (RFC 1951) as adapters provide it: the runtime's zlib, synchronous and without zlib headers. */
 
-/** Makes compressors and decompressors. Each keeps its window from call to call. */
+/** Creates compressors and decompressors. Each keeps its window from call to call. */
 export interface RawDeflate {
   /**
-   * A compressor whose references reach back `2 ** windowBits` bytes at the most.
+   * Creates a compressor whose back-references reach at most `2 ** windowBits` bytes.
    *
-   * @param windowBits 8 to 15
-   * @param level 0 (none) to 9 (best); the usual one is 6
+   * @param windowBits base-2 logarithm of the window size, 8 to 15
+   * @param level 0 (stored) to 9 (smallest output); zlib's default is 6
    */
   deflater(windowBits: number, level: number): Deflater;
-  /** A decompressor for a peer that uses such a window, 8 to 15. */
+  /** Creates a decompressor for a peer whose window is at most `2 ** windowBits` bytes, 8 to 15. */
   inflater(windowBits: number): Inflater;
 }
 
 /**
- * Where output goes, piece by piece: `bytes[0, length)` is valid during the call. `false` stops, and so does a throw; the rest
- * is given up and the window with it, as by `reset`. A sink compresses and decompresses nothing itself, since all share `bytes`.
+ * Receives output piece by piece; `bytes[0, length)` is valid during the call. Returning `false` or throwing stops the
+ * operation: the rest of the output is dropped, and so is the window, as by `reset`. A sink must not compress or
+ * decompress, because all streams share `bytes`.
  */
 export type DeflateSink = (bytes: Uint8Array, length: number) => boolean;
 
 /** A compressor. */
 export interface Deflater {
   /**
-   * Compresses `input` and flushes, so that the output ends at a border between bytes with an empty stored block,
-   * `00 00 ff ff`, which is there.
+   * Compresses `input` and flushes (`Z_SYNC_FLUSH`): the output ends on a byte boundary, with an empty stored block.
+   * Its `00 00 ff ff` is part of the output.
    */
   deflate(input: Uint8Array, sink: DeflateSink): void;
-  /** Forgets the window: what follows refers to nothing that came before. */
+  /** Drops the window: later output refers to no earlier input. */
   reset(): void;
-  /** Gives its memory back. It must not be used any more. */
+  /** Frees the memory. The compressor must not be used afterwards. */
   close(): void;
 }
 
 /** A decompressor. */
 export interface Inflater {
   /**
-   * Decompresses `input[start, end)`, as far as it goes. A block that says it is the last one (BFINAL) is not the end: what
-   * follows is taken as a stream of its own.
+   * Decompresses `input[start, end)`. After a final block (BFINAL), the input goes on as a new DEFLATE stream.
    *
-   * @returns `false` when the sink stopped it
-   * @throws {Error} when it is not DEFLATE; it must not be used any more then, but for `close`
+   * @returns `false` when the sink stopped the operation
+   * @throws {Error} when the input is not DEFLATE; afterwards only `close` may be called
    */
   inflate(input: Uint8Array, start: number, end: number, sink: DeflateSink): boolean;
-  /** Forgets the window. */
+  /** Drops the window. */
   reset(): void;
-  /** Gives its memory back. It must not be used any more. */
+  /** Frees the memory. The decompressor must not be used afterwards. */
   close(): void;
 }

@@ -1,22 +1,25 @@
 /**
- * Checks UTF-8 as it comes, in any pieces, and knows at the first byte that no text can have it there (RFC 3629, 4;
- * the table is Unicode's 3-7).
+ * Validates UTF-8 that arrives in pieces, and fails at the first byte that cannot be part of a valid text (RFC 3629,
+ * section 4; Unicode, table 3-7).
  */
 export class Utf8Validator {
-  /** Continuation bytes that must still come. */
+  /** Number of continuation bytes that the current character still lacks. */
   #missing = 0;
-  /** What the next continuation byte may be: narrower after E0, ED, F0 and F4. */
+  /** Smallest and largest valid next continuation byte; the range is narrower after E0, ED, F0 and F4. */
   #low = 0x80;
   #high = 0xbf;
 
-  /** Whether the text may end here. */
+  /** Whether the text may end here: its last character is complete. */
   get complete(): boolean {
     return this.#missing === 0;
   }
 
-  /** Checks `bytes[start, end)` as the next part; `false` as soon as it cannot be UTF-8, and then for good. */
+  /**
+   * Checks `bytes[start, end)` as the text's next part. `false` when the text is not UTF-8, for this and all later
+   * parts.
+   */
   push(bytes: Uint8Array, start: number, end: number): boolean {
-    // In locals: a field that is written for each byte makes this two to three times slower.
+    // Local variables: writing a field for each byte would make the loop two to three times slower.
     let missing = this.#missing, low = this.#low, high = this.#high;
     for (let at = start; at < end; at++) {
       const byte = bytes[at]!;
@@ -28,7 +31,7 @@ export class Utf8Validator {
       } else if (byte < 0x80) {
         if (at + 8 < end && areAscii(bytes, at + 1)) at += 8;
       } else {
-        // C0 and C1 would be overlong, F5 and above beyond U+10FFFF.
+        // C0 and C1 only occur in overlong forms, F5 and above only beyond U+10FFFF.
         if (byte < 0xc2 || byte > 0xf4) return this.#fail();
         missing = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
         if (byte === 0xe0) low = 0xa0;
@@ -43,7 +46,10 @@ export class Utf8Validator {
     return true;
   }
 
-  /** Checks all of `bytes` as the next part; where it cannot be, `false`, and it is as if it had not come. */
+  /**
+   * Checks all of `bytes` as the text's next part. When they are not UTF-8, returns `false` and leaves the state as it
+   * was.
+   */
   pushWhole(bytes: Uint8Array): boolean {
     const missing = this.#missing, low = this.#low, high = this.#high;
     if (this.push(bytes, 0, bytes.length)) return true;
@@ -61,14 +67,14 @@ export class Utf8Validator {
   }
 
   #fail(): false {
-    // No byte is in this range: nothing mends the text.
+    // An empty range: every later byte fails too.
     this.#missing = 1;
     this.#low = 0x100;
     return false;
   }
 }
 
-/** Whether the eight bytes from `at` on are ASCII. */
+/** Whether the eight bytes from index `at` on are ASCII. */
 function areAscii(bytes: Uint8Array, at: number): boolean {
   const first = bytes[at]! | bytes[at + 1]! | bytes[at + 2]! | bytes[at + 3]!;
   return (first | bytes[at + 4]! | bytes[at + 5]! | bytes[at + 6]! | bytes[at + 7]!) < 0x80;

@@ -1,13 +1,13 @@
-/** How codecs append what they encode, with the fewest arrays: one of its own costs more than what fills it. */
+/** Appending of encoded items with as few arrays as possible: allocating a small array costs more than filling it. */
 
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { FrameTooLongError } from "./codec.ts";
 import { encodeUtf8, encodeUtf8Into } from "../bytes/utf8_text.ts";
 
-/** Code units of a text for which room is reserved, three bytes for each. */
+/** Longest text, in code units, for which room is reserved in the buffer: three bytes for each code unit. */
 const SHORT_TEXT = 2048;
 
-/** Bytes that are copied rather than kept as a piece of their own. */
+/** Longest item, in bytes, that is copied into the buffer; longer ones are appended without a copy. */
 const SHORT_BYTES = 1024;
 
 const LF = 0x0a;
@@ -15,9 +15,10 @@ const LF = 0x0a;
 /**
  * Appends a text as UTF-8.
  *
- * @param what what to call it in the error
- * @param end what follows it: an LF, or nothing
- * @throws {FrameTooLongError} when it is longer than `maxLength` bytes without its end; nothing is appended then
+ * @param what name of the item in an error message
+ * @param end terminator to append after the text
+ * @param maxLength upper bound of the text without its terminator, bytes
+ * @throws {FrameTooLongError} when the text is longer than `maxLength`; nothing is appended
  */
 export function appendText(
   what: string,
@@ -26,7 +27,7 @@ export function appendText(
   dst: ByteBuffer,
   maxLength: number,
 ): void {
-  // No text has fewer bytes than code units: a huge one need not be encoded to be refused.
+  // A text has at least as many bytes as code units: a huge one can be refused without being encoded.
   if (text.length > maxLength) throw new FrameTooLongError(what, maxLength, null);
   if (text.length <= SHORT_TEXT) return appendShortText(what, text, end, dst, maxLength);
   const bytes = encodeUtf8(text + end);
@@ -48,7 +49,7 @@ function appendShortText(
   dst.commit(length + end.length);
 }
 
-/** Appends bytes, which must stay as they are until they have left. */
+/** Appends bytes, which the caller must not change until they have been sent. */
 export function appendBytes(bytes: Uint8Array, dst: ByteBuffer): void {
   if (bytes.length > SHORT_BYTES) return dst.append(bytes);
   dst.reserve(bytes.length).set(bytes);

@@ -1,9 +1,9 @@
 /**
- * What turns a stream of bytes into items and back, in the shape of tokio's codecs, and what can go wrong with it:
+ * Codecs, which turn a stream of bytes into items and back, in the shape of tokio's, and their errors:
  *
  * ```text
  * Error
- * └── FrameError             the stream holds what the codec cannot read, nor what follows; `offset` says where
+ * └── FrameError             the codec cannot read the stream from `offset` on
  *     ├── FrameTooLongError  an item is longer than the codec's limit
  *     └── FrameFormatError   an item is not in the codec's format; it is consumed, and the next one can be read
  * ```
@@ -14,26 +14,27 @@ import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 /** Reads items from the front of a buffer. One decoder serves one stream. */
 export interface Decoder<T> {
   /**
-   * Removes the next item from `src` and returns it; `undefined` when more bytes must come first. An item is neither
+   * Removes the next item from `src` and returns it; `undefined` when more bytes are needed. An item must be neither
    * `undefined` nor `null`.
    *
-   * What it throws is thrown to whoever reads. It has either removed the bytes of the bad item, so that the next call
-   * goes on behind it, or it throws the same again at every call.
+   * An error it throws rejects the read. The decoder must either have removed the bad item's bytes, so that the next
+   * call goes on behind them, or throw the same error at every later call.
    */
   decode(src: ByteBuffer): T | undefined;
   /**
-   * Removes all items that have come, and calls `give`, which never throws, with each: for decoders that do that faster
-   * than one by one. Web streams ask for it. What it throws, at an item behind those it gave, is as with `decode`.
+   * Removes all complete items and calls `give`, which never throws, with each: for decoders that are faster at this
+   * than one item at a time. Used by `DecoderStream`. Errors are as with `decode`, after the items before the bad one
+   * were given.
    */
   decodeEach?(src: ByteBuffer, give: (item: T) => void): void;
   /**
-   * The same at the end of the stream, when `decode` finds no more: for items whose end the end of the stream is.
-   * What it leaves in `src` is a truncated item.
+   * Removes and returns the item that the end of the stream completes. Called at the end of the stream, once `decode`
+   * finds no more items. Bytes that it leaves in `src` are a truncated item.
    */
   decodeEof?(src: ByteBuffer): T | undefined;
   /**
-   * How many bytes the truncated item in `src` lacks, or `undefined` when nobody can know. Asked at the end of the
-   * stream, to say it in the error.
+   * Number of bytes that the truncated item in `src` lacks; `undefined` when that cannot be known. Called at the end of
+   * the stream, for `UnexpectedEofError`.
    */
   missing?(src: ByteBuffer): number | undefined;
 }
@@ -44,22 +45,25 @@ export interface Encoder<T> {
   encode(item: T, dst: ByteBuffer): void;
 }
 
-/** Both directions of a stream of items: reads `In`, writes `Out`. */
+/** A decoder and an encoder: reads items of type `In`, writes items of type `Out`. */
 export interface Codec<In, Out = In> extends Decoder<In>, Encoder<Out> {}
 
-/** An item that the codec refuses. If it is none of the classes below, it was read, and nothing behind it can be. */
+/**
+ * The codec refused an item. An error that is neither a {@linkcode FrameTooLongError} nor a
+ * {@linkcode FrameFormatError} means that the stream cannot be read any further.
+ */
 export class FrameError extends Error {
   /** The name of the class. */
   override readonly name: string = "FrameError";
-  /** Where the item starts, counted in bytes from the start of the stream; `null` when it was to be written. */
+  /** Offset of the item in the stream, bytes; `null` when the item was to be written. */
   readonly offset: number | null;
 
   /**
-   * Makes one.
+   * Creates an error.
    *
    * @param message what failed
-   * @param offset where in the stream, bytes; `null` when writing
-   * @param cause the runtime's own error
+   * @param offset offset of the item in the stream, bytes; `null` when writing
+   * @param cause the underlying error
    */
   constructor(message: string, offset: number | null, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
@@ -67,7 +71,7 @@ export class FrameError extends Error {
   }
 }
 
-/** An item is longer than the codec's limit. It is thrown as soon as that is known, before the item is all there. */
+/** An item is longer than the codec's limit. Thrown as soon as that is known, before all of the item has arrived. */
 export class FrameTooLongError extends FrameError {
   /** Always `"FrameTooLongError"`. */
   override readonly name = "FrameTooLongError";
@@ -75,11 +79,11 @@ export class FrameTooLongError extends FrameError {
   readonly limit: number;
 
   /**
-   * Makes one.
+   * Creates an error.
    *
-   * @param what the item
-   * @param limit the bound it passes, bytes
-   * @param offset where in the stream, bytes; `null` when writing
+   * @param what name of the item, such as `"line"`
+   * @param limit the codec's limit, bytes
+   * @param offset offset of the item in the stream, bytes; `null` when writing
    */
   constructor(what: string, limit: number, offset: number | null) {
     super(`Cannot ${describe(what, offset)}: it is longer than ${limit} bytes`, offset);
@@ -87,25 +91,25 @@ export class FrameTooLongError extends FrameError {
   }
 }
 
-/** An item is not in the codec's format. When it was read, it is consumed, and the next one can be read. */
+/** An item is not in the codec's format. When reading, the item has been consumed, and the next one can be read. */
 export class FrameFormatError extends FrameError {
   /** Always `"FrameFormatError"`. */
   override readonly name = "FrameFormatError";
 
   /**
-   * Makes one.
+   * Creates an error.
    *
-   * @param what the item
-   * @param reason what is wrong with it
-   * @param offset where in the stream, bytes; `null` when writing
-   * @param cause the runtime's own error
+   * @param what name of the item, such as `"line"`
+   * @param reason what is wrong with the item
+   * @param offset offset of the item in the stream, bytes; `null` when writing
+   * @param cause the underlying error
    */
   constructor(what: string, reason: string, offset: number | null, cause?: unknown) {
     super(`Cannot ${describe(what, offset)}: ${reason}`, offset, cause);
   }
 }
 
-/** The error for what cannot be read, nor anything behind it: where the next item starts is not known. */
+/** The error for an item whose end cannot be found, so that the rest of the stream is unreadable too. */
 export function brokenStream(what: string, reason: string, offset: number): FrameError {
   return new FrameError(`Cannot ${describe(what, offset)}: ${reason}`, offset);
 }
@@ -114,7 +118,11 @@ function describe(what: string, offset: number | null): string {
   return offset === null ? `encode the ${what}` : `decode the ${what} at byte ${offset}`;
 }
 
-/** Checks an option that limits something. */
+/**
+ * Checks a limit and returns it.
+ *
+ * @throws {RangeError} when it is not a positive safe integer
+ */
 export function checkLimit(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new RangeError(`Cannot make the codec: ${name} is ${value}, not a positive integer`);

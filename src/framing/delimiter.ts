@@ -4,28 +4,29 @@ import { checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./c
 import { DelimiterSearch } from "./delimiter_search.ts";
 import { encodeUtf8 } from "../bytes/utf8_text.ts";
 
-/** The longest item that is taken when nobody says otherwise, bytes. */
+/** Default of `maxLength`, bytes. */
 const DEFAULT_MAX_LENGTH = 65536;
 
-/** Bytes, or a text for its UTF-8. */
+/** A delimiter: bytes, or a text that stands for its UTF-8. */
 export type Delimiter = Uint8Array | string;
 
 /** Options of a {@linkcode DelimiterCodec}. */
 export interface DelimiterOptions {
-  /** The longest item, in bytes without its delimiter. Default: 64 KiB. */
+  /** Upper bound of an item, in bytes without its delimiter. Default: 64 KiB. */
   maxLength?: number;
   /**
-   * What bytes are that the stream ends in without a delimiter: `"truncated"` (default), which fails, or `"item"`, the
-   * last one, as in tokio.
+   * Meaning of bytes at the end of the stream without a delimiter: `"truncated"` (default), reading fails with
+   * `UnexpectedEofError`; `"item"`, they are the last item, as in tokio.
    */
   atEnd?: "truncated" | "item";
 }
 
 /**
- * Bytes with a delimiter behind each item. tokio: `AnyDelimiterCodec`.
+ * Items of bytes, each followed by a delimiter. tokio: `AnyDelimiterCodec`.
  *
- * Of several delimiters the one counts that starts first, of those that start together the longest: with `"\r"` and
- * `"\r\n"`, a CR LF is one delimiter, and after a CR the next byte is waited for. Items are read as views of what came.
+ * Of several delimiters, the one that starts first ends the item; of those that start at the same byte, the longest.
+ * With `"\r"` and `"\r\n"`, a CR LF is one delimiter, and a CR is only decided once the next byte has arrived. Items
+ * are views of the received chunks where possible.
  *
  * @example
  * ```ts
@@ -44,17 +45,18 @@ export class DelimiterCodec implements Codec<Uint8Array> {
   readonly #written: Uint8Array;
   readonly #reading: DelimiterSearch;
   readonly #writing: DelimiterSearch;
-  /** The stream that is searched, and where in it the search started. */
+  /** The stream being searched, and the position in it at which the search started. */
   #src: ByteBuffer | null = null;
   #start = 0;
 
   /**
-   * Makes one.
+   * Creates a codec.
    *
-   * @param delimiters one or several, 4096 bytes together at the most. The first is written, if it is not how another
-   *   one starts
+   * @param delimiters one or several, at most 4096 bytes in total. Items are written with the first one that is not the
+   *   beginning of another
    * @param options limits; see {@linkcode DelimiterOptions}
    * @throws {TypeError} when there is no delimiter, or an empty one
+   * @throws {RangeError} when the delimiters or `maxLength` are out of range
    */
   constructor(delimiters: Delimiter | readonly Delimiter[], options: DelimiterOptions = {}) {
     const all = listOf(delimiters);
@@ -70,9 +72,10 @@ export class DelimiterCodec implements Codec<Uint8Array> {
   }
 
   /**
-   * Removes the next item and its delimiter from `src`; `undefined` when the delimiter has not come.
+   * Removes the next item and its delimiter from `src`; `undefined` when the delimiter has not arrived.
    *
-   * @throws {FrameTooLongError} when an item is longer than `maxLength`, as soon as so many bytes have come; for good
+   * @throws {FrameTooLongError} when an item is longer than `maxLength`, as soon as more bytes than that have arrived;
+   *   every later call fails too
    */
   decode(src: ByteBuffer): Uint8Array | undefined {
     if (src !== this.#src || src.position !== this.#start) this.#restart(src);
@@ -81,7 +84,7 @@ export class DelimiterCodec implements Codec<Uint8Array> {
     return found ? this.#take(src, this.#reading.start, this.#reading.end) : undefined;
   }
 
-  /** The last item: one whose delimiter might have gone on, or one without a delimiter if `atEnd` says so. */
+  /** The last item: one whose delimiter could have been longer, or, with `atEnd: "item"`, one without a delimiter. */
   decodeEof(src: ByteBuffer): Uint8Array | undefined {
     const item = this.decode(src);
     if (item !== undefined || src.length === 0) return item;
@@ -95,9 +98,9 @@ export class DelimiterCodec implements Codec<Uint8Array> {
   /**
    * Appends the item and a delimiter.
    *
-   * @throws {FrameTooLongError} when it is longer than `maxLength`
-   * @throws {FrameFormatError} when it could not be read as one item, because it holds a delimiter, or ends with the start
-   *   of one that what follows completes
+   * @throws {FrameTooLongError} when the item is longer than `maxLength`
+   * @throws {FrameFormatError} when it could not be read back as one item: it contains a delimiter, or its end and the
+   *   delimiter written after it form an earlier one
    */
   encode(item: Uint8Array, dst: ByteBuffer): void {
     if (item.length > this.#maxLength) throw new FrameTooLongError("item", this.#maxLength, null);
@@ -105,7 +108,7 @@ export class DelimiterCodec implements Codec<Uint8Array> {
     search.reset();
     const ends = search.searchBytes(item) || search.searchBytes(this.#written);
     if (!ends || search.start !== item.length) {
-      throw new FrameFormatError("item", "it holds a delimiter, or a part of one at its end", null);
+      throw new FrameFormatError("item", "it contains a delimiter, or ends with the start of one", null);
     }
     appendBytes(item, dst);
     appendBytes(this.#written, dst);
@@ -138,7 +141,7 @@ function listOf(delimiters: Delimiter | readonly Delimiter[]): Uint8Array[] {
   return all;
 }
 
-/** Whether `other` starts with `one` and goes on. */
+/** Whether `other` starts with `one` and is longer. */
 function isProperStart(one: Uint8Array, other: Uint8Array): boolean {
   return one.length < other.length && one.every((byte, i) => byte === other[i]);
 }

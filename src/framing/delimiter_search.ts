@@ -1,20 +1,21 @@
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 
-/** Longest delimiters, all together, bytes: so that the table of the states stays below some megabytes. */
+/** Upper bound of all delimiters together, bytes, which keeps the table of states within a few megabytes. */
 const MAX_TOTAL = 4096;
 
 /**
- * Finds the first of some delimiters in a stream: the one that starts first, of those that start together the longest.
- * It is the automaton of Aho and Corasick, so each byte is looked at once, however the delimiters are cut up or overlap.
+ * Finds the first of several delimiters in a stream: the one that starts first, and of those that start at the same
+ * byte the longest. An Aho–Corasick automaton, which looks at each byte once, however delimiters overlap or chunks cut
+ * them.
  */
 export class DelimiterSearch {
-  /** The class of each byte: those that no delimiter holds are alike. */
+  /** Class of each byte value: a column of `#next`. All bytes that occur in no delimiter share class 0. */
   readonly #classes = new Uint8Array(256);
-  /** For each state and class the next state. A state stands for what was read of a delimiter; 0 is nothing. */
+  /** Next state, by state and class. A state stands for the part of a delimiter that was read; state 0 for nothing. */
   readonly #next: number[][] = [];
-  /** For each state how long the longest delimiter is that ends there; 0 when none does. */
+  /** For each state, length of the longest delimiter that ends there, bytes; 0 when none does. */
   readonly #ending: number[] = [];
-  /** For each state how much was read of what may become a delimiter yet. */
+  /** For each state, number of bytes read that may still become a delimiter, or a longer one. */
   readonly #open: number[] = [];
   /** The byte that every delimiter starts with, or -1. */
   readonly #firstByte: number;
@@ -24,44 +25,51 @@ export class DelimiterSearch {
   #start = -1;
   #end = -1;
 
-  /** Takes at least one delimiter; none may be empty. */
+  /** @param delimiters at least one; none may be empty */
   constructor(delimiters: readonly Uint8Array[]) {
     const total = delimiters.reduce((sum, delimiter) => sum + delimiter.length, 0);
-    if (total > MAX_TOTAL) throw new RangeError(`Cannot make the codec: the delimiters are ${total} bytes`);
+    if (total > MAX_TOTAL) {
+      throw new RangeError(
+        `Cannot make the codec: the delimiters have ${total} bytes, more than ${MAX_TOTAL}`,
+      );
+    }
     const first = delimiters[0]![0]!;
     this.#firstByte = delimiters.every((delimiter) => delimiter[0] === first) ? first : -1;
     this.#build(delimiters, this.#classify(delimiters));
   }
 
-  /** Bytes that are known to lie in front of the delimiter, counted from where the search started. */
+  /** Number of bytes, from the start of the search, that are known to lie before the delimiter. */
   get length(): number {
     const open = this.#searched - this.#open[this.#state]!;
     return this.#start < 0 ? open : Math.min(open, this.#start);
   }
 
-  /** Where the first delimiter so far starts, though what comes may complete an earlier one; -1 when there is none. */
+  /**
+   * Offset, from the start of the search, of the first delimiter found so far; -1 for none. Later bytes may complete
+   * one that starts earlier.
+   */
   get start(): number {
     return this.#start;
   }
 
-  /** Where it ends. */
+  /** Offset at which the delimiter at `start` ends. */
   get end(): number {
     return this.#end;
   }
 
-  /** Goes on searching in what is new in `src`; whether the delimiter was found: from `start` to `end`. */
+  /** Searches the bytes of `src` that are new. `true` once the delimiter is certain: it lies from `start` to `end`. */
   search(src: ByteBuffer): boolean {
     let found = this.#found();
     while (!found && this.#searched < src.length) found = this.searchBytes(src.pieceAt(this.#searched));
     return found;
   }
 
-  /** Goes on with these bytes; whether the delimiter was found. */
+  /** Searches `bytes`, which follow those searched before. `true` once the delimiter is certain. */
   searchBytes(bytes: Uint8Array): boolean {
     const from = this.#searched;
     for (let i = 0; i < bytes.length; i++) {
       if (this.#state === 0 && this.#firstByte >= 0) {
-        // By the runtime's own search, which is much faster than a loop.
+        // The runtime's own search is much faster than a loop.
         i = bytes.indexOf(this.#firstByte, i);
         if (i < 0) break;
       }
@@ -73,7 +81,7 @@ export class DelimiterSearch {
     return false;
   }
 
-  /** Starts anew. */
+  /** Starts a new search. */
   reset(): void {
     this.#state = 0;
     this.#searched = 0;
@@ -81,7 +89,7 @@ export class DelimiterSearch {
     this.#end = -1;
   }
 
-  /** Whether nothing that comes can start as early as what was found and be longer, or start earlier. */
+  /** Whether a delimiter was found that later bytes can neither make longer nor precede by an earlier one. */
   #found(): boolean {
     return this.#start >= 0 && this.#searched - this.#open[this.#state]! > this.#start;
   }
@@ -97,10 +105,12 @@ export class DelimiterSearch {
 
   // ── The automaton ──
 
-  /** Gives each byte of the delimiters a class, and returns how many classes there are. Class 0 is all other bytes. */
+  /**
+   * Gives each byte of the delimiters a class and returns the number of classes. Class 0 is that of all other bytes.
+   */
   #classify(delimiters: readonly Uint8Array[]): number {
     const bytes = [...new Set(delimiters.flatMap((delimiter) => [...delimiter]))];
-    // If all bytes are in use, no class is needed for others.
+    // Where the delimiters use all 256 bytes, no class is needed for others.
     const first = bytes.length === 256 ? 0 : 1;
     for (const [i, byte] of bytes.entries()) this.#classes[byte] = first + i;
     return first + bytes.length;
@@ -126,7 +136,10 @@ export class DelimiterSearch {
     this.#link();
   }
 
-  /** Fills in where each state goes when what follows is not its delimiter: to the longest end of it that starts one. */
+  /**
+   * Adds the failure transitions: on a byte that does not continue its delimiter, a state goes where the longest suffix
+   * of it that starts a delimiter would go.
+   */
   #link(): void {
     const next = this.#next;
     const isLeaf = next.map((row) => row.every((to) => to === -1));

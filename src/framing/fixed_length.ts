@@ -3,7 +3,7 @@ import { appendBytes } from "./append.ts";
 import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
 
 /**
- * Bytes in items that are all of one length. They are read as views of what came.
+ * Items of bytes that all have one length. Items are views of the received chunks where possible.
  *
  * @example
  * ```ts
@@ -21,21 +21,21 @@ export class FixedLengthCodec implements Codec<Uint8Array> {
   readonly #length: number;
 
   /**
-   * Makes one.
+   * Creates a codec.
    *
-   * @param length of each item, bytes
-   * @throws {RangeError} when that is no positive integer
+   * @param length length of each item, bytes
+   * @throws {RangeError} when `length` is not a positive integer
    */
   constructor(length: number) {
     this.#length = checkLimit("length", length);
   }
 
-  /** Removes the next item from `src`; `undefined` when it is not all there. */
+  /** Removes the next item from `src`; `undefined` when not all of it has arrived. */
   decode(src: ByteBuffer): Uint8Array | undefined {
     return src.length < this.#length ? undefined : src.take(this.#length);
   }
 
-  /** How much of a truncated item is missing. */
+  /** Number of bytes that a truncated item lacks. */
   missing(src: ByteBuffer): number {
     return this.#length - src.length;
   }
@@ -43,7 +43,7 @@ export class FixedLengthCodec implements Codec<Uint8Array> {
   /**
    * Appends an item.
    *
-   * @throws {FrameFormatError} when it is of another length
+   * @throws {FrameFormatError} when the item has another length
    */
   encode(item: Uint8Array, dst: ByteBuffer): void {
     if (item.length !== this.#length) {

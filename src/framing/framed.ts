@@ -6,7 +6,7 @@ import { WaitQueue } from "../net/wait_queue.ts";
 import type { Codec } from "./codec.ts";
 import { FramedReceived } from "./framed_received.ts";
 
-/** What a {@linkcode Framed} needs of a connection. */
+/** The part of a {@linkcode Conn} that a {@linkcode Framed} uses. */
 export type FramedConn = Pick<
   Conn,
   | "remoteAddr"
@@ -22,8 +22,8 @@ export type FramedConn = Pick<
 /**
  * A connection that carries items instead of bytes. tokio: `Framed`.
  *
- * The connection belongs to it: it is closed with it, and nobody else reads from it. Calls may be made at the same time
- * from anywhere; reads are served in order of calling, items leave in order of calling.
+ * A `Framed` owns its connection: it closes the connection with itself, and nothing else may read from it. Calls may
+ * overlap: reads are served, and items are sent, in the order of the calls.
  *
  * @example
  * ```ts
@@ -42,16 +42,21 @@ export type FramedConn = Pick<
 export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncIterable<In>, AsyncDisposable {
   /** The connection below, for its addresses, its options and `closeWrite`. */
   readonly conn: C;
-  /** What turns bytes into items and back. */
+  /** The codec of this connection. */
   readonly codec: Codec<In, Out>;
   readonly #received: FramedReceived<In>;
-  /** Reads that wait for the one that reads from the connection. */
+  /** Reads that wait until the read at the connection has its item. */
   readonly #turns = new WaitQueue<void>();
-  /** Some read is at the connection. */
+  /** Whether a read is at the connection. */
   #reading = false;
   #closed = false;
 
-  /** A codec knows how far it is in its stream, so each connection has one of its own. */
+  /**
+   * Creates a framed connection.
+   *
+   * @param conn the connection, owned from now on
+   * @param codec a codec for this connection alone, since codecs hold the state of one stream
+   */
   constructor(conn: C, codec: Codec<In, Out>) {
     this.conn = conn;
     this.codec = codec;
@@ -61,13 +66,13 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
   // ── Reading ──
 
   /**
-   * Resolves to the next item, or to `null` at the end of the stream. A read that expires or is aborted loses nothing.
-   * An item that has come already is read whatever the deadline says: deadlines are for waiting.
+   * Resolves to the next item, or to `null` at the end of the stream. A read that expires or is aborted loses no bytes.
+   * An item that has already arrived is returned even after the deadline: deadlines bound waiting.
    *
-   * @throws {FrameError} when the codec refuses what comes; its `offset` is where in the stream. If it is about one item
-   * (`FrameFormatError`), the next read goes on behind that; if not, later reads fail the same way
-   * @throws {UnexpectedEofError} when the stream ends within an item; its `missing` says how many bytes of it did not
-   * come, where that is known
+   * @throws {FrameError} when the codec refuses an item; `offset` is its place in the stream. After a
+   *   `FrameFormatError` the next read goes on behind the bad item; after any other, later reads fail too
+   * @throws {UnexpectedEofError} when the stream ends within an item; `missing` is the number of bytes it lacks, where
+   *   known
    * @throws {DeadlineExceededError} when the read deadline passes first
    * @throws {ClosedError} after `close`
    */
@@ -81,7 +86,7 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
     }
   }
 
-  /** All items until the end of the stream, or until this side closes. Leaving the loop leaves the connection open. */
+  /** Iterates over all items until the stream ends or this side closes. Leaving the loop leaves the connection open. */
   [Symbol.asyncIterator](): AsyncIterator<In, undefined> {
     return { next: () => this.#readIterated() };
   }
@@ -105,7 +110,11 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
     return this.#readMore(options, true);
   }
 
-  /** Reads from the connection until there is an item. To look for one in vain before that is a twentieth of the time. */
+  /**
+   * Reads from the connection until an item is complete.
+   *
+   * @param mayBeReady whether an item may be complete already; looking in vain would take a twentieth of a read's time
+   */
   async #readMore(options: WaitOptions | undefined, mayBeReady: boolean): Promise<In | null> {
     this.#reading = true;
     try {
@@ -117,13 +126,13 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
       }
       return ready;
     } finally {
-      // Who comes next has its turn from here on, so nobody gets in between.
+      // `#reading` stays set for the read that is served next, so that no later read overtakes it.
       if (this.#turns.size > 0) this.#turns.resolveFirst();
       else this.#reading = false;
     }
   }
 
-  /** What can be read without waiting, or `undefined`. */
+  /** The item, or `null` at the end, that can be read without waiting; `undefined` when there is none. */
   #takeReady(options?: WaitOptions): In | null | undefined {
     if (this.#closed) throw new ClosedError("read", this.conn.remoteAddr.network, this.conn.remoteAddr);
     options?.signal?.throwIfAborted();
@@ -133,9 +142,9 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
   // ── Writing ──
 
   /**
-   * Writes an item. Resolves when the runtime has taken it.
+   * Writes an item. Resolves when the runtime has accepted its bytes.
    *
-   * @throws {FrameError} when the codec refuses it; nothing is sent then
+   * @throws {FrameError} when the codec refuses the item; nothing is sent
    * @throws {DeadlineExceededError} when the write deadline passes first
    * @throws {ClosedError} after `close`
    */
@@ -143,7 +152,7 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
     return this.writeMany([item], options);
   }
 
-  /** Writes items in one write. When the codec refuses one of them, none is sent. */
+  /** Writes several items in one write. When the codec refuses one of them, none is sent. */
   async writeMany(items: Iterable<Out>, options?: WaitOptions): Promise<void> {
     const encoded = new ByteBuffer();
     for (const item of items) this.codec.encode(item, encoded);
@@ -152,17 +161,17 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
 
   // ── Deadlines ──
 
-  /** Both deadlines at once. */
+  /** Sets both deadlines. */
   setDeadline(t: Deadline): void {
     this.conn.setDeadline(t);
   }
 
-  /** When reads that wait, and later ones that must wait, fail. Moving it makes the connection readable again. */
+  /** Sets the time at which waiting reads, pending or later, fail. Moving it makes the connection readable again. */
   setReadDeadline(t: Deadline): void {
     this.conn.setReadDeadline(t);
   }
 
-  /** When pending and later writes fail; see `Conn`. */
+  /** Sets the time at which pending and later writes fail; see `Conn`. */
   setWriteDeadline(t: Deadline): void {
     this.conn.setWriteDeadline(t);
   }
@@ -175,7 +184,7 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
     return this.conn.close();
   }
 
-  /** Drops the connection at once, with what is queued. */
+  /** Drops the connection and all queued bytes at once. */
   closeNow(): void {
     this.#drop();
     this.conn.closeNow();
@@ -196,7 +205,7 @@ function resultOf<T>(item: T | null): IteratorResult<T, undefined> {
   return item === null ? { done: true, value: undefined } : { done: false, value: item };
 }
 
-/** The end, where the read fails because this side closes. */
+/** The result of a read by `for await`; the end of the loop when this side has closed. */
 function resultUnlessClosed<T>(read: Promise<T | null>): Promise<IteratorResult<T, undefined>> {
   return read.then(resultOf, (error) => {
     if (error instanceof ClosedError) return resultOf<T>(null);

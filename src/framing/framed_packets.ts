@@ -7,18 +7,18 @@ import type { PacketConn, UdpConn } from "../net/packet_conn.ts";
 import { type Codec, FrameFormatError } from "./codec.ts";
 import { FramedReceived } from "./framed_received.ts";
 
-/** An item, and who sent it. */
+/** An item and the sender of its datagram. */
 export interface PacketItem<T> {
-  /** What the datagram holds. */
+  /** The datagram's item. */
   readonly item: T;
-  /** Who sent it, as far as UDP can tell. */
+  /** Source address of the datagram, which a sender can forge. */
   readonly addr: UdpAddr;
 }
 
 /**
  * A UDP socket that carries items instead of bytes, one in each datagram. tokio: `UdpFramed`.
  *
- * Calls may be made at the same time from anywhere, as with the socket, which belongs to it.
+ * A `FramedPackets` owns its socket. Calls may overlap, as with the socket itself.
  *
  * @example
  * ```ts
@@ -44,11 +44,10 @@ export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>
   readonly #makeCodec: () => Codec<In, Out>;
 
   /**
-   * Makes one.
+   * Creates a framed socket.
    *
-   * @param conn the socket; dialled, it has one peer
-   * @param makeCodec makes a codec, for each datagram anew: each is a stream of its own, and what one of them spoils is
-   *   nothing to the next
+   * @param conn the socket, owned from now on; a dialled one has one peer
+   * @param makeCodec creates a codec, once for each datagram: a bad datagram then has no effect on the next
    */
   constructor(conn: PacketConn, makeCodec: () => Codec<In, Out>) {
     this.conn = conn;
@@ -56,10 +55,10 @@ export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>
   }
 
   /**
-   * The next item. A datagram that is refused is gone, and the next read goes on with the next one.
+   * Resolves to the next datagram's item. A datagram that is refused is dropped, and the next read takes the next one.
    *
-   * @throws {FrameError} when the codec refuses it, or it holds none or more than one
-   * @throws {UnexpectedEofError} when it holds a part of one
+   * @throws {FrameError} when the codec refuses the datagram, or it does not hold exactly one item
+   * @throws {UnexpectedEofError} when it holds a part of an item
    * @throws {DeadlineExceededError} when the read deadline passes first
    * @throws {ClosedError} after `close`
    */
@@ -74,7 +73,9 @@ export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>
     return { item, addr };
   }
 
-  /** All items until this side closes. A datagram that is refused throws, and ends the loop, not the socket. */
+  /**
+   * Iterates over all items until this side closes. A refused datagram throws: it ends the loop, but not the socket.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<PacketItem<In>, void, void> {
     for (;;) {
       try {
@@ -89,9 +90,10 @@ export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>
   /**
    * Sends an item in one datagram.
    *
-   * @param addr to whom; a dialled socket takes none
-   * @throws {FrameError} when the codec refuses it; nothing is sent then
-   * @throws {NetError} as `PacketConn.writeTo`; `EMSGSIZE` when it is larger than a datagram
+   * @param addr destination; required unless the socket was dialled, and not allowed if it was
+   * @throws {FrameError} when the codec refuses the item; nothing is sent
+   * @throws {NetError} as `PacketConn.writeTo`; `EMSGSIZE` when the item does not fit into a datagram
+   * @throws {TypeError} when the destination is missing
    */
   async write(item: Out, addr?: UdpAddr | string, options?: WaitOptions): Promise<void> {
     const encoded = new ByteBuffer();
@@ -99,20 +101,20 @@ export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>
     const bytes = encoded.take(encoded.length);
     if (addr !== undefined) await this.conn.writeTo(bytes, addr, options);
     else if (isDialled(this.conn)) await this.conn.write(bytes, options);
-    else throw new TypeError("Cannot send: the socket was not dialled, so it needs an address");
+    else throw new TypeError("Cannot write: the socket was not dialled, so pass an address");
   }
 
-  /** Both deadlines at once. */
+  /** Sets both deadlines. */
   setDeadline(t: Deadline): void {
     this.conn.setDeadline(t);
   }
 
-  /** When pending and later reads fail. Moving it makes the socket readable again. */
+  /** Sets the time at which pending and later reads fail. Moving it makes the socket readable again. */
   setReadDeadline(t: Deadline): void {
     this.conn.setReadDeadline(t);
   }
 
-  /** When pending and later writes fail. */
+  /** Sets the time at which pending and later writes fail. */
   setWriteDeadline(t: Deadline): void {
     this.conn.setWriteDeadline(t);
   }

@@ -2,7 +2,7 @@ import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { UnexpectedEofError } from "../net/errors.ts";
 import type { Decoder } from "./codec.ts";
 
-/** What has come of a stream, and the items in it. */
+/** The received bytes of a stream that are not decoded yet, and the items in them. */
 export class FramedReceived<T> {
   readonly #decoder: Decoder<T>;
   readonly #bytes = new ByteBuffer();
@@ -12,16 +12,16 @@ export class FramedReceived<T> {
     this.#decoder = decoder;
   }
 
-  /** Adds what came next; `null` is the end of the stream. */
+  /** Adds the next chunk; `null` is the end of the stream. */
   add(chunk: Uint8Array | null): void {
     if (chunk === null) this.#ended = true;
     else this.#bytes.append(chunk);
   }
 
   /**
-   * Removes the next item and returns it; `undefined` when more must come first, `null` at the end of the stream.
+   * Removes the next item and returns it; `undefined` when more bytes are needed, `null` at the end of the stream.
    *
-   * @throws {FrameError} what the decoder throws
+   * @throws {FrameError} when the decoder refuses the item
    * @throws {UnexpectedEofError} when the stream ended within an item
    */
   take(): T | null | undefined {
@@ -30,7 +30,7 @@ export class FramedReceived<T> {
     return this.#takeLast();
   }
 
-  /** Takes all items that can be had now, as `take` does, and gives them one by one; whether that was the end. */
+  /** Removes all complete items, as `take` does, and calls `give` with each. `true` when the stream has ended. */
   takeEach(give: (item: T) => void): boolean {
     const decoder = this.#decoder;
     if (decoder.decodeEach !== undefined && !this.#ended) {
@@ -44,12 +44,12 @@ export class FramedReceived<T> {
     return false;
   }
 
-  /** Lets go of memory that is not needed. For before a wait. */
+  /** Releases memory that is not needed. Called before a wait. */
   compact(): void {
     this.#bytes.compact();
   }
 
-  /** Forgets what was not taken. */
+  /** Drops all bytes. */
   drop(): void {
     this.#bytes.skip(this.#bytes.length);
   }

@@ -1,4 +1,4 @@
-/** Codecs for web streams, each of the shape of a `TransformStream`. */
+/** Codecs as web streams, each with the two sides of a `TransformStream`. */
 
 import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { Decoder, Encoder } from "./codec.ts";
@@ -6,10 +6,10 @@ import { Deferred } from "../net/deferred.ts";
 import { FramedReceived } from "./framed_received.ts";
 
 /**
- * Bytes in, items out. Bytes are decoded when somebody wants an item, so a slow reader holds the writer up.
+ * Decodes a stream of bytes into items. Bytes are decoded when an item is read, so a slow reader holds the writer back.
  *
- * What the codec refuses, and a truncated last item, fails both sides, and for good; the items in front of it can be
- * read first.
+ * An item that the codec refuses, or a truncated last one, fails both sides permanently; the items before it can still
+ * be read.
  *
  * @example
  * ```ts
@@ -26,37 +26,37 @@ import { FramedReceived } from "./framed_received.ts";
 export class DecoderStream<T> implements TransformStream<Uint8Array, T> {
   /** The items. */
   readonly readable: ReadableStream<T>;
-  /** Takes the bytes. A chunk belongs to the stream once it is written. */
+  /** The side to write bytes to. A chunk must not be changed once it has been written. */
   readonly writable: WritableStream<Uint8Array>;
 
   /**
-   * Makes one.
+   * Creates a stream.
    *
-   * @param decoder a codec; each stream has one of its own
+   * @param decoder a codec for this stream alone
    */
   constructor(decoder: Decoder<T>) {
     const items = new ItemQueue(decoder);
-    // With no room ahead it is asked only when somebody waits and all that was given has been read.
+    // With a high-water mark of 0, `pull` is called only when a read waits and all queued items have been read.
     this.readable = new ReadableStream<T>(items.source, { highWaterMark: 0 });
     this.writable = new WritableStream<Uint8Array>(items.sink);
   }
 }
 
 /**
- * Joins the two sides itself: a `TransformStream` between them costs two promises a chunk, and a check an item. The items
- * of a chunk are given at once, which is several times as fast as one by one.
+ * Joins the two sides of a {@linkcode DecoderStream}. A `TransformStream` would cost two promises a chunk and a check
+ * an item; here all items of a chunk are queued at once, which is several times as fast as one by one.
  */
 class ItemQueue<T> {
   readonly #received: FramedReceived<T>;
   #readable: ReadableStreamDefaultController<T> | null = null;
   #writable: WritableStreamDefaultController | null = null;
-  /** Somebody waits for an item. */
+  /** Whether a read waits for an item. */
   #wanted = false;
-  /** Nobody will want another one. */
+  /** Whether the readable side was cancelled. */
   #cancelled = false;
-  /** Of the chunk that waits until somebody wants an item. */
+  /** Resolved when the chunk that was written may be decoded, because an item is wanted. */
   #waiting: Deferred<void> | null = null;
-  /** What comes behind the items that were given. To fail at once would take them away. */
+  /** Error to report once the queued items have been read; failing at once would drop them. */
   #error: { readonly reason: unknown } | null = null;
 
   constructor(decoder: Decoder<T>) {
@@ -81,7 +81,7 @@ class ItemQueue<T> {
   readonly sink: UnderlyingSink<Uint8Array> = {
     start: (controller) => {
       this.#writable = controller;
-      // A stream that is aborted waits for the chunk that is being written, which may wait for a reader.
+      // Aborting waits for the chunk that is being written, which may itself wait for a reader: give that wait up.
       controller.signal.addEventListener("abort", () => this.#waiting?.reject(controller.signal.reason));
     },
     write: (chunk) => {
@@ -93,7 +93,7 @@ class ItemQueue<T> {
     abort: (reason) => this.#fail(reason),
   };
 
-  /** Gives the items that are complete with this chunk, or with the end. */
+  /** Queues the items that this chunk, or the end of the stream (`null`), completes. */
   #give(chunk: Uint8Array | null): void {
     if (this.#cancelled) return;
     const readable = this.#readable!;
@@ -116,13 +116,14 @@ class ItemQueue<T> {
   }
 }
 
-/** Whether items wait in a stream that has no room ahead. */
+/** Whether items are queued in a stream whose high-water mark is 0. */
 function hasItems(readable: ReadableStreamDefaultController): boolean {
   return readable.desiredSize !== null && readable.desiredSize < 0;
 }
 
 /**
- * Items in, bytes out: a chunk for each item. What the codec refuses fails both sides, and for good.
+ * Encodes a stream of items into bytes, a chunk for each item. An item that the codec refuses fails both sides
+ * permanently.
  *
  * @example
  * ```ts
@@ -141,11 +142,11 @@ function hasItems(readable: ReadableStreamDefaultController): boolean {
 export class EncoderStream<T> implements TransformStream<T, Uint8Array> {
   /** The bytes. */
   readonly readable: ReadableStream<Uint8Array>;
-  /** Takes the items. */
+  /** The side to write items to. */
   readonly writable: WritableStream<T>;
 
   /**
-   * Makes one.
+   * Creates a stream.
    *
    * @param encoder a codec
    */
@@ -154,7 +155,7 @@ export class EncoderStream<T> implements TransformStream<T, Uint8Array> {
     const { readable, writable } = new TransformStream<T, Uint8Array>({
       transform(item, controller) {
         encoder.encode(item, buffer);
-        // A copy: whoever reads it may transfer its memory, of which the buffer's is shared.
+        // A copy, because the reader may transfer the chunk's memory, and that of `buffer` is shared.
         controller.enqueue(buffer.take(buffer.length).slice());
       },
     });

@@ -5,31 +5,30 @@ import { DEFAULT_MAX_DEPTH, isJson, parseJson, stringifyJson } from "./json_text
 import { LineReader, PASSING_RUN } from "./line_reader.ts";
 import { DEFAULT_MAX_LINE, type LinesOptions } from "./lines.ts";
 
-/** The last of what white space is made of. */
+/** The space: of JSON's white space, the character with the highest code. */
 const SPACE = 0x20;
 
 /** Options of a {@linkcode JsonLinesCodec}. */
 export interface JsonLinesOptions extends LinesOptions {
-  /** How deep arrays and objects may lie in each other; a plain object is 1 deep. Default: 64. */
+  /** Upper bound of the nesting of arrays and objects; a flat object has depth 1. Default: 64. */
   maxDepth?: number;
 }
 
 /**
- * JSON values, one a line (NDJSON, JSON Lines). Blank lines are skipped, and the last line may end with the stream.
+ * JSON values, one a line (NDJSON, JSON Lines). Blank lines are skipped, and the last line needs no newline.
  *
- * A line that is no JSON, or too deep, fails with a {@linkcode FrameFormatError}, and reading can go on with the next one.
- * What is read is what the peer sent, whatever `In` says: check it. A key `__proto__` becomes a property like any other.
- * A line `null` is refused both ways, since `null` is how the end of a stream is read.
+ * A line that is not JSON, or nested too deeply, fails with a {@linkcode FrameFormatError}, and reading can go on with
+ * the next one. Values are whatever the peer sent, and `In` is not checked: validate them. A key `__proto__` becomes an
+ * ordinary property. The value `null` is refused in both directions, because reading `null` means the end of the
+ * stream.
  *
  * @example
  * ```ts
  * import { Framed, JsonLinesCodec, pipe } from "jackfield";
  *
- * const [here, there] = pipe();
- * const log = new Framed(here, new JsonLinesCodec<{ level: string; text: string }>());
- * await log.write({ level: "info", text: "ready" });
- * console.log(new TextDecoder().decode(await there.readChunk() ?? undefined).trim()); // {"level":"info","text":"ready"}
- * await log.close();
+ * const [here, there] = pipe(); const log = new Framed(here, new JsonLinesCodec<{ level: string; text: string }>());
+ * await log.write({ level: "info", text: "ready" }); console.log(new TextDecoder().decode(await there.readChunk() ??
+ * undefined).trim()); // {"level":"info","text":"ready"} await log.close();
  * ```
  */
 export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
@@ -38,7 +37,7 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
   readonly #lines: LineReader;
 
   /**
-   * Makes one.
+   * Creates a codec.
    *
    * @param options limits; see {@linkcode JsonLinesOptions}
    */
@@ -49,10 +48,11 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
   }
 
   /**
-   * Removes the next value from `src`; `undefined` when more bytes must come first.
+   * Removes the next value from `src`; `undefined` when more bytes are needed.
    *
    * @throws {FrameTooLongError} when a line is longer than `maxLength`
-   * @throws {FrameFormatError} when a line is no JSON, or too deep, or `null`; it is gone then
+   * @throws {FrameFormatError} when a line is not UTF-8 or JSON, is nested too deeply, or is `null`; the line is
+   *   consumed
    */
   decode(src: ByteBuffer): In | undefined {
     const lines = this.#lines;
@@ -63,7 +63,7 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
     }
   }
 
-  /** The value of a last line without a newline. If that is no JSON, it was truncated, and stays in `src`. */
+  /** The value of a last line without a newline. A line that is not JSON was truncated, and stays in `src`. */
   decodeEof(src: ByteBuffer): In | undefined {
     const line = this.#lines.last(src);
     const blank = line !== null && isBlank(line);
@@ -76,8 +76,8 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
   /**
    * Appends a value as a line of JSON.
    *
-   * @throws {FrameTooLongError} when that is longer than `maxLength`
-   * @throws {FrameFormatError} when the value has no JSON, or is too deep, or `null`
+   * @throws {FrameTooLongError} when the line is longer than `maxLength`
+   * @throws {FrameFormatError} when the value cannot be represented as JSON, is nested too deeply, or is `null`
    */
   encode(item: Out, dst: ByteBuffer): void {
     appendText("line", stringifyJson("line", item, this.#maxDepth), "\n", dst, this.#maxLength);
@@ -88,7 +88,7 @@ export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {
   }
 }
 
-/** Whether the line holds nothing but JSON's white space. */
+/** Whether the line consists of JSON's white space. */
 function isBlank(line: string): boolean {
   for (let i = 0; i < line.length; i++) {
     const code = line.charCodeAt(i);

@@ -5,19 +5,19 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** Where in a text the scanner is. */
+/** State of the scanner within a text. */
 type Place = "start" | "structure" | "string" | "scalar" | "end";
 
 /**
- * Finds where JSON texts end that come one after another, in any pieces: it looks at each byte once and needs no more
- * than it was given. It follows strings and brackets, and leaves the rest to who parses the text.
+ * Finds the end of each JSON text in a sequence of them that arrives in pieces, looking at each byte once. Only strings
+ * and brackets are followed; whether the text is valid is left to the parser.
  */
 export class JsonScanner {
   readonly #maxDepth: number;
   #place: Place = "start";
-  /** The brackets that close what is open. */
+  /** Closing brackets that are still expected, the innermost last. */
   readonly #closers: number[] = [];
-  /** Behind a backslash. */
+  /** Whether the last byte was a backslash within a string. */
   #escaped = false;
   #fault: string | null = null;
 
@@ -25,22 +25,24 @@ export class JsonScanner {
     this.#maxDepth = maxDepth;
   }
 
-  /** What is wrong with the text, so that nobody can say where it ends; `null` when nothing is. */
+  /** The error because of which the text's end cannot be found; `null` when there is none. */
   get fault(): string | null {
     return this.#fault;
   }
 
-  /** Whether the text is a number, `true`, `false` or `null` so far, which the end of the stream may end. */
+  /** Whether the text so far is a number, `true`, `false` or `null`, which the end of the stream may complete. */
   get inScalar(): boolean {
     return this.#place === "scalar";
   }
 
-  /** Whether the text is all there. */
+  /** Whether the text is complete. */
   get ended(): boolean {
     return this.#place === "end";
   }
 
-  /** Goes on with these bytes. Returns how many it took: fewer when the text has ended, or there is a fault. */
+  /**
+   * Scans `bytes` and returns the number of bytes that belong to the text: fewer when it ends in them, or is faulty.
+   */
   scan(bytes: Uint8Array): number {
     let at = 0;
     while (at < bytes.length && this.#fault === null && this.#place !== "end") {
@@ -67,16 +69,16 @@ export class JsonScanner {
     }
     if (byte === QUOTE) this.#place = "string";
     else if (isScalar(byte)) this.#place = "scalar";
-    else this.#fault = `no JSON starts with the byte ${byte}`;
+    else this.#fault = `a JSON text cannot start with byte ${byte}`;
     return at + 1;
   }
 
   #scalar(bytes: Uint8Array, at: number): number {
     while (at < bytes.length && isScalar(bytes[at]!)) at++;
     if (at === bytes.length) return at;
-    // The white space that ends it is none of it.
+    // The white space that ends a scalar is not part of it.
     if (isWhiteSpace(bytes[at]!)) this.#place = "end";
-    else this.#fault = "it is a scalar that no white space ends";
+    else this.#fault = "no white space follows the number, true, false or null";
     return at;
   }
 
@@ -105,7 +107,7 @@ export class JsonScanner {
         this.#place = "string";
         break;
       }
-      // All four brackets look alike in these bits, which little else does.
+      // All four brackets, and few other bytes, have these bits in common.
       if ((byte & 0xd9) !== 0x59) continue;
       if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#open(byte + 2);
       else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.#close(byte);
@@ -115,7 +117,9 @@ export class JsonScanner {
   }
 
   #open(closer: number): void {
-    if (this.#closers.push(closer) > this.#maxDepth) this.#fault = `it is more than ${this.#maxDepth} deep`;
+    if (this.#closers.push(closer) > this.#maxDepth) {
+      this.#fault = `it is nested deeper than ${this.#maxDepth}`;
+    }
   }
 
   #close(byte: number): void {
@@ -129,7 +133,7 @@ export function isWhiteSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-/** Whether the byte is a letter, a digit, or of what else a number is made. */
+/** Whether the byte is a letter, a digit, or another character of a number. */
 function isScalar(byte: number): boolean {
   if (byte >= 0x30 && byte <= 0x39) return true;
   if (byte === 0x2d || byte === 0x2b || byte === 0x2e) return true;

@@ -1,34 +1,37 @@
-/** What the codecs of JSON share: a text to its value and back, with one kind of error. */
+/** JSON parsing and writing shared by the JSON codecs, with one kind of error. */
 
 import { FrameFormatError } from "./codec.ts";
 import { isDeeperThan } from "./json_depth.ts";
 
-/** How deep arrays and objects may lie in each other when nobody says otherwise. */
+/** Default of `maxDepth`: upper bound of the nesting of arrays and objects. */
 export const DEFAULT_MAX_DEPTH = 64;
 
+/** Reason why `null` is refused. */
+const IS_NULL = "it is null, which means the end of the stream";
+
 /**
- * The value of a text. A key `__proto__` becomes a property like any other.
+ * Parses a text. A key `__proto__` becomes an ordinary property.
  *
- * @param what what to call the text in the error
- * @throws {FrameFormatError} when it is no JSON, too deep, or `null`
+ * @param what name of the text in an error message
+ * @throws {FrameFormatError} when the text is not JSON, is nested too deeply, or is `null`
  */
 export function parseJson(what: string, text: string, maxDepth: number, offset: number): unknown {
-  // Before parsing, so that a deep value costs a glance and no stack.
+  // Before parsing, so that a deeply nested text is cheap and cannot overflow the stack.
   checkDepth(what, text, maxDepth, offset);
   const value = parse(what, text, offset);
-  if (value === null) throw new FrameFormatError(what, "it is null", offset);
+  if (value === null) throw new FrameFormatError(what, IS_NULL, offset);
   return value;
 }
 
 /**
- * The text of a value.
+ * Writes a value as JSON.
  *
- * @param what what to call the text in the error
- * @throws {FrameFormatError} when the value has no JSON, or is too deep, or `null`
+ * @param what name of the text in an error message
+ * @throws {FrameFormatError} when the value cannot be represented as JSON, is nested too deeply, or is `null`
  */
 export function stringifyJson(what: string, value: unknown, maxDepth: number): string {
   const text = stringify(what, value);
-  if (text === "null") throw new FrameFormatError(what, "it is null", null);
+  if (text === "null") throw new FrameFormatError(what, IS_NULL, null);
   checkDepth(what, text, maxDepth, null);
   return text;
 }
@@ -45,7 +48,7 @@ export function isJson(text: string): boolean {
 
 function checkDepth(what: string, text: string, maxDepth: number, offset: number | null): void {
   if (isDeeperThan(maxDepth, text)) {
-    throw new FrameFormatError(what, `it is more than ${maxDepth} deep`, offset);
+    throw new FrameFormatError(what, `it is nested deeper than ${maxDepth}`, offset);
   }
 }
 
@@ -53,8 +56,8 @@ function parse(what: string, text: string, offset: number): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    // The runtimes have different words for it, so they are only the cause.
-    const reason = text.includes("\0") ? "it holds a NUL byte" : "it is no JSON";
+    // The runtimes word the error differently, so it is only the cause.
+    const reason = text.includes("\0") ? "it contains a NUL byte" : "it is not valid JSON";
     throw new FrameFormatError(what, reason, offset, cause);
   }
 }
@@ -67,6 +70,8 @@ function stringify(what: string, value: unknown): string {
   } catch (error) {
     cause = error;
   }
-  if (text === undefined) throw new FrameFormatError(what, "the value has no JSON", null, cause);
+  if (text === undefined) {
+    throw new FrameFormatError(what, "the value cannot be represented as JSON", null, cause);
+  }
   return text;
 }

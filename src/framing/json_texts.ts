@@ -5,24 +5,24 @@ import { isWhiteSpace, JsonScanner } from "./json_scanner.ts";
 import { DEFAULT_MAX_DEPTH, isJson, parseJson, stringifyJson } from "./json_text.ts";
 import { decodeUtf8 } from "../bytes/utf8_text.ts";
 
-/** The longest text that is taken when nobody says otherwise, bytes. */
+/** Default of `maxLength`, bytes. */
 const DEFAULT_MAX_LENGTH = 65536;
 
 /** Options of a {@linkcode JsonTextsCodec}. */
 export interface JsonTextsOptions {
-  /** The longest text, in bytes. Default: 64 KiB. */
+  /** Upper bound of a text, bytes. Default: 64 KiB. */
   maxLength?: number;
-  /** How deep arrays and objects may lie in each other; a plain object is 1 deep. Default: 64. */
+  /** Upper bound of the nesting of arrays and objects; a flat object has depth 1. Default: 64. */
   maxDepth?: number;
 }
 
 /**
- * JSON values one after the other, with white space between them or nothing at all: for the peer that just writes objects.
+ * JSON values one after the other, with or without white space between them: for peers that simply write objects.
  *
- * An object, an array or a string ends where it closes; a number, `true` or `false` only where white space comes or the
- * stream ends. A text that is complete but no JSON, or `null`, fails with a {@linkcode FrameFormatError}, and reading can
- * go on; when nobody can say where a text ends, reading fails for good. What is read is what the peer sent, whatever
- * `In` says: check it. A key `__proto__` becomes a property like any other.
+ * An object, an array or a string ends with its closing character; a number, `true` or `false` only at white space or
+ * the end of the stream. A complete text that is not JSON, or is `null`, fails with a {@linkcode FrameFormatError}, and
+ * reading can go on; when the end of a text cannot be found, all later reads fail. Values are whatever the peer sent,
+ * and `In` is not checked: validate them. A key `__proto__` becomes an ordinary property.
  *
  * @example
  * ```ts
@@ -40,13 +40,13 @@ export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {
   readonly #maxLength: number;
   readonly #maxDepth: number;
   readonly #scanner: JsonScanner;
-  /** The stream that is scanned, where in it the text starts, and how many of its bytes were looked at. */
+  /** The stream being scanned, the position at which the current text starts, and the number of its bytes scanned. */
   #src: ByteBuffer | null = null;
   #start = 0;
   #scanned = 0;
 
   /**
-   * Makes one.
+   * Creates a codec.
    *
    * @param options limits; see {@linkcode JsonTextsOptions}
    */
@@ -57,11 +57,13 @@ export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {
   }
 
   /**
-   * Removes the next value from `src`; `undefined` when more bytes must come first.
+   * Removes the next value from `src`; `undefined` when more bytes are needed.
    *
-   * @throws {FrameTooLongError} when a text is longer than `maxLength`, as soon as so many bytes have come; for good
-   * @throws {FrameFormatError} when a text is no JSON, not UTF-8, or `null`; it is gone then
-   * @throws {FrameError} when a text is too deep, its brackets do not match, or none can start there; for good
+   * @throws {FrameTooLongError} when a text is longer than `maxLength`, as soon as more bytes than that have arrived;
+   *   every later call fails too
+   * @throws {FrameFormatError} when a text is not UTF-8 or JSON, or is `null`; the text is consumed
+   * @throws {FrameError} when a text is nested too deeply, its brackets do not match, or its first byte cannot start
+   *   one; every later call fails too
    */
   decode(src: ByteBuffer): In | undefined {
     if (src !== this.#src || src.position !== this.#start) this.#restart(src);
@@ -73,7 +75,7 @@ export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {
     return ended ? this.#take(src, this.#scanned) : undefined;
   }
 
-  /** The value that the end of the stream ends: a number, `true` or `false`. */
+  /** The value that the end of the stream completes: a number, `true` or `false`. */
   decodeEof(src: ByteBuffer): In | undefined {
     const item = this.decode(src);
     if (item !== undefined || src.length === 0 || !this.#scanner.inScalar) return item;
@@ -81,10 +83,10 @@ export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {
   }
 
   /**
-   * Appends a value, and white space if it needs that to end.
+   * Appends a value, and a newline when it is a number, `true` or `false`.
    *
    * @throws {FrameTooLongError} when its text is longer than `maxLength`
-   * @throws {FrameFormatError} when the value has no JSON, or is too deep, or `null`
+   * @throws {FrameFormatError} when the value cannot be represented as JSON, is nested too deeply, or is `null`
    */
   encode(item: Out, dst: ByteBuffer): void {
     const text = stringifyJson("text", item, this.#maxDepth);
@@ -92,7 +94,7 @@ export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {
     appendText("text", text, endsItself ? "" : "\n", dst, this.#maxLength);
   }
 
-  /** White space in front of a text goes at once, however much there is. */
+  /** Removes white space before a text as it arrives, so that any amount of it takes no memory. */
   #skipWhiteSpace(src: ByteBuffer): void {
     while (src.length > 0) {
       const piece = src.pieceAt(0);
@@ -118,7 +120,7 @@ export class JsonTextsCodec<In = unknown, Out = In> implements Codec<In, Out> {
     src.skip(length);
     this.#restart(src);
     if (text === null) throw new FrameFormatError("text", "it is not UTF-8", offset);
-    // The scanner has seen how deep it is.
+    // The scanner has checked the depth.
     return parseJson("text", text, Infinity, offset) as In;
   }
 

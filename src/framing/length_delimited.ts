@@ -3,43 +3,46 @@ import { appendBytes } from "./append.ts";
 import { brokenStream, checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
 import { FixedField, type LengthField, VarintField } from "./length_field.ts";
 
-/** The longest payload that is taken when nobody says otherwise, bytes. */
+/** Default of `maxLength`, bytes. */
 const DEFAULT_MAX_LENGTH = 1 << 20;
 
 /** Options of a {@linkcode LengthDelimitedCodec}. */
 export interface LengthDelimitedOptions {
-  /** Bytes of the length, or `"varint"`: one to ten, seven bits a byte, as in protobuf (LEB128). Default: 4. */
+  /**
+   * Size of the length field, bytes; `"varint"` for one to ten bytes of seven bits, as in protobuf (LEB128).
+   * Default: 4.
+   */
   lengthFieldLength?: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | "varint";
-  /** Bytes in front of the length. Default: 0. */
+  /** Number of bytes before the length field. Default: 0. */
   lengthFieldOffset?: number;
   /**
-   * What to add to the length that was read to get the payload's, which starts behind the length; negative when the
-   * length counts the header too. Default: 0.
+   * Number of bytes to add to the value of the length field to get the length of the payload, which starts after the
+   * field; negative when the value includes the header. Default: 0.
    */
   lengthAdjustment?: number;
-  /** The length's lowest byte comes first. Default: false. */
+  /** Whether the length field is little-endian. Default: false. */
   littleEndian?: boolean;
-  /** Items are frames with their header, not payloads: both those that are read and those to write. Default: false. */
+  /** Whether items, both read and written, are whole frames with their headers instead of payloads. Default: false. */
   keepHeader?: boolean;
-  /** The longest payload, in bytes. Default: 1 MiB. */
+  /** Upper bound of the payload, bytes. Default: 1 MiB. */
   maxLength?: number;
 }
 
-/** What the header of a frame says, bytes. */
+/** Length of a frame's header and payload, bytes. */
 interface Extent {
   header: number;
   payload: number;
 }
 
 /**
- * Bytes with their length in front. tokio: `LengthDelimitedCodec`.
+ * Items of bytes, each preceded by its length. tokio: `LengthDelimitedCodec`.
  *
  * ```text
  * lengthFieldOffset bytes │ the length │ the payload: length + lengthAdjustment bytes
  * ```
  *
- * Payloads are read as views of what came. Bytes in front of the length are dropped and written as zeros, unless
- * `keepHeader` hands them over.
+ * Payloads are views of the received chunks where possible. Bytes before the length field are dropped when reading and
+ * zero when writing, unless `keepHeader` makes them part of the item.
  *
  * @example
  * ```ts
@@ -60,10 +63,10 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
   readonly #maxLength: number;
 
   /**
-   * Makes one.
+   * Creates a codec.
    *
-   * @param options the header's shape, and the limit; see {@linkcode LengthDelimitedOptions}
-   * @throws {RangeError} when there is no such header
+   * @param options layout of the header, and the limit; see {@linkcode LengthDelimitedOptions}
+   * @throws {RangeError} when an option is out of range
    */
   constructor(options: LengthDelimitedOptions = {}) {
     this.#field = fieldOf(options.lengthFieldLength ?? 4, options.littleEndian ?? false);
@@ -78,10 +81,11 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
   }
 
   /**
-   * Removes the next frame from `src`; `undefined` when more bytes must come first.
+   * Removes the next frame from `src`; `undefined` when more bytes are needed.
    *
-   * @throws {FrameTooLongError} when the header announces more than `maxLength`; for good
-   * @throws {FrameError} when the length is negative after adjustment, or a varint longer than ten bytes; for good
+   * @throws {FrameTooLongError} when the header announces a payload longer than `maxLength`; every later call fails too
+   * @throws {FrameError} when the length after adjustment is negative, or a varint has more than ten bytes; every later
+   *   call fails too
    */
   decode(src: ByteBuffer): Uint8Array | undefined {
     const extent = this.#extent(src, src.position);
@@ -91,7 +95,7 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
     return src.take(extent.payload);
   }
 
-  /** How much of a truncated frame is missing; nobody knows before its length is there. */
+  /** Number of bytes that a truncated frame lacks; `undefined` until its length field is complete. */
   missing(src: ByteBuffer): number | undefined {
     const extent = this.#extent(src, src.position);
     return extent === undefined ? undefined : extent.payload - (src.length - extent.header);
@@ -100,9 +104,10 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
   /**
    * Appends a frame.
    *
-   * @param item the payload; with `keepHeader` the whole frame, whose length must be right
-   * @throws {FrameTooLongError} when the payload is longer than `maxLength`, or than the length can say
-   * @throws {FrameFormatError} when it is too short for the adjustment, or its own header says another length
+   * @param item the payload; with `keepHeader` the whole frame, with a matching header
+   * @throws {FrameTooLongError} when the payload is longer than `maxLength`, or than the length field can express
+   * @throws {FrameFormatError} when the payload is shorter than `lengthAdjustment`, or the frame's header does not
+   *   match
    */
   encode(item: Uint8Array, dst: ByteBuffer): void {
     if (this.#keepHeader) this.#checkFrame(item);
@@ -120,7 +125,7 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
     if (length > Number.MAX_SAFE_INTEGER || payload > this.#maxLength) {
       throw new FrameTooLongError("frame", this.#maxLength, offset);
     }
-    if (payload < 0) throw brokenStream("frame", `its length is ${payload}`, offset);
+    if (payload < 0) throw brokenStream("frame", `its length is negative: ${payload}`, offset);
     return { header: this.#offset + size, payload };
   }
 
@@ -135,7 +140,7 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
     dst.commit(header);
   }
 
-  /** What the peer could not read must not be written. */
+  /** Checks a frame before it is written: the peer could not read one whose header does not match. */
   #checkFrame(frame: Uint8Array): void {
     const src = new ByteBuffer();
     src.append(frame);
@@ -144,10 +149,10 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
       extent = this.#extent(src, 0);
     } catch (error) {
       if (error instanceof FrameTooLongError) throw new FrameTooLongError("frame", this.#maxLength, null);
-      throw new FrameFormatError("frame", "its header is wrong", null, error);
+      throw new FrameFormatError("frame", "its header is not valid", null, error);
     }
     if (extent === undefined || extent.header + extent.payload !== frame.length) {
-      throw new FrameFormatError("frame", "its header says another length", null);
+      throw new FrameFormatError("frame", "the length in its header is not that of the frame", null);
     }
   }
 }
@@ -160,5 +165,5 @@ function fieldOf(size: number | "varint", littleEndian: boolean): LengthField {
 
 function checkOffset(offset: number): void {
   if (Number.isSafeInteger(offset) && offset >= 0) return;
-  throw new RangeError(`Cannot make the codec: lengthFieldOffset is ${offset}, not a positive integer or 0`);
+  throw new RangeError(`Cannot make the codec: lengthFieldOffset is ${offset}, not 0 or a positive integer`);
 }

@@ -1,16 +1,16 @@
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 
-/** A number in front of a frame that says how long it is. Numbers are not negative. */
+/** The field of a frame's header that holds a length: a non-negative integer. */
 export interface LengthField {
-  /** The largest number it can hold, and that is safe: 2^53 - 1 at the most. */
+  /** Largest value that the field can hold, at most 2^53 - 1. */
   readonly max: number;
-  /** How many bytes it takes to write the number. */
+  /** Size of the field for `value`, bytes. */
   sizeOf(value: number): number;
-  /** Writes the number to the start of `into`. */
+  /** Writes `value` to the start of `into`. */
   write(value: number, into: Uint8Array): void;
-  /** How many bytes the field takes at `at`; 0 when it is not all there, -1 when it never ends. */
+  /** Size of the field at offset `at`, bytes; 0 when not all of it has arrived, -1 when it is longer than any field. */
   sizeAt(src: ByteBuffer, at: number): number;
-  /** The number in the `size` bytes at `at`. Above 2^53 it is not exact, but above 2^53 all the same. */
+  /** Value of the field of `size` bytes at offset `at`. A value above 2^53 is not exact, but still above 2^53. */
   read(src: ByteBuffer, at: number, size: number): number;
 }
 
@@ -31,7 +31,7 @@ export class FixedField implements LengthField {
   }
 
   write(value: number, into: Uint8Array): void {
-    // By division: shifts would cut the number to 32 bits.
+    // Division, because shifts would truncate the value to 32 bits.
     for (let i = 0; i < this.#size; i++) {
       into[this.#littleEndian ? i : this.#size - 1 - i] = value % 256;
       value = Math.floor(value / 256);
@@ -51,10 +51,12 @@ export class FixedField implements LengthField {
   }
 }
 
-/** What a varint takes at the most, however it is written: 64 bits, seven a byte. */
+/** Upper bound of a varint, bytes: 64 bits, seven in each byte. */
 const MAX_VARINT = 10;
 
-/** LEB128 as protobuf has it: seven bits a byte, the lowest first, and a high bit while more follow. */
+/**
+ * A varint as in protobuf (LEB128): seven bits a byte, the lowest first; the high bit is set on all but the last byte.
+ */
 export class VarintField implements LengthField {
   readonly max: number = Number.MAX_SAFE_INTEGER;
 

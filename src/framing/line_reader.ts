@@ -2,45 +2,44 @@ import type { ByteBuffer } from "../bytes/byte_buffer.ts";
 import { FrameFormatError, FrameTooLongError } from "./codec.ts";
 import { decodeUtf8 } from "../bytes/utf8_text.ts";
 
-/** The newline. */
 const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Bytes that are decoded at once when they hold several lines, which is three to ten times as fast as line by line
- * (`bench/framing.ts`; a quarter of this is a sixth slower). Not more, because a line that the application keeps may keep
- * its whole run alive.
+ * Upper bound of a run, bytes: several whole lines that are decoded at once, which is three to ten times as fast as
+ * line by line (`bench/framing.ts`; a quarter of this bound is a sixth slower). Not larger, because a line that the
+ * application keeps may keep its whole run alive.
  */
 export const KEPT_RUN = 16384;
 
-/** The same where nobody keeps the lines: most of what a connection reads at once. */
+/** Upper bound of a run whose lines are parsed at once and not kept, bytes: about what a connection reads at once. */
 export const PASSING_RUN = 65536;
 
-/** What happens when a line is too long; see `LinesOptions`. */
+/** Treatment of a line that is too long; see `LinesOptions`. */
 export type TooLongPolicy = "error" | "skip";
 
-/** Cuts a stream into lines of UTF-8, for the codecs that are made of lines. */
+/** Splits a stream into lines of UTF-8, for codecs whose items are lines. */
 export class LineReader {
   readonly #maxLength: number;
   readonly #onTooLong: TooLongPolicy;
   readonly #runSize: number;
-  /** The stream that what follows is about; positions are the stream's. */
+  /** The stream being read. All positions below are offsets in it, bytes. */
   #src: ByteBuffer | null = null;
   #lineStart = 0;
   #firstCode = 0;
-  /** Up to here there is no newline. */
+  /** Position before which the current line has no newline. */
   #searchedTo = 0;
-  /** In the middle of a line that was too long. */
+  /** Whether the rest of a line that is too long is being dropped. */
   #discarding = false;
 
-  /** The text of several whole lines that are still in `src`. */
+  /** The run: text of several whole lines whose bytes are still in `src`. */
   #run = "";
-  /** Where the next line starts in the run, and in the stream; -1 when there is no run. */
+  /** Index in the run, and position in the stream, at which the next line starts; the position is -1 without a run. */
   #runIndex = 0;
   #runPosition = -1;
-  /** In the run a character is a byte. */
+  /** Whether every character of the run is one byte. */
   #runIsAscii = false;
-  /** Up to here no run is tried again, because some line is not UTF-8. */
+  /** Position before which no run is started, because a line before it is not UTF-8. */
   #noRunBefore = 0;
 
   constructor(maxLength: number, onTooLong: TooLongPolicy, runSize: number) {
@@ -52,22 +51,22 @@ export class LineReader {
     this.#runSize = runSize;
   }
 
-  /** Where in the stream the line starts that `next` returned last. */
+  /** Position in the stream of the line that `next` returned last. */
   get lineStart(): number {
     return this.#lineStart;
   }
 
   /**
-   * The code unit with which that line starts, or a control if it is empty. Whoever looks at the text itself makes some
-   * runtimes give it memory of its own, for half as much again as it cost to read it.
+   * First code unit of the line that `next` returned last; a control character when it is empty. Looking at the text
+   * itself makes some runtimes copy it, which adds half to the cost of reading it.
    */
   get firstCode(): number {
     return this.#firstCode;
   }
 
-  /** Removes the next line and returns it without its newline; `undefined` when the newline has not come. */
+  /** Removes the next line and returns it without its newline; `undefined` when the newline has not arrived. */
   next(src: ByteBuffer): string | undefined {
-    // In a run nothing is discarded.
+    // While there is a run, no line is being discarded.
     if (src === this.#src && src.position === this.#runPosition) return this.#nextOfRun(src);
     if (src !== this.#src) this.#start(src);
     if (this.#discarding && !this.#discard(src)) return undefined;
@@ -75,7 +74,7 @@ export class LineReader {
     return this.#nextOfBytes(src);
   }
 
-  /** Removes the lines that have come, as `next` does, and gives them one by one; a third faster for web streams. */
+  /** Removes all complete lines, as `next` does, and calls `give` with each; a third faster for web streams. */
   nextEach(src: ByteBuffer, give: (line: string) => void): void {
     for (let line = this.next(src); line !== undefined; line = this.next(src)) {
       give(line);
@@ -83,12 +82,15 @@ export class LineReader {
     }
   }
 
-  /** The line that the stream ended in, which stays in `src`; `null` when it is not UTF-8. */
+  /** The unfinished line at the end of the stream, which stays in `src`; `null` when it is not UTF-8. */
   last(src: ByteBuffer): string | null {
     return decodeUtf8(src.view(lengthOfLine(src, src.length)));
   }
 
-  /** A codec is for one stream. If it is used for another, no text of the first may show up there. */
+  /**
+   * Starts another stream. A codec is meant for one; if it is used for a second, text of the first must not appear
+   * there.
+   */
   #start(src: ByteBuffer): void {
     this.#src = src;
     this.#searchedTo = 0;
@@ -112,7 +114,7 @@ export class LineReader {
 
   #needMore(src: ByteBuffer): undefined {
     this.#searchedTo = src.position + src.length;
-    // A CR at the end may belong to the newline.
+    // A CR at the end may be part of the newline, so it is not counted.
     if (src.length > this.#maxLength && lengthOfLine(src, src.length) > this.#maxLength) {
       this.#discarding = this.#onTooLong === "skip";
       throw this.#tooLong(src, src.length);
@@ -120,7 +122,7 @@ export class LineReader {
     return undefined;
   }
 
-  /** Removes a line of `size` bytes, of which `length` are its text. */
+  /** Removes a line of `size` bytes, whose text is the first `length` of them. */
   #take(src: ByteBuffer, length: number, size: number): string {
     const text = decodeUtf8(src.view(length));
     src.skip(size);
@@ -129,14 +131,17 @@ export class LineReader {
     return text;
   }
 
-  /** A line is too long of which `size` bytes have come: it is skipped, or stays and will be refused again. */
+  /**
+   * The error for a line that is too long, of which `size` bytes have arrived: they are skipped, or stay and fail
+   * again.
+   */
   #tooLong(src: ByteBuffer, size: number): FrameTooLongError {
     const error = new FrameTooLongError("line", this.#maxLength, src.position);
     if (this.#onTooLong === "skip") src.skip(size);
     return error;
   }
 
-  /** Drops the rest of a line that was too long; `false` when its newline has not come. */
+  /** Drops the rest of a line that is too long; `false` when its newline has not arrived. */
   #discard(src: ByteBuffer): boolean {
     const newline = src.indexOf(LF);
     src.skip(newline < 0 ? src.length : newline + 1);
@@ -146,7 +151,11 @@ export class LineReader {
 
   // ── In runs ──
 
-  /** Decodes the lines at once that are there already, as many as a run holds; there is no newline in the first `searched`. */
+  /**
+   * Starts a run with the complete lines in `src`, as many as fit; `false` when there is none.
+   *
+   * @param searched number of leading bytes known not to hold a newline
+   */
   #startRun(src: ByteBuffer, searched: number): boolean {
     const { position } = src;
     if (position < this.#noRunBefore) return false;
@@ -178,7 +187,10 @@ export class LineReader {
     return run.slice(start, end - cr);
   }
 
-  /** Gives what is left of a run, up to a line that is too long: to move on once costs less than at each line. */
+  /**
+   * Calls `give` with the rest of a run, up to a line that is too long. Skipping the bytes once is cheaper than by
+   * line.
+   */
   #giveRun(src: ByteBuffer, give: (line: string) => void): void {
     const run = this.#run;
     const start = this.#runIndex;
@@ -200,7 +212,7 @@ export class LineReader {
     return error;
   }
 
-  /** The next line is `size` bytes further on, at `index`. */
+  /** Moves `size` bytes on in the stream, to the line that starts at `index` in the run. */
   #moveRun(size: number, index: number): void {
     this.#runIndex = index;
     this.#runPosition += size;
@@ -213,7 +225,7 @@ export class LineReader {
   }
 }
 
-/** How long the line is whose LF lies at `end`, or whose bytes end there, without a CR before that. */
+/** Length of the line that ends at offset `end`, bytes; a CR just before `end` does not count. */
 function lengthOfLine(src: ByteBuffer, end: number): number {
   return end > 0 && src.peek(end - 1) === CR ? end - 1 : end;
 }

@@ -3,17 +3,17 @@ import { appendText } from "./append.ts";
 import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
 import { KEPT_RUN, LineReader, type TooLongPolicy } from "./line_reader.ts";
 
-/** The longest line that is taken when nobody says otherwise, bytes. */
+/** Default of `maxLength`, bytes. */
 export const DEFAULT_MAX_LINE = 65536;
 
 /** Options of a {@linkcode LinesCodec}. */
 export interface LinesOptions {
-  /** The longest line, in bytes without its newline. Default: 64 KiB. */
+  /** Upper bound of a line, in bytes without its newline. Default: 64 KiB. */
   maxLength?: number;
   /**
-   * What happens when a longer line comes. Either way reading fails with a {@linkcode FrameTooLongError} as soon as
-   * it is known, before the rest has come. `"error"` (default): for good. `"skip"`: once, and the next read goes
-   * on with the next line, as in tokio.
+   * Treatment of a longer line. Either way reading fails with a {@linkcode FrameTooLongError} as soon as more bytes
+   * than `maxLength` have arrived. `"error"` (default): all later reads fail too. `"skip"`: the line is dropped, and
+   * the next read goes on with the next line, as in tokio.
    */
   onTooLong?: TooLongPolicy;
 }
@@ -21,8 +21,8 @@ export interface LinesOptions {
 /**
  * Text, line by line. tokio: `LinesCodec`.
  *
- * A line ends with LF or CR LF, neither of which is part of it; the last one may end with the stream. A line that is not
- * UTF-8 fails with a {@linkcode FrameFormatError}, and reading can go on with the next one. Lines are written with LF.
+ * A line ends with LF or CR LF, which is not part of it; the last line needs neither. A line that is not UTF-8 fails
+ * with a {@linkcode FrameFormatError}, and reading can go on with the next one. Lines are written with LF.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ export class LinesCodec implements Codec<string> {
   readonly #lines: LineReader;
 
   /**
-   * Makes one.
+   * Creates a codec.
    *
    * @param options limits; see {@linkcode LinesOptions}
    */
@@ -51,21 +51,21 @@ export class LinesCodec implements Codec<string> {
   }
 
   /**
-   * Removes the next line from `src`; `undefined` when its newline has not come.
+   * Removes the next line from `src`; `undefined` when its newline has not arrived.
    *
    * @throws {FrameTooLongError} when a line is longer than `maxLength`
-   * @throws {FrameFormatError} when a line is not UTF-8; it is gone then
+   * @throws {FrameFormatError} when a line is not UTF-8; the line is consumed
    */
   decode(src: ByteBuffer): string | undefined {
     return this.#lines.next(src);
   }
 
-  /** Removes all lines that have come, and gives them one by one. Throws as `decode` does. */
+  /** Removes all complete lines and calls `give` with each. Throws as `decode` does. */
   decodeEach(src: ByteBuffer, give: (line: string) => void): void {
     this.#lines.nextEach(src, give);
   }
 
-  /** The last line, without a newline. If that is not UTF-8, it was truncated, and stays in `src`. */
+  /** The last line, when it has no newline. A line that is not UTF-8 was truncated, and stays in `src`. */
   decodeEof(src: ByteBuffer): string | undefined {
     const line = this.#lines.last(src);
     if (line === null) return undefined;
@@ -74,14 +74,14 @@ export class LinesCodec implements Codec<string> {
   }
 
   /**
-   * Appends a line. A lone surrogate leaves as U+FFFD.
+   * Appends a line. A lone surrogate is written as U+FFFD.
    *
-   * @throws {FrameTooLongError} when it is longer than `maxLength`
-   * @throws {FrameFormatError} when it could not be read as one line: it holds an LF, or ends with a CR
+   * @throws {FrameTooLongError} when the line is longer than `maxLength`
+   * @throws {FrameFormatError} when it could not be read back as one line: it contains an LF, or ends with a CR
    */
   encode(item: string, dst: ByteBuffer): void {
     if (item.includes("\n") || item.endsWith("\r")) {
-      throw new FrameFormatError("line", "it holds a newline", null);
+      throw new FrameFormatError("line", "it contains an LF, or ends with a CR", null);
     }
     appendText("line", item, "\n", dst, this.#maxLength);
   }

@@ -1,19 +1,19 @@
 import type { Codec } from "./codec.ts";
 import { FrameError, FrameFormatError } from "./codec.ts";
 
-/** How items of a codec become others, and back. */
+/** A mapping from a codec's items to others, and back. */
 export interface ItemMapping<From, In, Out, To> {
-  /** What an item that was read becomes; neither `undefined` nor `null`. What it throws refuses the item. */
+  /** Maps an item that was read; must not return `undefined` or `null`. Throws to refuse the item. */
   decode(item: From): In;
-  /** Which item is written. What it throws refuses what was to be written. */
+  /** Maps an item that is to be written. Throws to refuse the item. */
   encode(item: Out): To;
 }
 
 /**
- * A codec of other items on top of a codec.
+ * Creates a codec that maps the items of another codec.
  *
- * What a mapping throws, if it is no {@linkcode FrameError}, becomes the cause of a {@linkcode FrameFormatError}; an item
- * that was read is gone then, and reading can go on with the next one.
+ * An error that the mapping throws becomes the cause of a {@linkcode FrameFormatError}, unless it is a
+ * {@linkcode FrameError} itself. When reading, the item is consumed, and reading can go on with the next one.
  *
  * @example
  * ```ts
@@ -29,7 +29,7 @@ export interface ItemMapping<From, In, Out, To> {
  * console.log((await new Framed(there, dates()).read())?.getTime()); // 0
  * ```
  *
- * @param codec what turns bytes into items; it belongs to the result from now on
+ * @param codec the codec below, which must not be used otherwise from now on
  * @param mapping both directions
  */
 export function mapCodec<From, To, In, Out>(
@@ -39,9 +39,9 @@ export function mapCodec<From, To, In, Out>(
   const mapped = (item: From | undefined, offset: number): In | undefined => {
     if (item === undefined) return undefined;
     const result = refusing(() => mapping.decode(item), offset);
-    // Those two mean that there is no item.
+    // `undefined` and `null` mean that there is no item.
     if (result !== undefined && result !== null) return result;
-    throw new FrameFormatError("item", `it becomes ${result}`, offset);
+    throw new FrameFormatError("item", `the mapping must not return ${result}`, offset);
   };
   return {
     decode(src) {

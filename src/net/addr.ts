@@ -1,6 +1,6 @@
 /** Addresses of sockets, written as in Go: `host:port`, `[::1]:80`, `:8080`. */
 
-/** The end of a TCP or TLS connection. */
+/** The address of a TCP or TLS endpoint. */
 export interface TcpAddr {
   /** Always `"tcp"`. */
   readonly network: "tcp";
@@ -12,7 +12,7 @@ export interface TcpAddr {
   toString(): string;
 }
 
-/** The end of a UDP socket. */
+/** The address of a UDP endpoint. */
 export interface UdpAddr {
   /** Always `"udp"`. */
   readonly network: "udp";
@@ -24,41 +24,41 @@ export interface UdpAddr {
   toString(): string;
 }
 
-/** The end of a Unix domain socket. An unnamed one has an empty path, and an abstract name begins with `@`. */
+/** The address of a Unix domain socket. An unnamed socket has an empty path; an abstract name begins with `@`. */
 export interface UnixAddr {
   /** Always `"unix"`. */
   readonly network: "unix";
-  /** The file's path. */
+  /** Path of the socket file. */
   readonly path: string;
   /** As `dial` and `listen` read it. */
   toString(): string;
 }
 
-/** The end of an in-memory connection. */
+/** The address of an in-memory endpoint. */
 export interface PipeAddr {
   /** Always `"pipe"`. */
   readonly network: "pipe";
-  /** As `dial` and `listen` read it. */
+  /** Always `"pipe"`. */
   toString(): string;
 }
 
-/** Where a connection or listener stands. `String(addr)` is what {@linkcode splitHostPort} reads. */
+/** The address of a socket. `String(addr)` of a TCP or UDP address can be read by {@linkcode splitHostPort}. */
 export type Addr = TcpAddr | UdpAddr | UnixAddr | PipeAddr;
 
-/** An IPv4 address as an IPv6 socket shows it. */
+/** An IPv4-mapped IPv6 address, by which an IPv6 socket reports an IPv4 peer. */
 const MAPPED_IPV4 = /^::ffff:\d+\.\d+\.\d+\.\d+$/i;
 
-/** Makes a {@linkcode TcpAddr}. IPv4 addresses that came mapped into IPv6 are shown as IPv4. */
+/** Creates a {@linkcode TcpAddr}. An IPv4-mapped IPv6 address becomes IPv4. */
 export function tcpAddr(hostname: string, port: number): TcpAddr {
   return new SocketTcpAddr(unmapped(hostname), port);
 }
 
-/** Makes a {@linkcode UdpAddr}, in the same way. */
+/** Creates a {@linkcode UdpAddr}. An IPv4-mapped IPv6 address becomes IPv4. */
 export function udpAddr(hostname: string, port: number): UdpAddr {
   return new SocketUdpAddr(unmapped(hostname), port);
 }
 
-/** Whether an address was made here, so that what is in it is known to be one. */
+/** Whether an address was created by {@linkcode udpAddr}, so that its fields need no check. */
 export function isMadeUdpAddr(addr: UdpAddr): boolean {
   return addr instanceof SocketUdpAddr;
 }
@@ -67,7 +67,7 @@ function unmapped(hostname: string): string {
   return hostname.startsWith("::") && MAPPED_IPV4.test(hostname) ? hostname.slice(7) : hostname;
 }
 
-/** Makes a {@linkcode UnixAddr}. */
+/** Creates a {@linkcode UnixAddr}. */
 export function unixAddr(path: string): UnixAddr {
   return { network: "unix", path, toString: () => path };
 }
@@ -76,16 +76,16 @@ export function unixAddr(path: string): UnixAddr {
 export const PIPE_ADDR: PipeAddr = { network: "pipe", toString: () => "pipe" };
 
 /**
- * Takes `host:port` apart. The host may be empty, a name, an IPv4 address, or an IPv6 address in brackets,
- * with a zone (`[fe80::1%eth0]:80`). Go: `net.SplitHostPort`, with the port read as a number.
+ * Splits `host:port`. The host may be empty, a name, an IPv4 address, or an IPv6 address in brackets, optionally with a
+ * zone (`[fe80::1%eth0]:80`). Go: `net.SplitHostPort`, with the port as a number.
  *
- * @param address what to take apart
+ * @param address the text to split
  * @returns the host without its brackets, and the port, 0 to 65535
- * @throws {TypeError} when the port is missing or no number, or an IPv6 address has no brackets
+ * @throws {TypeError} when the port is missing or not a number, or brackets are missing or misplaced
  */
 export function splitHostPort(address: string): { hostname: string; port: number } {
   const colon = address.lastIndexOf(":");
-  if (colon < 0) throw new TypeError(`Cannot parse address "${address}": it has no port`);
+  if (colon < 0) throw new TypeError(`Cannot parse address "${address}": the port is missing`);
   const port = parsePort(address, address.slice(colon + 1));
   const host = address.slice(0, colon);
   if (host.startsWith("[")) {
@@ -95,14 +95,16 @@ export function splitHostPort(address: string): { hostname: string; port: number
     }
     return { hostname: host.slice(1, -1), port };
   }
-  if (host.includes(":")) throw new TypeError(`Cannot parse address "${address}": put IPv6 in brackets`);
+  if (host.includes(":")) {
+    throw new TypeError(`Cannot parse address "${address}": put the IPv6 address in brackets`);
+  }
   if (host.includes("]") || host.includes("[")) {
     throw new TypeError(`Cannot parse address "${address}": misplaced brackets`);
   }
   return { hostname: host, port };
 }
 
-/** Puts a host and a port together; a host with a colon gets brackets. Go: `net.JoinHostPort`. */
+/** Joins a host and a port; a host that contains a colon gets brackets. Go: `net.JoinHostPort`. */
 export function joinHostPort(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
@@ -114,7 +116,7 @@ function parsePort(address: string, digits: string): number {
   return Number(digits);
 }
 
-/** One class for all, so that an address costs an object and no closure. */
+/** A class, so that an address costs one object and no closure. */
 class SocketTcpAddr implements TcpAddr {
   readonly network = "tcp";
   /** An IP address. */

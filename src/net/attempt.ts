@@ -2,21 +2,23 @@ import type { Addr } from "./addr.ts";
 import { NetError, type NetOp } from "./errors.ts";
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 
-/** What is attempted, for the error when time is up. */
+/** The operation that is attempted, as named by the error when the time-out passes. */
 export interface AttemptOf {
   readonly op: NetOp;
   readonly network: string;
   readonly addr: Addr | string;
 }
 
-/** What ends an attempt early. */
+/** Causes that end an attempt early. */
 export interface AttemptLimits {
   readonly signal?: AbortSignal | null | undefined;
-  /** Milliseconds. */
+  /** Upper bound of the attempt's duration, milliseconds; none by default. */
   readonly timeout?: number | undefined;
 }
 
-/** Something that may take long: one signal out of the caller's and a time-out. To be ended whatever becomes of it. */
+/**
+ * An operation that may take long: joins the caller's signal and a time-out into one signal. Must be ended in any case.
+ */
 export class Attempt {
   readonly #timers: TimerQueue;
   readonly #outer: AbortSignal | null;
@@ -27,7 +29,7 @@ export class Attempt {
   constructor(timers: TimerQueue, what: AttemptOf, { signal = null, timeout }: AttemptLimits) {
     this.#timers = timers;
     this.#outer = signal;
-    // Without a time-out the caller's signal is as good as one of our own.
+    // Without a time-out the caller's signal is used as it is.
     if (timeout === undefined) return;
     this.#abort = new AbortController();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
@@ -36,17 +38,17 @@ export class Attempt {
     timers.set(this.#alarm, timers.now() + timeout);
   }
 
-  /** Aborted when it should stop. */
+  /** Aborted when the operation should stop; `null` when nothing can abort it. */
   get signal(): AbortSignal | null {
     return this.#abort?.signal ?? this.#outer;
   }
 
-  /** Stops one that has a time-out. */
+  /** Aborts an attempt that has a time-out; without one, does nothing. */
   abort(reason: unknown): void {
     this.#abort?.abort(reason);
   }
 
-  /** It is over: nothing is waited for any more. */
+  /** Ends the attempt: releases the timer and the listener on the caller's signal. */
   end(): void {
     if (this.#alarm !== null) this.#timers.clear(this.#alarm);
     this.#outer?.removeEventListener("abort", this.#onAbort);

@@ -1,21 +1,21 @@
-/** In the place of a chunk that was taken, so that the queue lets go of it. */
+/** Placeholder for a chunk that was taken, so that the queue does not keep its memory. */
 const TAKEN = new Uint8Array(0);
 
-/** Places of taken chunks at the front before the rest moves up. */
+/** Number of placeholders at the front from which on the rest of the queue is moved up. */
 const MOVE_UP_AFTER = 64;
 
-/** Chunks that came and were not read yet, in order. */
+/** Received chunks that have not been read yet, in order. */
 export class ChunkQueue {
   #chunks: Uint8Array[] = [];
   #head = 0;
   #bytes = 0;
 
-  /** Bytes that wait. */
+  /** Number of unread bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Chunks that wait. */
+  /** Number of unread chunks. */
   get count(): number {
     return this.#chunks.length - this.#head;
   }
@@ -26,7 +26,7 @@ export class ChunkQueue {
     this.#bytes += chunk.length;
   }
 
-  /** Takes the first chunk, as it came. */
+  /** Removes the first chunk and returns it without a copy. */
   shift(): Uint8Array | undefined {
     const chunk = this.#chunks[this.#head];
     if (chunk === undefined) return undefined;
@@ -35,7 +35,7 @@ export class ChunkQueue {
     return chunk;
   }
 
-  /** Copies what fits into `p` and returns how many bytes that were. */
+  /** Fills `p` as far as possible, removes the copied bytes, and returns their number. */
   copyInto(p: Uint8Array): number {
     let filled = 0;
     while (filled < p.length && this.#bytes > 0) {
@@ -56,7 +56,9 @@ export class ChunkQueue {
     this.#bytes = 0;
   }
 
-  /** Moves on without shifting the array each time, though a queue that never runs empty must not grow for ever. */
+  /**
+   * Removes the first chunk. The array is shifted only from time to time: a queue that never runs empty must not grow.
+   */
   #advance(): void {
     const chunks = this.#chunks;
     chunks[this.#head++] = TAKEN;

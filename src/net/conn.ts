@@ -1,101 +1,111 @@
-/** The contracts of streams: {@linkcode Conn} and {@linkcode Listener}, in the shape of Go's package net. */
+/** Interfaces of stream sockets, {@linkcode Conn} and {@linkcode Listener}, in the shape of Go's package net. */
 
 import type { Addr } from "./addr.ts";
 import type { Deadline } from "./deadline.ts";
 
-/** Something to read bytes from. Go: `io.Reader`. */
+/** A source of bytes. Go: `io.Reader`. */
 export interface Reader {
-  /** Fills what it can of `p` and resolves to how many bytes, at least one; `null` at the end of the stream. */
+  /** Reads bytes into `p` and resolves to their number, at least one; `null` at the end of the stream. */
   read(p: Uint8Array): Promise<number | null>;
 }
 
-/** Something to write bytes to. Go: `io.Writer`. */
+/** A sink of bytes. Go: `io.Writer`. */
 export interface Writer {
-  /** Writes all of `p` or fails. `p` must stay as it is until the promise settles. */
+  /** Writes all of `p`, or fails, and resolves to `p.length`. `p` must not be changed until the promise settles. */
   write(p: Uint8Array): Promise<number>;
 }
 
-/** What every waiting call takes. */
+/** Options of every call that may wait. */
 export interface WaitOptions {
   /**
-   * Rejects the call with the signal's reason. The connection lives on, and no byte is lost; but when a part of an
-   * aborted write may have left, the stream has a hole: later writes fail, reads go on.
+   * Rejects the call with the signal's reason. The connection stays open, and no received byte is lost. When a part of
+   * an aborted write may have been sent, the stream has a hole: later writes fail, reads go on.
    */
   signal?: AbortSignal;
 }
 
 /**
- * A connection: bytes both ways, in order. Go: `net.Conn`.
+ * A connection: a stream of bytes in each direction. Go: `net.Conn`.
  *
- * Its calls may be made at the same time from anywhere; reads are served in order of calling, writes leave in order
- * of calling. A call fails with {@linkcode DeadlineExceededError} when its direction's deadline passes, with
- * {@linkcode ClosedError} after `close`, with {@linkcode NetError} when the connection breaks.
+ * Calls may overlap: reads are served, and writes are sent, in the order of the calls. A call fails with
+ * {@linkcode DeadlineExceededError} when its direction's deadline passes, with {@linkcode ClosedError} after `close`,
+ * with {@linkcode NetError} when the connection breaks.
  */
 export interface Conn extends Reader, Writer, AsyncDisposable {
-  /** This end. */
+  /** Address of this end. */
   readonly localAddr: Addr;
-  /** The other end. */
+  /** Address of the other end. */
   readonly remoteAddr: Addr;
   /**
-   * The bytes that come, as a web stream, made when first asked for. It reads a chunk when somebody wants one, and none
-   * ahead. Cancelling it stops that, no more: nothing is lost, the connection stays open and can still be read.
+   * The received bytes as a web stream, created on first access. A chunk is read when one is wanted, and none in
+   * advance. Cancelling only stops that reading: no byte is lost, and the connection stays open and can still be read.
    */
   readonly readable: ReadableStream<Uint8Array>;
   /**
-   * A web stream to write to, made when first asked for. A write ends when the runtime has taken it; closing the stream
-   * is `closeWrite`, aborting it `closeNow`.
+   * A web stream to write to, created on first access. A write ends when the runtime has accepted its bytes. Closing
+   * the stream calls `closeWrite`, aborting it calls `closeNow`.
    */
   readonly writable: WritableStream<Uint8Array>;
-  /** Fills what it can of `p`; `null` at the end of the stream. */
+  /** Reads bytes into `p` and resolves to their number, at least one; `null` at the end of the stream. */
   read(p: Uint8Array, options?: WaitOptions): Promise<number | null>;
-  /** The next bytes as they came, without a copy; they are the caller's. `null` at the end of the stream. */
+  /** The next received bytes, without a copy; the caller owns them. `null` at the end of the stream. */
   readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
-  /** Resolves to `p.length` when the runtime has taken all of it. */
+  /**
+   * Writes all of `p`. Resolves to `p.length` when the runtime has accepted the bytes; `p` must not be changed before.
+   */
   write(p: Uint8Array, options?: WaitOptions): Promise<number>;
-  /** Half-close: sends what is queued, then the end of the stream. Reads go on. Go: `TCPConn.CloseWrite`. */
+  /** Half-closes: sends the queued bytes, then the end of the stream. Reads go on. Go: `TCPConn.CloseWrite`. */
   closeWrite(): Promise<void>;
   /**
-   * Sends what is queued, up to the write deadline, then closes. A second call waits for the first. Pending reads fail at
-   * once; pending writes resolve as they leave, and fail if they cannot.
+   * Sends the queued bytes, for at most 10 seconds and no longer than the write deadline allows, then closes. A second
+   * call waits for the first. Pending reads fail at once; pending writes resolve once they are sent, and fail if they
+   * cannot be.
    */
   close(): Promise<void>;
-  /** Drops the connection at once, with what is queued; the peer sees a reset where the runtime can send one. */
+  /** Drops the connection and all queued bytes at once. The peer sees a reset where the runtime can send one. */
   closeNow(): void;
-  /** Both deadlines at once. Go: `Conn.SetDeadline`. */
+  /** Sets both deadlines. Go: `Conn.SetDeadline`. */
   setDeadline(t: Deadline): void;
-  /** When pending and later reads fail. Moving it makes the connection readable again. `null`: never. */
+  /**
+   * Sets the time at which pending and later reads fail; `null` for never. Moving it makes the connection readable
+   * again.
+   */
   setReadDeadline(t: Deadline): void;
   /**
-   * When pending and later writes fail. After a write that expired when a part of it was taken, later writes fail
-   * the same way, because the stream has a hole; reads go on.
+   * Sets the time at which pending and later writes fail; `null` for never. When a write expires after a part of it was
+   * accepted, the stream has a hole: later writes fail with the same error, reads go on.
    */
   setWriteDeadline(t: Deadline): void;
-  /** Lets the open connection keep the process alive, as it does from the start. Does nothing after `close`. */
+  /** Makes the open connection keep the process alive, which is the default. Does nothing after `close`. */
   ref(): void;
-  /** Lets the process end though the connection is open; a call that waits on it then never settles. */
+  /** Lets the process exit although the connection is open; calls that wait on it then never settle. */
   unref(): void;
 }
 
 /** A TCP connection. Go: `net.TCPConn`. */
 export interface TcpConn extends Conn {
-  /** Sends small writes at once (TCP_NODELAY). On from the start. */
+  /** Whether small writes are sent at once (TCP_NODELAY). Default: on. */
   setNoDelay(on?: boolean): void;
-  /** TCP keep-alive. On from the start, with 15 seconds; the idle time is rounded up to whole ones. */
+  /**
+   * Whether TCP keep-alive probes an idle peer. Default: on.
+   *
+   * @param idleMs idle time before the first probe, milliseconds, rounded up to whole seconds. Default: 15 000
+   */
   setKeepAlive(on?: boolean, idleMs?: number): void;
 }
 
 /** Accepts connections. Go: `net.Listener`. */
 export interface Listener<C extends Conn = Conn> extends AsyncIterable<C>, AsyncDisposable {
-  /** Where it listens. */
+  /** The address on which it listens. */
   readonly addr: Addr;
-  /** The next connection. Rejects with `ClosedError` after `close`; `for await` ends then. */
+  /** Resolves to the next connection. After `close` it rejects with `ClosedError`, and `for await` ends. */
   accept(options?: WaitOptions): Promise<C>;
-  /** When pending and later `accept` calls fail. */
+  /** Sets the time at which pending and later `accept` calls fail; `null` for never. */
   setDeadline(t: Deadline): void;
-  /** Lets the listener keep the process alive, as it does from the start. Does nothing after `close`. */
+  /** Makes the open listener keep the process alive, which is the default. Does nothing after `close`. */
   ref(): void;
-  /** Lets the process end though the listener is open. What it accepts keeps the process alive on its own account. */
+  /** Lets the process exit although the listener is open. Accepted connections keep the process alive independently. */
   unref(): void;
-  /** Stops listening. Connections that nobody accepted are dropped, accepted ones stay. */
+  /** Stops listening. Connections not yet accepted are dropped; accepted ones stay open. */
   close(): Promise<void>;
 }

@@ -4,15 +4,17 @@ import { NetError, type NetOp } from "./errors.ts";
 import { type DetachedSocket, SocketConn } from "./socket_conn.ts";
 import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
 
-/** Takes a connection over, to drive it from below: ours by its socket, any other through its own calls. */
+/**
+ * Takes a connection over for a protocol. A `SocketConn` gives up its socket; any other is driven by its own methods.
+ */
 export function takeOver(conn: Conn): DetachedSocket {
   if (conn instanceof SocketConn) return SocketConn.detach(conn);
-  // Whoever takes it over has deadlines of its own.
+  // The protocol above has deadlines of its own.
   conn.setDeadline(null);
   return { socket: new ConnSocket(conn), chunks: null, ended: false, error: null };
 }
 
-/** A {@linkcode Conn} that somebody else made, as a stream socket. */
+/** A stream socket over a {@linkcode Conn} that this library did not create. */
 class ConnSocket implements StreamSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
@@ -21,7 +23,7 @@ class ConnSocket implements StreamSocket {
   #reading = false;
   #paused = false;
   #ended = false;
-  /** `close` or `reset` was called. */
+  /** Whether `close` or `reset` was called. */
   #leaving = false;
   #closed = false;
 
@@ -33,7 +35,7 @@ class ConnSocket implements StreamSocket {
 
   start(handler: StreamHandler): void {
     this.#handler = handler;
-    // Not from inside the call: a connection may have bytes at once.
+    // Deferred, because the connection may have bytes at once and `onData` must not be called from inside `start`.
     queueMicrotask(() => void this.#read());
   }
 
@@ -107,7 +109,7 @@ class ConnSocket implements StreamSocket {
     }
   }
 
-  /** Up to whoever made the connection. */
+  /** Does nothing: options of a foreign connection are set by its creator. */
   setNoDelay(): void {}
 
   setKeepAlive(): void {}
@@ -120,7 +122,10 @@ class ConnSocket implements StreamSocket {
     this.#conn.unref();
   }
 
-  /** The connection broke, or the handler threw. What fails because this side is leaving is told by `close` itself. */
+  /**
+   * Ends the socket when the connection broke or the handler threw. While this side closes, only errors of `close`
+   * count.
+   */
   #break(op: NetOp, error: unknown): void {
     if (this.#closed || this.#leaving && op !== "close") return;
     this.#leaving = true;
@@ -137,7 +142,7 @@ class ConnSocket implements StreamSocket {
     try {
       this.#handler?.onClose(error);
     } catch {
-      // The socket is gone already: there is nothing left to break.
+      // The handler threw, but the socket is closed already.
     }
   }
 }

@@ -2,13 +2,16 @@ import type { Addr } from "./addr.ts";
 import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
 import { connectionStateOf, type TlsConnectionState, type TlsSocket } from "./tls.ts";
 
-/** A socket, under TLS or not, of which its owner is told, once, that it is gone. */
+/** Wraps a socket, under TLS or not, so that `onGone` is called once when it is closed. */
 export function countedSocket(socket: StreamSocket, onGone: () => void): StreamSocket {
   const state = connectionStateOf(socket);
   return state === null ? new CountedSocket(socket, onGone) : new CountedTlsSocket(socket, onGone, state);
 }
 
-/** A socket of which its owner is told, once, that it is gone. For whoever counts them: others save the detour. */
+/**
+ * A socket that calls `onGone` once when it is closed. Used only where connections are counted, to save the
+ * indirection.
+ */
 class CountedSocket implements StreamSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;

@@ -1,15 +1,15 @@
 import type { UdpAddr } from "./addr.ts";
 
-/** A datagram that came. */
+/** A received datagram. */
 export interface QueuedDatagram {
   readonly data: Uint8Array;
   readonly addr: UdpAddr;
 }
 
-/** Places of taken datagrams at the front before the rest moves up. */
+/** Number of empty places at the front from which on the rest of the queue is moved up. */
 const MOVE_UP_AFTER = 64;
 
-/** Datagrams that came and were not read yet, in order, up to a bound. */
+/** Received datagrams that have not been read yet, in order, up to a bound on their number and on their bytes. */
 export class DatagramQueue {
   readonly #maxDatagrams: number;
   readonly #maxBytes: number;
@@ -26,7 +26,7 @@ export class DatagramQueue {
     return this.#datagrams.length - this.#head;
   }
 
-  /** `false` when it does not fit. One datagram always does. */
+  /** Appends a datagram; `false` when it does not fit. A single datagram always fits. */
   push(datagram: QueuedDatagram): boolean {
     const bytes = this.#bytes + datagram.data.length;
     if (this.size > 0 && (this.size >= this.#maxDatagrams || bytes > this.#maxBytes)) return false;
@@ -41,7 +41,7 @@ export class DatagramQueue {
     if (datagram === undefined) return undefined;
     this.#bytes -= datagram.data.length;
     datagrams[this.#head++] = undefined;
-    // Without shifting the array each time, though a queue that never runs empty must not grow for ever.
+    // The array is shifted only from time to time: a queue that never runs empty must not grow.
     if (this.#head === datagrams.length) {
       datagrams.length = 0;
       this.#head = 0;

@@ -1,17 +1,20 @@
 import type { DatagramSocket, OutgoingDatagram } from "./datagram_socket.ts";
 import type { NetError } from "./errors.ts";
-import type { Flushable, Turn } from "./turn.ts";
+import type { Flushable, FlushQueue } from "./flush_queue.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
-/** Datagrams that may leave in one go: a kernel never makes a sender wait, so that a loop of writes would stop all else. */
+/**
+ * Upper bound of the datagrams sent in one turn of the event loop. Kernels hardly ever make a sender wait, so a loop of
+ * writes would otherwise starve everything else.
+ */
 const BURST = 64;
 
-/** Datagrams of one call, which leave one after another. */
+/** The datagrams of one call, which are sent in order. */
 class Batch {
   readonly datagrams: readonly OutgoingDatagram[];
-  /** How many have left. */
+  /** Number of datagrams sent. */
   sent = 0;
-  /** Why the next one could not. */
+  /** Error of the datagram after those; `null` for none. */
   error: unknown = null;
 
   constructor(datagrams: readonly OutgoingDatagram[]) {
@@ -23,28 +26,28 @@ class Batch {
   }
 }
 
-/** What is sent on a socket: call by call, in order, never mixed. */
+/** The outgoing datagrams of a socket: sent in the order of the calls, with those of one call together. */
 export class DatagramSends implements Flushable {
   readonly #socket: DatagramSocket;
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   readonly #waiting = new WaitQueue<number, Batch>();
-  /** The batch that the runtime is busy with: the first that waits, unless it was given up. */
+  /** The batch whose datagram the runtime is sending: the first that waits, unless its call was aborted or expired. */
   #inFlight: Batch | null = null;
-  /** How many more may leave before the end of a turn is waited for. */
+  /** Number of datagrams that may still be sent in this turn. */
   #left = BURST;
   readonly #onIdle: () => void;
 
-  /** `onIdle` is called when nobody waits any more. */
-  constructor(socket: DatagramSocket, turn: Turn, onIdle: () => void) {
+  /** @param onIdle called when no call waits any more */
+  constructor(socket: DatagramSocket, flushQueue: FlushQueue, onIdle: () => void) {
     this.#socket = socket;
-    this.#turn = turn;
+    this.#flushQueue = flushQueue;
     this.#onIdle = onIdle;
   }
 
   /**
-   * Sends; returns how many have left where that is known at once.
+   * Sends datagrams. Returns the number sent, as a promise when the call has to wait.
    *
-   * @throws {NetError} when the first cannot leave
+   * @throws {NetError} when the first one cannot be sent
    */
   send(datagrams: readonly OutgoingDatagram[], signal?: AbortSignal): number | Promise<number> {
     const batch = new Batch(datagrams);
@@ -52,7 +55,7 @@ export class DatagramSends implements Flushable {
     return this.#waiting.wait(batch, signal);
   }
 
-  /** Sends what can be sent now; `false` when the rest has to wait. */
+  /** Sends as much of a batch as possible now; `false` when the rest has to wait. */
   #run(batch: Batch): boolean {
     const { datagrams } = batch;
     try {
@@ -73,7 +76,7 @@ export class DatagramSends implements Flushable {
     return true;
   }
 
-  /** Whether some went, where several can go at once. */
+  /** Sends several datagrams by one system call, where the runtime can; `false` when none was sent. */
   #sendMany(batch: Batch): boolean {
     const { datagrams, sent } = batch;
     const count = Math.min(datagrams.length - sent, this.#left);
@@ -86,20 +89,20 @@ export class DatagramSends implements Flushable {
 
   #spend(count: number): void {
     this.#left -= count;
-    if (this.#left === 0) this.#turn.add(this);
+    if (this.#left === 0) this.#flushQueue.add(this);
   }
 
-  /** The end of a turn. */
+  /** Goes on at the end of the turn. */
   flush(): void {
     this.#left = BURST;
     if (this.#inFlight === null) this.#runWaiting();
   }
 
-  /** The socket's `onSent`. */
+  /** Handles the socket's `onSent`. */
   onSent(error: NetError | null): void {
     const batch = this.#inFlight;
     this.#inFlight = null;
-    // What was given up goes no further.
+    // A batch whose call was aborted or expired is not continued.
     if (batch !== null && batch === this.#waiting.first) {
       if (error === null) batch.sent++;
       else batch.error = error;
@@ -121,7 +124,7 @@ export class DatagramSends implements Flushable {
     else this.#waiting.resolveFirst(batch.sent);
   }
 
-  /** Fails what waits. What the runtime has begun may still leave. */
+  /** Fails all waiting calls. A datagram that the runtime has begun to send may still be sent. */
   rejectAll(reason: unknown): void {
     this.#waiting.rejectAll(reason);
   }

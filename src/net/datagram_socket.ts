@@ -1,74 +1,86 @@
-/** The port of datagrams: what an adapter gives for UDP sockets, and what it calls. */
+/** Interfaces of UDP between an adapter and the core. */
 
 import type { UdpAddr } from "./addr.ts";
 import type { NetError } from "./errors.ts";
 
-/** Who hears of a {@linkcode DatagramSocket}. No call is made from inside `start` or `send`; after `close` only `onClose`. */
+/**
+ * Receives the events of a {@linkcode DatagramSocket}. An adapter must not call it from inside `start` or `send`, and
+ * after `close` only `onClose`.
+ */
 export interface DatagramHandler {
-  /** A datagram came, whole. The array is the handler's to keep, and no larger than the datagram. */
+  /** Called with each received datagram. The handler owns the array, which is no larger than the datagram. */
   onDatagram(data: Uint8Array, hostname: string, port: number): void;
-  /** What became of the datagram that `send` did not finish. */
+  /** Called when the datagram for which `send` returned `false` was sent, or could not be. */
   onSent(error: NetError | null): void;
-  /** The network told of an earlier datagram that it did not arrive. Only where `connected`; the socket goes on. */
+  /**
+   * Called when the network reports that an earlier datagram was not delivered. Only if `connected`; the socket goes
+   * on.
+   */
   onError(error: NetError): void;
-  /** The socket is gone: the last call, made once. `error` is what broke it, `null` after `close`. */
+  /** Called last, exactly once, when the socket is closed. `error` is what broke it; `null` after `close`. */
   onClose(error: NetError | null): void;
 }
 
-/** One datagram, and where to. */
+/** A datagram to send. */
 export interface OutgoingDatagram {
   readonly data: Uint8Array;
-  /** `null` for the peer of a connected socket. */
+  /** Destination; `null` for the peer of a connected socket. */
   readonly addr: UdpAddr | null;
 }
 
 /**
- * One datagram socket of a runtime, bound. What a runtime cannot do throws a `NetError` with the code `ENOTSUP` that
- * names what it is that cannot.
+ * A bound datagram socket of a runtime. A method that the runtime does not support throws a `NetError` with the code
+ * `ENOTSUP` that names the unsupported feature.
  */
 export interface DatagramSocket {
   readonly localAddr: UdpAddr;
-  /** Whether the kernel knows the peer: it keeps strangers out then, and tells of refusals. */
+  /** Whether the kernel knows the peer: it then drops datagrams from other senders and reports refusals. */
   readonly connected: boolean;
-  /** Begins. Nothing is lost that comes after the socket was bound, if it is called in the same turn. */
+  /** Starts delivering events. No datagram is lost if it is called in the turn in which the socket was bound. */
   start(handler: DatagramHandler): void;
   /**
-   * Sends one datagram, which never waits for another's fate. `true`: it has left, the array is free. `false`: the
-   * array stays the runtime's, and nothing more may be sent, until `onSent` or `onClose`.
+   * Sends one datagram. `true`: the datagram was sent, and the array may be reused. `false`: the runtime owns the
+   * array, and nothing more may be sent, until `onSent` or `onClose`.
    *
-   * @throws {NetError} when it cannot leave
+   * @throws {NetError} when the datagram cannot be sent
    */
   send(data: Uint8Array, addr: UdpAddr | null): boolean;
-  /** Sends as many as leave at once, in order; returns how many. Where it stops, `send` says why. */
+  /**
+   * Sends as many datagrams as possible without waiting, in order, and returns their number. `send` tells why it
+   * stopped.
+   */
   sendMany?(datagrams: readonly OutgoingDatagram[]): number;
   setBroadcast(on: boolean): void;
   setTtl(hops: number): void;
   setMulticastTtl(hops: number): void;
   setMulticastLoopback(on: boolean): void;
-  /** By name, or by one of its addresses. */
+  /** @param name name of an interface, or one of its addresses */
   setMulticastInterface(name: string): void;
   setReadBuffer(bytes: number): void;
   setWriteBuffer(bytes: number): void;
   joinGroup(membership: GroupMembership): Promise<void>;
   leaveGroup(membership: GroupMembership): Promise<void>;
-  /** Resolves nothing; `onClose` follows. */
+  /** Closes the socket; `onClose` follows. */
   close(): void;
-  /** Keeps the process alive while it is open, as from the start. */
+  /** Makes the open socket keep the process alive, which is the default. */
   ref(): void;
-  /** Keeps no process alive. */
+  /** Lets the process exit although the socket is open. */
   unref(): void;
 }
 
-/** A group of multicast, of the socket's family. */
+/** Membership in a multicast group of the socket's address family. */
 export interface GroupMembership {
   readonly group: string;
-  /** The name of an interface or one of its addresses; `null` for the system's choice. */
+  /** Name of an interface, or one of its addresses; `null` for the system's choice. */
   readonly interface: string | null;
-  /** The only sender to hear; `null` for all. */
+  /** Address of the only sender to receive from; `null` for all. */
   readonly source: string | null;
 }
 
-/** What may be set when a socket is bound, and later. An adapter chooses by it what it takes, and sets none of it. */
+/**
+ * Settings of a datagram socket. When binding, an adapter only uses them to choose the kind of socket; the core sets
+ * them afterwards.
+ */
 export interface DatagramSettings {
   readonly broadcast?: boolean;
   readonly ttl?: number;
@@ -79,15 +91,18 @@ export interface DatagramSettings {
   readonly writeBuffer?: number;
 }
 
-/** How to bind. */
+/** Parameters of `RuntimeAdapter.bind`. */
 export interface BindRequest {
-  /** The only peer, for a socket that dials. An adapter that cannot connect leaves it, and says so by `connected`. */
+  /**
+   * The only peer of a dialled socket. An adapter that cannot connect sockets ignores it, and sets `connected` to
+   * false.
+   */
   readonly peer: UdpAddr | null;
-  /** Whether others may bind to the same port: each gets the multicasts, one the rest (SO_REUSEADDR). */
+  /** Whether other sockets may bind to the port: each receives all multicasts, one of them the rest (SO_REUSEADDR). */
   readonly reuseAddress: boolean;
-  /** Whether others may bind to the same port, who then share what comes (SO_REUSEPORT). */
+  /** Whether other sockets may bind to the port and share the received datagrams (SO_REUSEPORT). */
   readonly reusePort: boolean;
-  /** Whether `::` leaves IPv4 out. */
+  /** Whether a socket bound to `::` excludes IPv4. */
   readonly ipv6Only: boolean;
   readonly settings: DatagramSettings;
 }

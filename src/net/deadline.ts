@@ -1,12 +1,12 @@
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 
-/** An absolute time (`Date`, or milliseconds as in `Date.now()`), or `null` for none. */
+/** An absolute time, as a `Date` or in milliseconds as of `Date.now()`; `null` for none. */
 export type Deadline = Date | number | null;
 
 /**
- * Reads a {@linkcode Deadline}: milliseconds since the epoch, `Infinity` for none.
+ * Converts a {@linkcode Deadline} to milliseconds since the epoch; `Infinity` for none.
  *
- * @throws {TypeError} when it is no time
+ * @throws {TypeError} when it is not a time
  */
 export function deadlineTime(t: Deadline): number {
   if (t === null) return Infinity;
@@ -16,9 +16,9 @@ export function deadlineTime(t: Deadline): number {
 }
 
 /**
- * One direction's deadline. The owner says when a call starts to wait; `onExpired` is called when the time comes
- * while one waits. Setting it costs a store: an alarm is only moved when it has to ring earlier than it is set,
- * and one that rings too early is set again.
+ * The deadline of one direction. The owner reports when calls start and stop waiting, and `onExpired` is called when
+ * the time comes while a call waits. Setting a deadline costs a store: the alarm is moved only when it has to ring
+ * earlier, and one that rings too early is set again.
  */
 export class DeadlineTimer {
   readonly #timers: TimerQueue;
@@ -32,34 +32,34 @@ export class DeadlineTimer {
     this.#onExpired = onExpired;
   }
 
-  /** Whether the deadline has passed; without one, no clock is read. */
+  /** Whether the deadline has passed. Without a deadline, the clock is not read. */
   get expired(): boolean {
     return this.#time !== Infinity && this.#timers.now() >= this.#time;
   }
 
-  /** When it is, `Infinity` for never. */
+  /** Milliseconds since the epoch; `Infinity` for no deadline. */
   get time(): number {
     return this.#time;
   }
 
-  /** Moves the deadline, also under a waiting call. */
+  /** Moves the deadline, also while a call waits. */
   set(t: Deadline): void {
     this.#time = deadlineTime(t);
     if (this.#waiting) this.#arm();
   }
 
-  /** A call starts to wait. */
+  /** Reports that a call starts to wait. */
   startWait(): void {
     this.#waiting = true;
     if (this.#time !== Infinity) this.#arm();
   }
 
-  /** Nobody waits any more. The alarm stays: clearing it would cost more than its rare ring. */
+  /** Reports that no call waits any more. The alarm stays set: clearing it would cost more than its rare ring. */
   endWait(): void {
     this.#waiting = false;
   }
 
-  /** The owner is gone. */
+  /** Removes the deadline and its alarm, because the owner has ended. */
   stop(): void {
     this.#waiting = false;
     this.#time = Infinity;

@@ -1,4 +1,4 @@
-/** A promise that is settled from outside. `Promise.withResolvers` is younger than the oldest runtime we run on. */
+/** A promise that is settled from outside. `Promise.withResolvers` is missing in the oldest supported runtimes. */
 export class Deferred<T> {
   resolve!: (value: T) => void;
   reject!: (reason: unknown) => void;

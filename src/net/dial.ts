@@ -14,10 +14,10 @@ import { listenUnix, parseUnixAddr } from "./unix.ts";
 /** The networks of `dial` and `listen`. */
 export type StreamNetwork = TcpNetwork | "unix";
 
-/** The longest idle time that systems take, milliseconds. */
+/** Longest keep-alive idle time that operating systems accept, milliseconds. */
 const LONGEST_IDLE = 32_767_000;
 
-/** How systems without IPv6 refuse it. */
+/** Error codes by which systems without IPv6 refuse it. */
 const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
 interface HostPort {
@@ -25,36 +25,38 @@ interface HostPort {
   readonly port: number;
 }
 
-/** How to dial. What speaks of TCP means nothing to `"unix"`. */
+/** Options of `dial`. Those of TCP do not apply to `"unix"`. */
 export interface DialOptions extends TcpOptions {
-  /** Gives up and rejects with the signal's reason. */
+  /** Aborts dialling, which rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Milliseconds until it fails with `ETIMEDOUT`, looking up included. Default: the kernel's own, some minutes. */
+  /** Milliseconds until dialling, name lookup included, fails with `ETIMEDOUT`. Default: the kernel's, some minutes. */
   timeout?: number;
-  /** Where to connect from: `host:port` with an IP address or no host; port 0 is any. Default: the kernel's choice. */
+  /**
+   * Local address: `host:port` with an IP address or an empty host; port 0 for any port. Default: the kernel's choice.
+   */
   localAddress?: string;
 }
 
-/** How to listen. The options of TCP are those of the accepted connections, and mean nothing to `"unix"`. */
+/** Options of `listen`. Those of TCP are set on the accepted connections, and do not apply to `"unix"`. */
 export interface ListenOptions extends TcpOptions {
-  /** Connections that the kernel queues before they are accepted. Default: 511. */
+  /** Upper bound of the connections that the kernel queues until they are accepted. Default: 511. */
   backlog?: number;
   /**
-   * `"unix"` only: permission bits of the socket file, set before `listen` resolves; whoever connects needs to write.
-   * Until they are set, the file has what the process's mask leaves: where a moment of that is too much, listen in a
-   * folder that nobody else may enter. Default: what the mask leaves.
+   * `"unix"` only: permission bits of the socket file, 0 to 0o777. Clients need the write permission. The bits are set
+   * before `listen` resolves; until then the process's umask decides. If that moment matters, listen in a folder to
+   * which no other user has access. Default: the umask decides.
    */
   mode?: number;
-  /** Whether others may listen on the same port, who then share the connections. Default: false. */
+  /** Whether other sockets may listen on the port and share its connections (SO_REUSEPORT). Default: false. */
   reusePort?: boolean;
-  /** Whether `::` leaves IPv4 out. Default: true on `"tcp6"`, false on `"tcp"`; `"tcp4"` takes none. */
+  /** Whether `::` excludes IPv4. Default: true for `"tcp6"`, false for `"tcp"`; not allowed for `"tcp4"`. */
   ipv6Only?: boolean;
   /**
-   * Connections open at once; more are not accepted until one has closed, and wait as those do that nobody accepts.
+   * Upper bound of the connections open at once. Further ones stay in the kernel's queue until one has closed.
    * Default: no limit.
    */
   maxConnections?: number;
-  /** Closes the listener when it is aborted. */
+  /** Closes the listener when aborted. */
   signal?: AbortSignal;
 }
 
@@ -70,10 +72,10 @@ export async function dialOn(
   return new SocketConn(await dialTcp(runtime, network, address, options, {}), runtime.timers, options);
 }
 
-/** What of {@linkcode DialOptions} it takes to connect. */
+/** {@linkcode DialOptions} for connecting, with a signal that may be `null`. */
 export type ConnectOptions = Omit<DialOptions, "signal"> & { signal?: AbortSignal | null };
 
-/** Connects to a TCP address; `base` goes into each request. */
+/** Connects to a TCP address; `base` holds the fields that all connection requests share. */
 export async function dialTcp(
   runtime: Runtime,
   network: TcpNetwork,
@@ -89,7 +91,7 @@ export async function dialTcp(
   const attempt = new Attempt(runtime.timers, { op: "dial", network: "tcp", addr: address }, options);
   try {
     const hosts = dialHosts(runtime, query, attempt.signal);
-    // Of one turn where nothing is looked up: then the attempt has begun when `dial` returns.
+    // Without a name to look up, nothing is awaited: the attempt has begun when `dial` returns.
     const addresses = hosts instanceof Promise ? await hosts : hosts;
     const connect = (host: string, signal: AbortSignal) =>
       runtime.adapter.connect(
@@ -115,7 +117,7 @@ async function dialUnix(runtime: Runtime, address: string, options: DialOptions)
   }
 }
 
-/** Connects to whichever address answers first. */
+/** Connects to the address that answers first. */
 function raceTo(
   runtime: Runtime,
   address: string,
@@ -143,7 +145,7 @@ function idleRequest({ keepAlive }: TcpOptions): { keepAliveIdle?: number } {
   return typeof keepAlive === "number" ? { keepAliveIdle: keepAlive } : {};
 }
 
-/** One failure is told as it is; several as one, with the code of the first. */
+/** A single failure as it is; several as one error with the code of the first. */
 function joined(addr: string, failures: AggregateError): unknown {
   const [first] = failures.errors;
   if (failures.errors.length === 1 || !(first instanceof NetError)) return first;
@@ -179,7 +181,7 @@ export async function listenOn(
   };
   const open = (host: string) => SocketListener.open(runtime, tcpAddr(host, port), request, options, stage);
   return await open(host).catch((error) => {
-    // A machine without IPv6.
+    // The machine has no IPv6.
     if (hostname === "" && network === "tcp" && NO_IPV6.has(error.code)) return open("0.0.0.0");
     throw error;
   });
@@ -188,7 +190,7 @@ export async function listenOn(
 function checkDialOptions(network: string, { timeout, keepAlive, localAddress }: ConnectOptions): void {
   checkKeepAlive("dial", keepAlive);
   if (network === "unix" && localAddress !== undefined) {
-    throw new TypeError('Cannot dial: localAddress means nothing to "unix"');
+    throw new TypeError('Cannot dial: localAddress does not apply to "unix"');
   }
   if (timeout !== undefined && !isPositive(timeout)) {
     throw new RangeError(`Cannot dial: timeout is ${timeout}, not a positive number`);
@@ -215,13 +217,13 @@ function checkListenOptions(network: string, options: ListenOptions): void {
   }
   for (const name of network === "unix" ? ["reusePort", "ipv6Only"] as const : ["mode"] as const) {
     if (options[name] !== undefined) {
-      throw new TypeError(`Cannot listen: ${name} means nothing to "${network}"`);
+      throw new TypeError(`Cannot listen: ${name} does not apply to "${network}"`);
     }
   }
-  if (ipv6Only && network === "tcp4") throw new TypeError('Cannot listen: ipv6Only contradicts "tcp4"');
+  if (ipv6Only && network === "tcp4") throw new TypeError('Cannot listen: ipv6Only does not apply to "tcp4"');
 }
 
-/** Whether it can be a duration. */
+/** Whether a value is a positive number, such as a duration. */
 export function isPositive(value: unknown): value is number {
   return typeof value === "number" && value > 0;
 }
@@ -230,5 +232,5 @@ function parseLocal(address: string | undefined): HostPort | null {
   if (address === undefined) return null;
   const local = splitHostPort(address);
   if (local.hostname === "" || ipFamily(local.hostname) !== 0) return local;
-  throw new TypeError(`Cannot dial: localAddress "${address}" has a name and not an IP address`);
+  throw new TypeError(`Cannot dial: the host of localAddress "${address}" is not an IP address`);
 }

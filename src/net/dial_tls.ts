@@ -18,36 +18,36 @@ import {
   type TlsRole,
 } from "./tls.ts";
 
-/** How long a handshake may take, milliseconds. */
+/** Default of `handshakeTimeout`, milliseconds. */
 const HANDSHAKE_TIMEOUT = 10_000;
 
-/** What every handshake takes. */
+/** Options of every TLS handshake. */
 export interface HandshakeOptions {
-  /** How to speak TLS. */
+  /** TLS configuration. */
   tls?: TlsConfig;
-  /** Milliseconds that the handshake may take. Default: 10 000. */
+  /** Upper bound of the handshake's duration, milliseconds. Default: 10 000. */
   handshakeTimeout?: number;
 }
 
-/** How to dial under TLS. */
+/** Options of `dialTls`. */
 export interface DialTlsOptions extends DialOptions, HandshakeOptions {}
 
-/** How to listen under TLS. */
+/** Options of `listenTls`. */
 export interface ListenTlsOptions extends ListenOptions, HandshakeOptions {
-  /** The server's certificates, and more. */
+  /** TLS configuration, with at least one certificate. */
   tls: TlsConfig;
   /**
-   * Told why a handshake failed, with the peer as `addr`. Such a connection is not accepted, and the listener goes on.
-   * Default: nobody is told.
+   * Called with the error of each failed handshake, whose `addr` is the peer. The connection is dropped, and the
+   * listener goes on. Default: such errors are ignored.
    */
   onHandshakeError?: (error: NetError) => void;
 }
 
-/** How to put an open connection under TLS. */
+/** Options of `upgradeTls`. */
 export interface UpgradeTlsOptions extends HandshakeOptions {
-  /** Which side of the handshake this is. Default: `"client"`, which needs `tls.serverName`. */
+  /** This side's role in the handshake. Default: `"client"`, which requires `tls.serverName`. */
   role?: TlsRole;
-  /** Gives up and rejects with the signal's reason; the connection is gone then. */
+  /** Aborts the handshake, which drops the connection and rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -63,7 +63,7 @@ export async function dialTlsOn(
   checkTcpNetwork(network);
   const context = readConfig(runtime, "client", options);
   const serverName = tls.serverName ?? (splitHostPort(address).hostname || "localhost");
-  // One time-out for all of it, besides that of the handshake.
+  // `timeout` bounds connecting and handshake together; `handshakeTimeout` bounds the handshake as well.
   const whole = new Attempt(runtime.timers, { op: "dial", network: "tcp", addr: address }, {
     timeout,
     signal,
@@ -107,7 +107,9 @@ export async function upgradeTlsOn(
   const { role = "client", tls = {}, signal = null } = options;
   const { serverName = "", insecureSkipVerify = false } = tls;
   if (role === "client" && serverName === "" && !insecureSkipVerify) {
-    throw new TypeError("Cannot upgrade to TLS: tls.serverName says whom the server's certificate must name");
+    throw new TypeError(
+      "Cannot upgrade to TLS: tls.serverName is required, the name in the server's certificate",
+    );
   }
   const context = readConfig(runtime, role, options);
   signal?.throwIfAborted();

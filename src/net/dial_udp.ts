@@ -10,32 +10,37 @@ import type { Runtime } from "./runtime.ts";
 import { UdpPacketConn, UdpPeerConn } from "./udp_conn.ts";
 import { applySettings, checkUdpOptions, settingsOf, type UdpOptions } from "./udp_options.ts";
 
-/** How to dial by UDP. */
+/** Options of `dial` for UDP. */
 export interface DialUdpOptions extends UdpOptions {
-  /** Gives up looking up, and rejects with the signal's reason. */
+  /** Aborts the name lookup, which rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Milliseconds until looking up fails with `ETIMEDOUT`. */
+  /** Milliseconds until the name lookup fails with `ETIMEDOUT`. Default: the resolver's. */
   timeout?: number;
-  /** Where to send from: `host:port` with an IP address or no host; port 0 is any. Default: the kernel's choice. */
+  /**
+   * Local address: `host:port` with an IP address or an empty host; port 0 for any port. Default: the kernel's choice.
+   */
   localAddress?: string;
 }
 
-/** How to listen for datagrams. */
+/** Options of `listenPacket`. */
 export interface ListenPacketOptions extends UdpOptions {
-  /** Closes the socket when it is aborted. */
+  /** Closes the socket when aborted. */
   signal?: AbortSignal;
-  /** Whether others may take the same port: each gets all multicasts, one of them the rest. Default: false. */
+  /**
+   * Whether other sockets may bind to the port: each receives all multicasts, one of them the rest (SO_REUSEADDR).
+   * Default: false.
+   */
   reuseAddress?: boolean;
-  /** Whether others may take the same port, who then share what comes. Default: false. */
+  /** Whether other sockets may bind to the port and share the received datagrams (SO_REUSEPORT). Default: false. */
   reusePort?: boolean;
-  /** Whether `::` leaves IPv4 out. Default: true on `"udp6"`, false on `"udp"`; `"udp4"` takes none. */
+  /** Whether `::` excludes IPv4. Default: true for `"udp6"`, false for `"udp"`; not allowed for `"udp4"`. */
   ipv6Only?: boolean;
 }
 
-/** How systems without IPv6 refuse it. */
+/** Error codes by which systems without IPv6 refuse it. */
 const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
-/** Who sends to no address in particular means this machine. */
+/** Destinations that stand for an unspecified address: sending to it means this machine. */
 const THIS_MACHINE: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /** Binds a UDP socket. See `listenPacket` in entries/net.ts. */
@@ -48,7 +53,7 @@ export async function listenPacketOn(
   checkPacketNetwork(network);
   checkUdpOptions("listen", options);
   const { signal, reuseAddress = false, reusePort = false, ipv6Only = network === "udp6" } = options;
-  if (ipv6Only && network === "udp4") throw new TypeError('Cannot listen: ipv6Only contradicts "udp4"');
+  if (ipv6Only && network === "udp4") throw new TypeError('Cannot listen: ipv6Only does not apply to "udp4"');
   const { hostname, port } = splitHostPort(address);
   signal?.throwIfAborted();
   const query: HostQuery = { op: "listen", network, address, hostname, local: "" };
@@ -56,7 +61,7 @@ export async function listenPacketOn(
   const settings = settingsOf(options);
   const request: BindRequest = { peer: null, reuseAddress, reusePort, ipv6Only, settings };
   const socket = await open(runtime, udpAddr(host, port), request).catch((error) => {
-    // A machine without IPv6.
+    // The machine has no IPv6.
     if (hostname === "" && network === "udp" && NO_IPV6.has(error.code)) {
       return open(runtime, udpAddr("0.0.0.0", port), request);
     }
@@ -99,7 +104,10 @@ export async function dialUdpOn(
   }
 }
 
-/** To the first address that there is a way to: nobody answers who could win a race. IPv4 before IPv6, as who listens. */
+/**
+ * Dials the first address for which a socket can be opened: with UDP there is no answer by which an address could win a
+ * race. IPv4 comes before IPv6, as when listening.
+ */
 async function dialFirst(
   runtime: Runtime,
   hosts: readonly string[],
@@ -141,5 +149,5 @@ function parseLocal(address: string | undefined): UdpAddr | null {
   if (address === undefined) return null;
   const { hostname, port } = splitHostPort(address);
   if (hostname === "" || ipFamily(hostname) !== 0) return udpAddr(hostname, port);
-  throw new TypeError(`Cannot dial: localAddress "${address}" has a name and not an IP address`);
+  throw new TypeError(`Cannot dial: the host of localAddress "${address}" is not an IP address`);
 }

@@ -4,16 +4,16 @@
  * ```text
  * Error
  * ├── NetError                   an operation on a socket failed; `code` says why
- * │   ├── DeadlineExceededError  the deadline passed (`timeout` is true); the socket lives on
+ * │   ├── DeadlineExceededError  the deadline passed (`timeout` is true); the socket stays usable
  * │   ├── ClosedError            the socket was closed on this side
  * │   └── TlsError               TLS failed; `code` says why
- * └── UnexpectedEofError         the stream ended in the middle of something
+ * └── UnexpectedEofError         the stream ended before all expected bytes had arrived
  * ```
  */
 
 import type { Addr } from "./addr.ts";
 
-/** What was being done when a socket failed. */
+/** The operation during which a socket failed. */
 export type NetOp =
   | "lookup"
   | "dial"
@@ -25,7 +25,7 @@ export type NetOp =
   | "handshake"
   | "set";
 
-/** What is known of a failure; see {@linkcode NetError}. */
+/** Fields of a {@linkcode NetError}. */
 export interface NetErrorInit {
   op: NetOp;
   network: string;
@@ -38,25 +38,25 @@ export interface NetErrorInit {
 export class NetError extends Error {
   /** The name of the class. */
   override readonly name: string = "NetError";
-  /** What was being done. */
+  /** The operation that failed. */
   readonly op: NetOp;
   /** `tcp`, `unix`, `pipe`, … */
   readonly network: string;
-  /** The other end, or the address to listen on. */
+  /** The remote address, or the address to listen on. */
   readonly addr: string | undefined;
-  /** The same on every runtime: `ECONNREFUSED`, `ECONNRESET`, `EPIPE`, `EADDRINUSE`, `ETIMEDOUT`, … */
+  /** `ECONNREFUSED`, `ECONNRESET`, `EPIPE`, `EADDRINUSE`, `ETIMEDOUT`, …: every runtime reports the same code. */
   readonly code: string;
-  /** True when the failure is a time-out. */
+  /** Whether the failure is a time-out. */
   readonly timeout: boolean;
 
   /**
-   * Makes one.
+   * Creates an error.
    *
-   * @param init what is known
-   * @param reason in words; default: the code's meaning
+   * @param init the error's fields
+   * @param reason description of the failure. Default: the meaning of the code
    */
   constructor(init: NetErrorInit, reason?: string) {
-    // An unnamed end of a Unix socket is an empty text.
+    // The address of an unnamed Unix socket is empty.
     const at = String(init.addr ?? "") === "" ? "" : ` ${init.addr}`;
     const options = init.cause === undefined ? undefined : { cause: init.cause };
     super(`${init.op} ${init.network}${at}: ${reason ?? describe(init.code)}`, options);
@@ -74,11 +74,11 @@ export class DeadlineExceededError extends NetError {
   override readonly name = "DeadlineExceededError";
 
   /**
-   * Makes one.
+   * Creates an error.
    *
-   * @param op what was being done
-   * @param network of what
-   * @param addr to whom
+   * @param op the operation that failed
+   * @param network network of the socket
+   * @param addr the remote address, or the address to listen on
    */
   constructor(op: NetOp, network: string, addr?: Addr | string) {
     super({ op, network, addr, code: "ETIMEDOUT" }, "deadline exceeded");
@@ -91,11 +91,11 @@ export class ClosedError extends NetError {
   override readonly name = "ClosedError";
 
   /**
-   * Makes one.
+   * Creates an error.
    *
-   * @param op what was being done
-   * @param network of what
-   * @param addr to whom
+   * @param op the operation that failed
+   * @param network network of the socket
+   * @param addr the remote address, or the address to listen on
    */
   constructor(op: NetOp, network: string, addr?: Addr | string) {
     super({ op, network, addr, code: "ECLOSED" }, "use of closed connection");
@@ -103,32 +103,32 @@ export class ClosedError extends NetError {
 }
 
 /**
- * TLS failed. The code says why, the same on every runtime:
+ * TLS failed. `code` is the reason, and every runtime reports the same one:
  *
  * - `ECERTUNTRUSTED`: the certificate is not signed by an authority that this side trusts
  * - `ECERTNAME`: the certificate is for another name
- * - `ECERTEXPIRED`: the certificate is not valid any more, or not yet
- * - `ECERTREQUIRED`: the client showed no certificate to a server that insists on one
- * - `ENOTTLS`: what the peer speaks is not TLS
- * - `ETLS`: the rest: no version, cipher or application protocol in common, a peer that refuses, a broken record
+ * - `ECERTEXPIRED`: the certificate has expired or is not yet valid
+ * - `ECERTREQUIRED`: the client sent no certificate, and the server requires one
+ * - `ENOTTLS`: the peer does not speak TLS
+ * - `ETLS`: any other failure: no common version, cipher or application protocol, an alert of the peer, a broken record
  */
 export class TlsError extends NetError {
   /** Always `"TlsError"`. */
   override readonly name = "TlsError";
 }
 
-/** The stream ended in the middle of something. Go: `io.ErrUnexpectedEOF`. */
+/** The stream ended before all expected bytes had arrived. Go: `io.ErrUnexpectedEOF`. */
 export class UnexpectedEofError extends Error {
   /** Always `"UnexpectedEofError"`. */
   override readonly name = "UnexpectedEofError";
-  /** Bytes that would have completed it; `null` when nobody can know. */
+  /** Number of bytes that were still expected; `null` when that is not known. */
   readonly missing: number | null;
 
   /**
-   * Makes one.
+   * Creates an error.
    *
-   * @param message what was read, and how far it came
-   * @param missing bytes that would have completed it, where that is known
+   * @param message what was read, and how much of it arrived
+   * @param missing number of bytes that were still expected; `null` when that is not known
    */
   constructor(message: string, missing: number | null = null) {
     super(message);
@@ -140,10 +140,10 @@ const DESCRIPTIONS: ReadonlyMap<string, string> = new Map([
   ["EACCES", "permission denied"],
   ["EADDRINUSE", "address already in use"],
   ["EADDRNOTAVAIL", "address not available"],
-  ["EAFNOSUPPORT", "address of another family"],
+  ["EAFNOSUPPORT", "address family not supported"],
   ["ECERTEXPIRED", "certificate has expired or is not yet valid"],
   ["ECERTNAME", "certificate is for another name"],
-  ["ECERTREQUIRED", "client showed no certificate"],
+  ["ECERTREQUIRED", "client sent no certificate"],
   ["ECERTUNTRUSTED", "certificate is not signed by a trusted authority"],
   ["ECONNREFUSED", "connection refused"],
   ["ECONNRESET", "connection reset by peer"],
@@ -159,7 +159,7 @@ const DESCRIPTIONS: ReadonlyMap<string, string> = new Map([
   ["ENOTSUP", "not supported by this runtime"],
   ["ENOTTLS", "peer does not speak TLS"],
   ["EPIPE", "broken pipe"],
-  ["EPROTO", "not the expected protocol"],
+  ["EPROTO", "unexpected protocol"],
   ["ETIMEDOUT", "timed out"],
   ["ETLS", "TLS failed"],
 ]);

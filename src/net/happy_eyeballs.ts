@@ -1,22 +1,22 @@
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 
-/** Milliseconds between the starts of two attempts, while none has failed (RFC 8305, 8). */
+/** Delay between the starts of two attempts while none has failed, milliseconds (RFC 8305, section 8). */
 export const ATTEMPT_DELAY = 250;
 
-/** What a {@linkcode race} needs. */
+/** Parameters of a {@linkcode race}. */
 export interface Race<T> {
-  /** Where to connect, the best first; see {@linkcode interleave}. */
+  /** Addresses to connect to, in order of preference; see {@linkcode interleave}. */
   readonly addresses: readonly string[];
-  /** Tries one address. An attempt whose signal is aborted is dropped. */
+  /** Connects to one address. An attempt whose signal is aborted is dropped. */
   connect(address: string, signal: AbortSignal): Promise<T>;
-  /** Gets rid of a connection that came too late. */
+  /** Closes a connection that was established after the race had ended. */
   discard(late: T): void;
   readonly timers: TimerQueue;
-  /** Ends it all. */
+  /** Aborts the race. */
   readonly signal: AbortSignal | null;
 }
 
-/** Sorts addresses so that the families take turns, in the order of the first one (RFC 8305, 4). */
+/** Sorts addresses so that the families alternate, beginning with that of the first address (RFC 8305, section 4). */
 export function interleave(addresses: readonly string[]): string[] {
   const isFirstFamily = (address: string) => address.includes(":") === addresses[0]!.includes(":");
   const first = addresses.filter(isFirstFamily);
@@ -30,10 +30,10 @@ export function interleave(addresses: readonly string[]): string[] {
 }
 
 /**
- * Connects to whichever address answers first, RFC 8305, 5. A new attempt starts when the last one has failed or has
- * taken a quarter of a second; none is given up before another has won, however slow it is.
+ * Connects to the address that answers first (RFC 8305, section 5). The next attempt starts when the last one has
+ * failed or has taken {@linkcode ATTEMPT_DELAY}; slow attempts go on until another one has won.
  *
- * @throws {AggregateError} when all fail, with every failure in the order of the addresses
+ * @throws {AggregateError} when all attempts fail, with their errors in the order of the addresses
  */
 export function race<T>({ addresses, connect, discard, timers, signal }: Race<T>): Promise<T> {
   return new Promise((resolve, reject) => {

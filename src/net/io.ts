@@ -1,30 +1,30 @@
-/** What Go's package io does with readers and writers. */
+/** Helpers for readers and writers, as in Go's package io. */
 
 import { concat } from "../bytes/concat.ts";
 import type { Reader, WaitOptions, Writer } from "./conn.ts";
 import { UnexpectedEofError } from "./errors.ts";
 
-/** How much {@linkcode readAll} takes. */
+/** Options of {@linkcode readAll}. */
 export interface ReadAllOptions extends WaitOptions {
-  /** Bytes at the most. Default: 16 MiB. */
+  /** Upper bound of the stream, bytes. Default: 16 MiB. */
   limit?: number;
 }
 
-/** Bytes at the most when nobody says. */
+/** Default of `limit`, bytes. */
 const DEFAULT_LIMIT = 16 * 1024 * 1024;
 
-/** Bytes that are read or copied at once. */
+/** Size of the array into which a reader without `readChunk` reads, bytes. */
 const PART = 65536;
 
-/** Something that hands over bytes as they came: a `Conn`. */
+/** A reader that returns received chunks without a copy, such as a `Conn`. */
 interface ChunkReader {
   readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
 }
 
 /**
- * Reads everything up to the end of the stream. Go: `io.ReadAll`, with a bound.
+ * Reads a stream to its end. Go: `io.ReadAll`, with a bound.
  *
- * @throws {RangeError} when more than `limit` bytes come
+ * @throws {RangeError} when the stream has more than `limit` bytes
  *
  * @example
  * ```ts
@@ -49,9 +49,9 @@ export async function readAll(reader: Reader, options: ReadAllOptions = {}): Pro
 }
 
 /**
- * Fills all of `p`. Go: `io.ReadFull`.
+ * Reads until `p` is full. Go: `io.ReadFull`.
  *
- * @throws {UnexpectedEofError} when the stream ends first; what came is in `p`
+ * @throws {UnexpectedEofError} when the stream ends first; the bytes read so far are in `p`
  *
  * @example
  * ```ts
@@ -75,9 +75,9 @@ export async function readFull(reader: Reader, p: Uint8Array, options?: WaitOpti
 }
 
 /**
- * Copies until the end of the stream, no faster than `writer` takes it. Go: `io.Copy`.
+ * Copies a stream to `writer` until its end, waiting for each write. Go: `io.Copy`.
  *
- * @returns how many bytes
+ * @returns number of bytes copied
  *
  * @example
  * ```ts
@@ -100,7 +100,9 @@ export async function copy(writer: Writer, reader: Reader, options?: WaitOptions
   return copied;
 }
 
-/** The stream in parts that are the caller's: as they came where the reader can say, else copied. */
+/**
+ * The stream's bytes in arrays that the caller owns: chunks without a copy where the reader has them, otherwise copies.
+ */
 async function* chunks(reader: Reader, options?: WaitOptions): AsyncIterable<Uint8Array> {
   const { readChunk } = reader as Partial<ChunkReader>;
   for (;;) {
@@ -118,7 +120,7 @@ async function nextPart(reader: Reader, options?: WaitOptions): Promise<Uint8Arr
   return count === null ? null : part.subarray(0, count);
 }
 
-/** A `Conn` takes a signal; for any other reader it is looked at before each read. */
+/** Reads once. A `Conn` observes the signal while it waits; for other readers it is only checked before each read. */
 function readPart(reader: Reader, p: Uint8Array, options?: WaitOptions): Promise<number | null> {
   options?.signal?.throwIfAborted();
   return (reader.read as (p: Uint8Array, options?: WaitOptions) => Promise<number | null>).call(

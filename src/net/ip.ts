@@ -1,13 +1,13 @@
-/** IP literals, as far as dialling has to know them. */
+/** IP address literals. */
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const GROUP = /^[0-9a-f]{1,4}$/i;
 
 /**
- * Tells what an address literal is. As in Go, a part of an IPv4 address has no leading zero, and an IPv6 address may
- * have a zone (`fe80::1%eth0`).
+ * Address family of an IP literal. As in Go, the parts of an IPv4 address must have no leading zeros, and an IPv6
+ * address may have a zone (`fe80::1%eth0`).
  *
- * @returns 4 or 6, or 0 for what is no IP address
+ * @returns 4 or 6; 0 when the text is not an IP address
  */
 export function ipFamily(text: string): 4 | 6 | 0 {
   if (IPV4.test(text)) return 4;
@@ -24,7 +24,9 @@ function isIpv6(text: string): boolean {
   return halves.length === 1 ? count === 8 : count < 8;
 }
 
-/** How many groups of 16 bits there are; NaN for what is none. The last two may be written as IPv4. */
+/**
+ * Number of 16-bit groups in a part of an IPv6 address; NaN when it is malformed. The last two may be written as IPv4.
+ */
 function countGroups(text: string, last: boolean): number {
   if (text === "") return 0;
   const groups = text.split(":");
@@ -33,7 +35,7 @@ function countGroups(text: string, last: boolean): number {
   return groups.every((group) => GROUP.test(group)) ? groups.length + (endsInIpv4 ? 2 : 0) : NaN;
 }
 
-/** Whether two IP addresses are one, however they are written; a zone only tells them apart when both have one. */
+/** Whether two IP addresses are equal, however they are written. Zones are compared only when both have one. */
 export function sameAddress(a: string, b: string): boolean {
   if (a === b) return true;
   if (!a.includes(":") || !b.includes(":")) return false;

@@ -4,7 +4,7 @@ import { ipFamily } from "./ip.ts";
 import type { GroupOptions } from "./packet_conn.ts";
 import { isMulticast } from "./udp_options.ts";
 
-/** The multicast groups that a socket hears; with the same errors on every runtime. */
+/** The multicast groups that a socket has joined. Gives every runtime the same errors. */
 export class MulticastGroups {
   readonly #socket: DatagramSocket;
   readonly #joined = new Set<string>();
@@ -34,11 +34,11 @@ export class MulticastGroups {
 
   #check(group: string, options: GroupOptions): GroupMembership {
     if (!isMulticast(group)) {
-      throw new TypeError(`Cannot use group "${group}": it is no address of a multicast group`);
+      throw new TypeError(`Cannot use group "${group}": it is not a multicast address`);
     }
     const { interface: on = null, source = null } = options;
     if (source !== null && ipFamily(source) === 0) {
-      throw new TypeError(`Cannot use source "${source}": it is no IP address`);
+      throw new TypeError(`Cannot use source "${source}": it is not an IP address`);
     }
     const family = ipFamily(this.#socket.localAddr.hostname);
     if (ipFamily(group) !== family || source !== null && ipFamily(source) !== family) {

@@ -1,111 +1,123 @@
-/** The contracts of datagrams: {@linkcode PacketConn} and {@linkcode UdpConn}, in the shape of Go's package net. */
+/** Interfaces of UDP sockets, {@linkcode PacketConn} and {@linkcode UdpConn}, in the shape of Go's package net. */
 
 import type { UdpAddr } from "./addr.ts";
 import type { Reader, WaitOptions, Writer } from "./conn.ts";
 import type { Deadline } from "./deadline.ts";
 
-/** What came in one piece, and from whom. It may be empty: that is no end. */
+/** A received datagram. An empty one is valid, and does not mean the end. */
 export interface Datagram {
-  /** The bytes; they are the caller's. */
+  /** The payload; the caller owns it. */
   readonly data: Uint8Array;
-  /** Who sent it, as far as UDP can tell: anybody can write anybody's address on a datagram. */
+  /** Source address, which a sender can forge. */
   readonly addr: UdpAddr;
-  /** Whether the buffer was too small for it: the rest is lost. */
+  /** Whether the caller's buffer was too small for the datagram; the rest is lost. */
   readonly truncated: boolean;
 }
 
-/** One datagram to send. */
+/** A datagram to send. */
 export interface Packet {
-  /** What to send. */
+  /** The payload. */
   readonly data: Uint8Array;
-  /** Where to: an address, or `host:port` with an IP address. A connected conn takes none. */
+  /** Destination: an address, or `host:port` with an IP address. Not allowed on a dialled socket. */
   readonly addr?: UdpAddr | string | undefined;
 }
 
-/** Which part of a multicast group to hear. */
+/** Options of a multicast group. */
 export interface GroupOptions {
-  /** The interface on which to hear it, by name or by one of its addresses. Default: the system's choice. */
+  /** Interface on which to join the group: its name or one of its addresses. Default: the system's choice. */
   interface?: string;
-  /** The only sender to hear. Default: all. */
+  /** Address of the only sender to receive from. Default: all senders. */
   source?: string;
 }
 
 /**
  * A UDP socket. Go: `net.PacketConn`, `net.UDPConn`.
  *
- * Its calls may be made at the same time from anywhere; reads are served in order of calling, datagrams leave in order
- * of calling, each whole. What comes before anybody reads waits in a queue with a bound; what does not fit is dropped and
- * counted. A call fails with `DeadlineExceededError` when its direction's deadline passes and with `ClosedError` after
- * `close`; no failed call ends the socket.
+ * Calls may overlap: reads are served, and datagrams are sent, in the order of the calls. Received datagrams wait in a
+ * bounded queue until they are read; those that do not fit are dropped and counted. A call fails with
+ * `DeadlineExceededError` when its direction's deadline passes, and with `ClosedError` after `close`. A failed call
+ * does not close the socket.
  */
 export interface PacketConn extends AsyncIterable<Datagram>, AsyncDisposable {
-  /** This end. */
+  /** Address of this end. */
   readonly localAddr: UdpAddr;
-  /** Datagrams that came and were dropped because the queue was full. What the kernel drops, nobody counts. */
+  /** Number of received datagrams dropped because the queue was full. Those dropped by the kernel are not counted. */
   readonly dropped: number;
   /**
-   * The next datagram, as it came; with `into`, in there: what does not fit is cut off, and `truncated` says so. The loop
-   * `for await` reads too, and ends when the socket is closed.
+   * Resolves to the next datagram. `for await` reads datagrams too, and ends when the socket is closed.
+   *
+   * @param into buffer for the payload; the part that does not fit is lost, and `truncated` is true
    */
   readFrom(into?: Uint8Array, options?: WaitOptions): Promise<Datagram>;
   /**
-   * Sends one datagram; resolves to its length when the runtime has taken it, which says nothing of its arrival.
+   * Sends one datagram. Resolves to its length when the runtime has accepted it, which does not mean that it arrives.
    *
-   * @param addr an address, or `host:port` with an IP address
-   * @throws {NetError} `EMSGSIZE` for more than 65,507 bytes (65,527 by IPv6), `EAFNOSUPPORT` for an address of a family
-   *   that the socket has not, `EACCES` for a broadcast that was not allowed, `ENETUNREACH`, …
+   * @param addr destination: an address, or `host:port` with an IP address
+   * @throws {NetError} `EMSGSIZE` for more than 65,507 bytes (65,527 over IPv6), `EAFNOSUPPORT` for an address family
+   *   that the socket does not have, `EACCES` for a broadcast that was not allowed, `ENETUNREACH`, …
    */
   writeTo(p: Uint8Array, addr: UdpAddr | string, options?: WaitOptions): Promise<number>;
   /**
-   * Sends datagrams in order, with no other's in between; resolves to how many have left. When that is not all of them,
-   * the next one has failed; when it is the first, the call fails.
+   * Sends datagrams in order, with none of another call in between. Resolves to the number sent; when that is not all
+   * of them, the next one failed. When the first one fails, so does the call.
    */
   writeMany(packets: readonly Packet[], options?: WaitOptions): Promise<number>;
-  /** Allows sending to broadcast addresses. Off from the start. */
+  /** Whether sending to broadcast addresses is allowed. Default: off. */
   setBroadcast(on?: boolean): void;
-  /** How many hops a datagram may take, 1 to 255. */
+  /** Sets the number of hops that a unicast datagram may take, 1 to 255. */
   setTtl(hops: number): void;
-  /** The same for multicasts. 1 from the start. */
+  /** Sets the number of hops that a multicast datagram may take, 1 to 255. Default: 1. */
   setMulticastTtl(hops: number): void;
-  /** Whether what is sent to a group is heard on this machine too. On from the start. */
+  /** Whether multicasts sent by this socket are also received on this machine. Default: on. */
   setMulticastLoopback(on: boolean): void;
-  /** On which interface to send multicasts, by name or by one of its addresses. */
+  /** Sets the interface that sends multicasts: its name or one of its addresses. */
   setMulticastInterface(name: string): void;
-  /** The size of the kernel's receive buffer; the system may bound it. Go: `UDPConn.SetReadBuffer`. */
+  /** Sets the size of the kernel's receive buffer, bytes; the system may limit it. Go: `UDPConn.SetReadBuffer`. */
   setReadBuffer(bytes: number): void;
-  /** The size of the kernel's send buffer; the system may bound it. Go: `UDPConn.SetWriteBuffer`. */
+  /** Sets the size of the kernel's send buffer, bytes; the system may limit it. Go: `UDPConn.SetWriteBuffer`. */
   setWriteBuffer(bytes: number): void;
-  /** Hears a multicast group, of the socket's own family. Fails with `EADDRINUSE` when it does already. */
+  /**
+   * Joins a multicast group of the socket's address family. Fails with `EADDRINUSE` when the socket has joined it
+   * already.
+   */
   joinGroup(group: string, options?: GroupOptions): Promise<void>;
-  /** Hears it no more, with the options of the join. Fails with `EADDRNOTAVAIL` when it did not. */
+  /**
+   * Leaves a group, given the options with which it was joined. Fails with `EADDRNOTAVAIL` when the socket is not in
+   * it.
+   */
   leaveGroup(group: string, options?: GroupOptions): Promise<void>;
-  /** Both deadlines at once. Go: `Conn.SetDeadline`. */
+  /** Sets both deadlines. Go: `Conn.SetDeadline`. */
   setDeadline(t: Deadline): void;
-  /** When pending and later reads fail. Moving it makes the socket readable again. `null`: never. */
+  /**
+   * Sets the time at which pending and later reads fail; `null` for never. Moving it makes the socket readable again.
+   */
   setReadDeadline(t: Deadline): void;
-  /** When pending and later writes fail. */
+  /** Sets the time at which pending and later writes fail; `null` for never. */
   setWriteDeadline(t: Deadline): void;
-  /** Lets the socket keep the process alive, as it does from the start. Does nothing after `close`. */
+  /** Makes the open socket keep the process alive, which is the default. Does nothing after `close`. */
   ref(): void;
-  /** Lets the process end though the socket is open; a call that waits on it then never settles. */
+  /** Lets the process exit although the socket is open; calls that wait on it then never settle. */
   unref(): void;
-  /** Closes at once; resolves when the port is free. Calls that wait fail, and what was not read is dropped. */
+  /** Closes at once; resolves when the port is free. Waiting calls fail, and unread datagrams are dropped. */
   close(): Promise<void>;
 }
 
 /**
- * A UDP socket that has one peer: it hears nobody else. Go: `net.UDPConn` from `net.Dial`.
+ * A UDP socket with one peer: it receives datagrams only from that peer. Go: `net.UDPConn` from `net.Dial`.
  *
- * Nobody needs to listen at the other end. Where the network says that nobody does, and the runtime passes that on, the
- * next call fails with `ECONNREFUSED`, and the socket goes on.
+ * The peer need not exist. Where the network reports that no socket is bound to its port, and the runtime passes that
+ * on, the next call fails with `ECONNREFUSED`; the socket stays usable.
  */
 export interface UdpConn extends PacketConn, Reader, Writer {
-  /** The peer. */
+  /** Address of the peer. */
   readonly remoteAddr: UdpAddr;
-  /** One datagram into `p`; resolves to how many bytes. 0 is an empty datagram. What does not fit is lost. */
+  /**
+   * Reads one datagram into `p` and resolves to the number of bytes, 0 for an empty one. The part that does not fit is
+   * lost.
+   */
   read(p: Uint8Array, options?: WaitOptions): Promise<number>;
   /** Sends one datagram to the peer. */
   write(p: Uint8Array, options?: WaitOptions): Promise<number>;
-  /** Fails with `EISCONN`: use `write`. */
+  /** Always fails with `EISCONN`; use `write`. */
   writeTo(p: Uint8Array, addr: UdpAddr | string, options?: WaitOptions): Promise<number>;
 }

@@ -5,13 +5,13 @@ import type { Runtime } from "./runtime.ts";
 import { SocketConn } from "./socket_conn.ts";
 import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
 
-/** Two ends of a connection in memory. See `pipe` in entries/net.ts. Go: `net.Pipe`, with a buffer. */
+/** Creates the two ends of an in-memory connection. See `pipe` in entries/net.ts. Go: `net.Pipe`, with a buffer. */
 export function pipeOn(runtime: Runtime): [Conn, Conn] {
   const [a, b] = socketPair();
   return [new SocketConn(a, runtime.timers), new SocketConn(b, runtime.timers)];
 }
 
-/** Two sockets in memory, joined. */
+/** Creates two connected in-memory sockets. */
 export function socketPair(): [StreamSocket, StreamSocket] {
   const a = new PipeSocket();
   const b = new PipeSocket();
@@ -20,12 +20,13 @@ export function socketPair(): [StreamSocket, StreamSocket] {
   return [a, b];
 }
 
-/** The most that is delivered at once, so that a reader who pauses holds little. */
+/** Upper bound of one delivery, bytes, so that a reader that pauses holds little. */
 const PIECE = 65536;
 
 /**
- * One end. Bytes are copied once, from the writer's array into one that is the reader's. What the reader is not ready
- * for stays with the writer, whose write ends when it was taken: that is the whole of its buffer.
+ * One end of an in-memory connection. Bytes are copied once, from the writer's array into one that the reader owns.
+ * There is no other buffer: bytes that the reader is not ready for stay in the writer's array, and the write ends once
+ * they are copied.
  */
 class PipeSocket implements StreamSocket {
   readonly localAddr: Addr = PIPE_ADDR;
@@ -33,14 +34,14 @@ class PipeSocket implements StreamSocket {
   #peer!: PipeSocket;
   #handler: StreamHandler | null = null;
   #paused = false;
-  /** Given by `write` and not yet taken by the peer: bytes from `#taken` on. */
+  /** The array given to `write`, until the peer has taken all of it; bytes before `#taken` were taken. */
   #outgoing: Uint8Array | null = null;
   #taken = 0;
   #writeEnded = false;
   #endDelivered = false;
   #closed = false;
   #closeError: NetError | null = null;
-  /** The handler that heard of the end. */
+  /** The handler whose `onClose` was called last. */
   #told: StreamHandler | null = null;
   #scheduled = false;
 
@@ -79,7 +80,7 @@ class PipeSocket implements StreamSocket {
     this.#writeEnded = true;
     this.#schedule();
     this.#finish(null);
-    // As a kernel does: a peer that goes on writing to a closed socket is told.
+    // As with a kernel's socket, a peer that goes on writing after this fails.
     this.#peer.#schedule();
   }
 
@@ -92,12 +93,12 @@ class PipeSocket implements StreamSocket {
 
   setKeepAlive(): void {}
 
-  /** Memory keeps no process alive. */
+  /** Does nothing: an in-memory connection never keeps the process alive. */
   ref(): void {}
 
   unref(): void {}
 
-  /** Delivers in a turn of its own: no handler is called from inside a call of its owner. */
+  /** Delivers in a microtask, so that no handler is called from inside one of its own calls. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -112,7 +113,7 @@ class PipeSocket implements StreamSocket {
     if (this.#outgoing !== null && peer.#closed) return this.#break("EPIPE");
     if (peer.#handler === null || peer.#closed || peer.#paused) return;
     if (this.#outgoing !== null) {
-      // Not `slice`, which on a subclass (Node's Buffer) is a view.
+      // Not `slice`, which returns a view when the array is a Node `Buffer`.
       const piece = new Uint8Array(this.#outgoing.subarray(this.#taken, this.#taken + PIECE));
       this.#taken += piece.length;
       const drained = this.#taken === this.#outgoing.length;
@@ -154,7 +155,7 @@ class PipeSocket implements StreamSocket {
     try {
       handler.onClose(this.#closeError);
     } catch {
-      // The socket is gone already: there is nothing left to break.
+      // The handler threw, but the socket is closed already.
     }
   }
 }

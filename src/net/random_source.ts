@@ -1,4 +1,4 @@
-/** Random numbers that nobody can guess, drawn from the runtime in large portions. */
+/** Cryptographically secure random numbers, drawn from the runtime 4 KiB at a time. */
 export class RandomSource {
   readonly #fillRandom: (into: Uint8Array) => void;
   #words: Int32Array | null = null;
@@ -8,10 +8,10 @@ export class RandomSource {
     this.#fillRandom = fillRandom;
   }
 
-  /** {@linkcode RandomSource.next} for whoever wants a function: one for all of them. */
+  /** {@linkcode RandomSource.next} as a bound function, shared by all callers. */
   readonly nextKey = (): number => this.next();
 
-  /** Thirty-two random bits. */
+  /** A random 32-bit integer. */
   next(): number {
     const words = this.#words ??= new Int32Array(1024);
     if (this.#used === 0) this.#fillRandom(new Uint8Array(words.buffer));
@@ -20,7 +20,7 @@ export class RandomSource {
     return word;
   }
 
-  /** That many random bytes. */
+  /** `count` random bytes. */
   bytes(count: number): Uint8Array {
     const bytes = new Uint8Array(count);
     this.#fillRandom(bytes);

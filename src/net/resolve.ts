@@ -4,19 +4,19 @@ import { interleave } from "./happy_eyeballs.ts";
 import { ipFamily } from "./ip.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** TCP over either family of IP, or over one alone. */
+/** TCP over both families of IP, or over one only. */
 export type TcpNetwork = "tcp" | "tcp4" | "tcp6";
 
-/** UDP over either family of IP, or over one alone. */
+/** UDP over both families of IP, or over one only. */
 export type PacketNetwork = "udp" | "udp4" | "udp6";
 
-/** How to look up. */
+/** Options of a name lookup. */
 export interface ResolveOptions {
-  /** Gives up and rejects with the signal's reason. */
+  /** Aborts the lookup, which rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** Which families a network means. */
+/** Address families of each network. */
 const FAMILIES: Readonly<Record<TcpNetwork | PacketNetwork, readonly number[]>> = {
   tcp: [4, 6],
   tcp4: [4],
@@ -29,30 +29,30 @@ const FAMILIES: Readonly<Record<TcpNetwork | PacketNetwork, readonly number[]>> 
 const TCP_NETWORKS: readonly string[] = ["tcp", "tcp4", "tcp6"];
 const PACKET_NETWORKS: readonly string[] = ["udp", "udp4", "udp6"];
 
-/** What an empty host means to who dials, and to who listens. */
+/** Meaning of an empty host: the loopback addresses when dialling, all addresses when listening. */
 const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
 const EVERYWHERE: readonly string[] = ["::", "0.0.0.0"];
 
-/** @throws {TypeError} when it is none */
+/** @throws {TypeError} when `network` is not a TCP network */
 export function checkTcpNetwork(network: string, ...others: string[]): asserts network is TcpNetwork {
   if (!TCP_NETWORKS.includes(network)) throw unknownNetwork(network, [...TCP_NETWORKS, ...others]);
 }
 
-/** Whether it is one of UDP. */
+/** Whether `network` is a UDP network. */
 export function isPacketNetwork(network: string): network is PacketNetwork {
   return PACKET_NETWORKS.includes(network);
 }
 
-/** @throws {TypeError} when it is none of UDP */
+/** @throws {TypeError} when `network` is not a UDP network */
 export function checkPacketNetwork(network: string): asserts network is PacketNetwork {
   if (!isPacketNetwork(network)) throw unknownNetwork(network, PACKET_NETWORKS);
 }
 
 function unknownNetwork(network: string, known: readonly string[]): TypeError {
-  return new TypeError(`Cannot use network "${network}": the known ones are ${known.join(", ")}`);
+  return new TypeError(`Cannot use network "${network}": it is not one of ${known.join(", ")}`);
 }
 
-/** Finds the first address. See `resolveTcpAddr` in entries/net.ts. */
+/** Looks up a TCP address. See `resolveTcpAddr` in entries/net.ts. */
 export async function resolveTcpAddrOn(
   runtime: Runtime,
   network: TcpNetwork,
@@ -67,7 +67,7 @@ export async function resolveTcpAddrOn(
   );
 }
 
-/** Finds the first address. See `resolveUdpAddr` in entries/net.ts. */
+/** Looks up a UDP address. See `resolveUdpAddr` in entries/net.ts. */
 export async function resolveUdpAddrOn(
   runtime: Runtime,
   network: PacketNetwork,
@@ -91,18 +91,19 @@ async function lookUpOne(
   return await listenHost(runtime, query, signal ?? null);
 }
 
-/** What is looked up, and for what. */
+/** A host to look up. */
 export interface HostQuery {
+  /** The operation that needs the address, for errors. */
   readonly op: NetOp;
   readonly network: TcpNetwork | PacketNetwork;
-  /** What errors name. */
+  /** The address given by the caller, for errors. */
   readonly address: string;
   readonly hostname: string;
-  /** Where to connect from, which only reaches its own family; empty for anywhere. */
+  /** Local IP address to connect from, which limits the result to its family; empty for any. */
   readonly local: string;
 }
 
-/** Where to dial, the best first: IP addresses of the network's families, which take turns. */
+/** IP addresses to dial, in order of preference: of the network's families, which alternate. */
 export function dialHosts(
   runtime: Runtime,
   query: HostQuery,
@@ -112,7 +113,7 @@ export function dialHosts(
   return resolveHost(runtime, query, signal);
 }
 
-/** Where to listen: one IP address, IPv4 before IPv6 as in Go; both families for an empty host. */
+/** IP address on which to listen, IPv4 before IPv6 as in Go; `::`, for both families, when the host is empty. */
 export async function listenHost(
   runtime: Runtime,
   query: HostQuery,
@@ -122,7 +123,7 @@ export async function listenHost(
   return preferIpv4(await resolveHost(runtime, query, signal));
 }
 
-/** IP addresses of a host, at least one. A literal is not looked up, and its answer is no promise. */
+/** IP addresses of a host, at least one; a promise only when the host is a name to look up. */
 function resolveHost(
   runtime: Runtime,
   query: HostQuery,
@@ -144,7 +145,7 @@ async function lookUp(
   return interleave(suitable(found, query));
 }
 
-/** Those of the right family, at least one. Go: "no suitable address". */
+/** The addresses of a suitable family, at least one. Go: "no suitable address". */
 function suitable(found: readonly string[], query: HostQuery): readonly string[] {
   const family = ipFamily(query.local);
   const hosts = inFamilies(found, query.network).filter((host) => family === 0 || ipFamily(host) === family);
@@ -154,7 +155,7 @@ function suitable(found: readonly string[], query: HostQuery): readonly string[]
   throw failed(query, "EADDRNOTAVAIL", undefined, `no suitable address for ${wanted}: ${found.join(", ")}`);
 }
 
-/** Ends with the signal; what is under way cannot be stopped, so that its end is nobody's. */
+/** Rejects when the signal is aborted. The operation itself cannot be cancelled; its result is then ignored. */
 function abortable<T>(result: Promise<T>, signal: AbortSignal | null): Promise<T> {
   if (signal === null) return result;
   return new Promise((resolve, reject) => {

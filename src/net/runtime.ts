@@ -1,4 +1,7 @@
-/** What the core needs of the place it runs in. The one that runs is a value handed down from `entries/runtime.ts`. */
+/**
+ * Interface between the core and a runtime. `entries/runtime.ts` creates the one {@linkcode Runtime} that is passed
+ * down.
+ */
 
 import type { TextCodec } from "../bytes/text.ts";
 import type { MaskMemory } from "../bytes/mask_memory.ts";
@@ -17,59 +20,72 @@ import type {
 } from "./stream_socket.ts";
 import { type Clock, TimerQueue } from "./timer_queue.ts";
 import type { TlsConfig, TlsContext, TlsRole } from "./tls.ts";
-import { Turn } from "./turn.ts";
+import { FlushQueue } from "./flush_queue.ts";
 
-/** What an adapter fills in. */
+/** The interface that each adapter implements. */
 export interface RuntimeAdapter {
   readonly name: "node" | "bun" | "deno" | "memory";
-  /** The IP addresses of a name that is none itself, as the system's resolver tells them; rejects with a `NetError`. */
+  /** Looks up the IP addresses of a host name by the system's resolver. Rejects with a `NetError`. */
   lookup(hostname: string): Promise<readonly string[]>;
   /**
-   * Connects to an IP address or a path; rejects with a `NetError`. An aborted attempt is dropped and rejects with the signal's
-   * reason.
+   * Connects to an IP address or a path. Rejects with a `NetError`, or with the signal's reason once it is aborted; the
+   * attempt is then dropped.
    */
   connect(target: SocketTarget, request: ConnectRequest, signal: AbortSignal | null): Promise<StreamSocket>;
-  /** Listens on an IP address, `::` for both families, or a path, whose file goes with the listener; rejects with a `NetError`. */
+  /**
+   * Listens on an IP address, `::` for both families, or on a path, whose file is removed when the listener is closed.
+   * Rejects with a `NetError`.
+   */
   listen(target: SocketTarget, request: ListenRequest, handler: AcceptHandler): Promise<SocketServer>;
-  /** Binds a datagram socket to an IP address, `::` for both families; rejects with a `NetError`. */
+  /** Binds a datagram socket to an IP address, `::` for both families. Rejects with a `NetError`. */
   bind(target: UdpAddr, request: BindRequest): Promise<DatagramSocket>;
-  /** Reads a configuration of TLS; throws a `TypeError` when a certificate or a key is none, or they do not belong together. */
+  /**
+   * Reads a TLS configuration.
+   *
+   * @throws {TypeError} when a certificate or a key is not valid, or they do not belong together
+   */
   tlsContext(role: TlsRole, config: TlsConfig): TlsContext;
   readonly unixFiles: UnixFiles;
   readonly clock: Clock;
   readonly text: TextCodec;
-  /** Where masking is fast; `null` where there is no such place. */
+  /** Memory in which masking is fast; `null` when the runtime has none. */
   readonly maskMemory: MaskMemory | null;
-  /** An array of so many bytes is made faster than a view of a buffer. */
+  /** Up to this length, in bytes, `new Uint8Array(n)` costs less than a view of an existing buffer in this engine. */
   readonly cheapArray: number;
-  /** Fills with bytes that nobody can guess. */
+  /** Fills `into` with cryptographically secure random bytes. */
   fillRandom(into: Uint8Array): void;
-  /** Compression; `null` where there is none. */
+  /** Compression; `null` when the runtime has none. */
   readonly deflate: RawDeflate | null;
 }
 
-/** What is done to the files of Unix sockets; rejects with a `NetError`. */
+/** Operations on the files of Unix sockets. All reject with a `NetError`. */
 export interface UnixFiles {
-  /** Tells a socket from any other that may take its place; `null` when the file is none, or there is no file. */
+  /**
+   * Identity of the socket file at `path`, different for every file; `null` when there is no file, or it is not a
+   * socket.
+   */
   findSocket(path: string): Promise<string | null>;
-  /** Removes the socket that was found; resolves to `false`, and removes nothing, when another has its place. */
+  /**
+   * Removes the socket file with the identity `found`. Resolves to `false`, and removes nothing, when another file is
+   * there.
+   */
   removeSocket(path: string, found: string): Promise<boolean>;
-  /** Sets the permission bits. */
+  /** Sets the permission bits of the file. */
   setMode(path: string, mode: number): Promise<void>;
 }
 
-/** A runtime, with what is shared by all of its sockets. */
+/** A runtime's adapter, with the objects that all of its sockets share. */
 export class Runtime {
   readonly adapter: RuntimeAdapter;
   readonly timers: TimerQueue;
-  readonly turn: Turn;
+  readonly flushQueue: FlushQueue;
   readonly buffers: BufferPool = new BufferPool();
   readonly random: RandomSource;
 
   constructor(adapter: RuntimeAdapter) {
     this.adapter = adapter;
     this.timers = new TimerQueue(adapter.clock);
-    this.turn = new Turn(adapter.clock);
+    this.flushQueue = new FlushQueue(adapter.clock);
     this.random = new RandomSource((into) => adapter.fillRandom(into));
   }
 }

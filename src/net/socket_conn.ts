@@ -8,48 +8,51 @@ import { Alarm, type TimerQueue } from "./timer_queue.ts";
 import { WaitQueue } from "./wait_queue.ts";
 import { readableOf, writableOf } from "./web_streams.ts";
 
-/** Bytes that are read ahead of the application; then the kernel holds the rest, and then the peer. */
+/** Number of unread bytes from which on the socket is paused; the rest stays in the kernel, and then at the peer. */
 const READ_AHEAD = 65536;
-/** And chunks: one of a byte holds some hundred bytes of memory, and a peer may send each byte by itself. */
+/**
+ * Number of unread chunks from which on the socket is paused: a chunk of one byte holds about a hundred bytes of
+ * memory, and a peer may send every byte by itself.
+ */
 const READ_AHEAD_CHUNKS = 256;
 
-/** How long `close` waits for queued bytes to leave when there is no write deadline, milliseconds. */
+/** Upper bound of the time for which `close` waits until queued bytes are sent, milliseconds. */
 const CLOSE_TIMEOUT = 10_000;
 
-/** TCP keep-alive's idle time from the start, milliseconds, as in Go. */
+/** Default idle time of TCP keep-alive, milliseconds, as in Go. */
 const KEEP_ALIVE_IDLE = 15_000;
 
 /**
- * A stream socket and what came on it, in the hands of somebody who knows what to do with both. Start the socket in the
- * same turn: until then, what comes still goes into `chunks`, and an end is not told.
+ * A socket detached from its `Conn`, with the bytes already received. Start the socket in the same turn of the event
+ * loop: until then received bytes still go into `chunks`, and the end of the stream is not reported.
  */
 export interface DetachedSocket {
   readonly socket: StreamSocket;
-  /** What came and was not read; `null` for nothing. */
+  /** Received bytes that were not read; `null` for none. */
   readonly chunks: ChunkQueue | null;
-  /** The peer has already sent the end of its stream. */
+  /** Whether the peer has already sent the end of its stream. */
   readonly ended: boolean;
-  /** The socket has already broken. */
+  /** The error by which the socket has already broken; `null` for none. */
   readonly error: NetError | null;
 }
 
-/** A write that waits. `bytes` is `null` for the end of the stream. */
+/** A waiting write. `bytes` is `null` for the end of the stream. */
 interface PendingWrite {
   readonly bytes: Uint8Array | null;
 }
 
-/** How a TCP connection begins. */
+/** Initial options of a TCP connection. */
 export interface TcpOptions {
-  /** Whether small writes leave at once (TCP_NODELAY). Default: true. */
+  /** Whether small writes are sent at once (TCP_NODELAY). Default: true. */
   noDelay?: boolean;
   /**
-   * Milliseconds without traffic after which the peer is asked whether it still lives; the system counts in seconds.
-   * `false`: it is not asked. Default: 15 000.
+   * Idle time after which TCP keep-alive probes the peer, milliseconds, rounded up to whole seconds; `false` for no
+   * keep-alive. Default: 15 000.
    */
   keepAlive?: number | false;
 }
 
-/** Asks a socket for its options. */
+/** Sets the options of a TCP socket; does nothing for any other. */
 export function askOptions(socket: StreamSocket, options: TcpOptions): void {
   if (socket.localAddr.network !== "tcp") return;
   const { noDelay, keepAliveIdle } = socketOptions(options);
@@ -77,17 +80,17 @@ export class SocketConn implements TcpConn, StreamHandler {
 
   readonly #writes = new WaitQueue<number, PendingWrite>();
   #writeDeadline: DeadlineTimer | null = null;
-  /** The write that the runtime is busy with: the first in the queue, unless it was given up. */
+  /** The write whose bytes the runtime holds: the first in the queue, unless its call was aborted or expired. */
   #inFlight: PendingWrite | null = null;
-  /** The end of the stream, once it is queued. */
+  /** Settles when the end of the stream was sent; `null` until `closeWrite` is called. */
   #writeEnd: Promise<void> | null = null;
-  /** Why no write can follow, once the stream has a hole or an end. */
+  /** The error with which later writes fail, once the stream has a hole or an end. */
   #writeError: Error | null = null;
 
   #state: "open" | "closing" | "closed" | "detached" = "open";
-  /** What broke the connection. */
+  /** The error that broke the connection; reads fail with it. */
   #error: NetError | null = null;
-  /** The runtime has let go of the socket. */
+  /** Whether the runtime has closed the socket. */
   #gone = false;
   #closed: Promise<void> | null = null;
   #onClosed: (() => void) | null = null;
@@ -96,8 +99,8 @@ export class SocketConn implements TcpConn, StreamHandler {
   #writable: WritableStream<Uint8Array> | null = null;
 
   /**
-   * @param options asked of the socket; `null` for one of which they were asked before
-   * @param detached whether somebody else drives the socket already, so that the connection acts as closed
+   * @param options set on the socket; `null` when they have been set before
+   * @param detached whether a protocol drives the socket already, so that the connection behaves as closed
    */
   constructor(socket: StreamSocket, timers: TimerQueue, options: TcpOptions | null = {}, detached = false) {
     this.#socket = socket;
@@ -109,18 +112,20 @@ export class SocketConn implements TcpConn, StreamHandler {
     else socket.start(this);
   }
 
-  /** Takes the socket out of a connection, for a protocol that drives it itself. The connection acts as closed. */
+  /**
+   * Detaches the socket from a connection, for a protocol that drives it itself. The connection then behaves as closed.
+   */
   static detach(conn: SocketConn): DetachedSocket {
     conn.#checkOpen("read");
     if (conn.#reads.size > 0 || conn.#writes.size > 0 || conn.#inFlight !== null) {
       throw new TypeError("Cannot take over the connection: a call is waiting on it");
     }
     if (conn.#writeEnd !== null || (conn.#writeError !== null && !conn.#gone)) {
-      throw new TypeError("Cannot take over the connection: it can no more be written to");
+      throw new TypeError("Cannot take over the connection: it can no longer be written to");
     }
     conn.#state = "detached";
     conn.#stopDeadlines();
-    // They were for a handshake, and the connection may last.
+    // The deadlines were for a handshake; a connection that may last long need not keep their timers.
     conn.#readDeadline = null;
     conn.#writeDeadline = null;
     if (conn.#paused) conn.#socket.resume();
@@ -154,7 +159,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     return result;
   }
 
-  /** What can be read without waiting, or `undefined`. */
+  /** The result of a read that need not wait; `undefined` when it must. */
   #takeReady(p: Uint8Array | null): number | Uint8Array | null | undefined {
     if (this.#chunks.bytes > 0) {
       const taken = p === null ? this.#chunks.shift()! : this.#chunks.copyInto(p);
@@ -168,14 +173,14 @@ export class SocketConn implements TcpConn, StreamHandler {
     return this.#ended ? null : undefined;
   }
 
-  /** Whether enough was read ahead. */
+  /** Whether the unread bytes or chunks reach the bound at which the socket is paused. */
   #isFull(): boolean {
     return this.#chunks.bytes >= READ_AHEAD || this.#chunks.count >= READ_AHEAD_CHUNKS;
   }
 
   onData(chunk: Uint8Array, lent: boolean): void {
     if (this.#state === "closing") return;
-    // A plain `slice`, which copies: chunks are no `Buffer`s.
+    // `slice` copies, because chunks are never Node `Buffer`s.
     this.#chunks.push(lent ? chunk.slice() : chunk);
     this.#serveReads();
     if (!this.#paused && this.#isFull()) {
@@ -220,7 +225,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     try {
       await this.#write(null);
     } catch (error) {
-      // It did not leave the queue: with a later deadline it may be sent again.
+      // The end was not sent: with a later deadline, `closeWrite` may be called again.
       this.#writeEnd = null;
       throw error;
     }
@@ -235,14 +240,14 @@ export class SocketConn implements TcpConn, StreamHandler {
     const write: PendingWrite = { bytes };
     if (this.#inFlight === null && this.#send(write)) return sizeOf(write);
     const result = this.#writes.wait(write, signal, (aborted) => {
-      // What waited its turn leaves no trace. What the runtime has begun leaves a hole.
+      // A write that only waited in the queue is simply dropped. One that the runtime has begun leaves a hole.
       if (aborted === this.#inFlight) this.#breakWrites(this.#holeError(signal!.reason));
     });
     this.#writeDeadline?.startWait();
     return result;
   }
 
-  /** Gives one write to the runtime; `false` when the runtime is still busy with it. */
+  /** Passes a write to the runtime; `false` when the runtime has not accepted all of it yet. */
   #send(write: PendingWrite): boolean {
     if (write.bytes === null) {
       this.#socket.closeWrite();
@@ -266,7 +271,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     if (this.#state === "closing") this.#socket.close();
   }
 
-  /** No write can follow one of which only a part may have left. */
+  /** Fails all waiting and later writes. */
   #breakWrites(error: Error): void {
     this.#writeError ??= error;
     this.#writes.rejectAll(error);
@@ -281,7 +286,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     }
   }
 
-  /** The signal's reason is the aborted call's; others are told what it did to them. */
+  /** The error of writes after an aborted one; the aborted call itself rejects with the signal's reason. */
   #holeError(cause: unknown): NetError {
     const init = {
       op: "write",
@@ -290,7 +295,7 @@ export class SocketConn implements TcpConn, StreamHandler {
       code: "EPIPE",
       cause,
     } as const;
-    return new NetError(init, "an earlier write was aborted on its way");
+    return new NetError(init, "an earlier write was aborted after a part of it may have been sent");
   }
 
   // ── Web streams ──
@@ -347,7 +352,7 @@ export class SocketConn implements TcpConn, StreamHandler {
   close(): Promise<void> {
     if (this.#closed !== null) return this.#closed;
     this.#closed = new Promise((resolve) => this.#onClosed = resolve);
-    // What `closeNow` began, `onClose` ends.
+    // After `closeNow`, `onClose` resolves the promise.
     if (this.#state === "closing") return this.#closed;
     if (this.#state === "detached") this.#onClosed!();
     else if (this.#gone) this.#endClose(null);
@@ -359,7 +364,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     this.#state = "closing";
     this.#failReads();
     if (this.#inFlight === null) return this.#socket.close();
-    // A peer may have to be heard before it reads: what comes is let in, and dropped.
+    // Some peers do not read while they write: received bytes are accepted, and dropped.
     if (this.#paused) this.#socket.resume();
     this.#writeDeadline?.startWait();
     this.#closeAlarm = new Alarm(() => this.closeNow());
@@ -391,7 +396,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     this.#onClosed?.();
   }
 
-  /** The socket went though nobody closed it here: what came before is still read, then comes the error. */
+  /** The socket closed although this side did not close it: unread bytes can still be read, then reads fail. */
   #onBroken(error: NetError | null): void {
     const code = this.#ended ? "EPIPE" : "ECONNRESET";
     error ??= new NetError({
@@ -405,7 +410,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     this.#serveReads();
   }
 
-  /** Reads fail as soon as `close` is called, though bytes still leave. */
+  /** Fails all reads: `close` does so at once, while queued bytes are still being sent. */
   #failReads(): void {
     this.#chunks.clear();
     this.#reads.rejectAll(new ClosedError("read", this.#network, this.remoteAddr));
@@ -444,7 +449,7 @@ export class SocketConn implements TcpConn, StreamHandler {
     if (this.#hasSocket && this.#network === "tcp") this.#socket.setKeepAlive(on, wholeSeconds(idleMs));
   }
 
-  /** Also when it was taken over. */
+  /** Whether the socket's options may be set, which is also so when it was detached. */
   get #hasSocket(): boolean {
     return this.#state === "open" || this.#state === "detached";
   }
@@ -454,14 +459,14 @@ export class SocketConn implements TcpConn, StreamHandler {
   }
 }
 
-/** Runtimes round down, and take none for the system's own. */
+/** Rounds up to whole seconds: runtimes round down, and read 0 as the system's default. */
 function wholeSeconds(milliseconds: number): number {
   return Math.ceil(milliseconds / 1000) * 1000;
 }
 
-/** What broke the socket, as the calls that fail by it are told. */
+/** The error that broke the socket, with the operation that fails because of it. */
 function seenBy(op: NetOp, error: NetError): NetError {
-  // One of a class of its own says more than a call can.
+  // An error of a subclass, such as `TlsError`, is more specific and stays as it is.
   if (error.op === op || error.constructor !== NetError) return error;
   const { network, addr, code, cause } = error;
   return new NetError({ op, network, addr, code, cause });

@@ -16,16 +16,19 @@ import type {
 } from "./stream_socket.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
-/** Connections that wait for `accept` where the runtime cannot leave them in the kernel; more are dropped. */
+/**
+ * Upper bound of the connections that wait for `accept` when the runtime cannot leave them in the kernel; further ones
+ * are dropped.
+ */
 const ACCEPT_AHEAD = 511;
 
-/** How to listen, as far as adapters have nothing to do with it. */
+/** Options of a listener that adapters need not know. */
 export interface SocketListenerOptions extends TcpOptions {
   signal?: AbortSignal;
   maxConnections?: number;
 }
 
-/** What a socket passes between the runtime and the listener. */
+/** Creates a stage, such as TLS, that accepted sockets pass between the runtime and the listener. */
 export type AcceptStage = (handler: AcceptHandler) => AcceptHandler & { close(): void };
 
 /** The {@linkcode Listener} over a runtime's listening socket. */
@@ -35,16 +38,16 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   readonly #deadline: DeadlineTimer;
   readonly #accepted: StreamSocket[] = [];
   readonly #accepts = new WaitQueue<TcpConn>();
-  /** Who gets every socket instead. */
+  /** Called with every socket once {@linkcode SocketListener.serve} has taken the listener over; `null` before. */
   #onSocket: ((socket: StreamSocket) => void) | null = null;
-  /** Settles with the listener, for whoever has taken it over. */
+  /** Resolved when the listener is closed, for {@linkcode SocketListener.serve}. */
   readonly #served = new Deferred<void>();
   #server!: SocketServer;
   #stage: { close(): void } | null = null;
   #signal: AbortSignal | null = null;
   readonly #onAbort = (): void => void this.close();
   #closed: Promise<void> | null = null;
-  /** How many more connections may be open at once. */
+  /** Number of further connections that may be open at once. */
   #free: number;
 
   private constructor(runtime: Runtime, options: SocketListenerOptions) {
@@ -54,7 +57,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     this.#deadline = new DeadlineTimer(runtime.timers, () => this.#accepts.rejectAll(this.#expired()));
   }
 
-  /** Listens on `target`, until the signal is aborted. */
+  /** Listens on `target`, until it is closed or the signal is aborted. */
   static async open(
     runtime: Runtime,
     target: SocketTarget,
@@ -86,8 +89,8 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   }
 
   /**
-   * Hands every socket that is accepted to `onSocket`, which starts it in the same turn: for a protocol that drives its
-   * sockets itself. Resolves when the listener is closed; until then nobody else accepts.
+   * Passes every accepted socket to `onSocket`, which must start it in the same turn: for a protocol that drives its
+   * sockets itself. Resolves when the listener is closed; until then `accept` fails.
    */
   static serve(listener: SocketListener, onSocket: (socket: StreamSocket) => void): Promise<void> {
     if (listener.#closed === null) {
@@ -121,7 +124,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     if (!this.#isAwaited || this.#free === 0) this.#server.pause();
   }
 
-  /** Whether somebody wants a connection. */
+  /** Whether a connection is wanted. */
   get #isAwaited(): boolean {
     return this.#onSocket !== null || this.#accepts.size > 0;
   }
@@ -140,7 +143,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     onSocket(counted);
   }
 
-  /** One of a limited number of connections is gone. */
+  /** Called when one of a limited number of connections has closed. */
   #onGone(): void {
     this.#free++;
     this.#handOut();
@@ -208,7 +211,7 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
   }
 
   #takenError(): TypeError {
-    return new TypeError("Cannot accept: a server has taken the listener over");
+    return new TypeError("Cannot accept: the listener is in use by a server");
   }
 
   #closedError(): ClosedError {

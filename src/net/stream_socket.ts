@@ -1,56 +1,63 @@
-/** The port of streams: what an adapter gives for TCP, TLS and Unix sockets, and what it calls. */
+/** Interfaces of TCP, TLS and Unix sockets between an adapter and the core. */
 
 import type { Addr, TcpAddr, UnixAddr } from "./addr.ts";
 import type { NetError } from "./errors.ts";
 
 /**
- * Who hears of a {@linkcode StreamSocket}. No call is made from inside `start` or `write`, and after `close` or `reset`
- * only `onClose` is. A throw breaks this socket alone: it is reset, and `onClose` gets the error.
+ * Receives the events of a {@linkcode StreamSocket}. An adapter must not call it from inside `start` or `write`, and
+ * after `close` or `reset` only `onClose`. An error that it throws breaks only this socket: the socket is reset, and
+ * `onClose` is called with the error.
  */
 export interface StreamHandler {
-  /** Whether it copies what it keeps of a long chunk in any case, so that the chunk may as well be lent. Default: no. */
+  /** Whether the handler copies long chunks in any case, so that the runtime may lend them. Default: no. */
   readonly copiesLong?: boolean;
   /**
-   * Bytes came. The array is the handler's to change, and to keep unless it is `lent`: then the runtime reads into it again
-   * after the call, which saves an allocation for each read. One may still come after `pause`.
+   * Called with received bytes, also once after `pause`. The handler may change the array, and keep it unless it is
+   * `lent`: the runtime reads into a lent array again after the call, which saves an allocation for each read.
    */
   onData(chunk: Uint8Array, lent: boolean): void;
-  /** The peer sends no more. Comes after the last `onData`. */
+  /** Called when the peer has ended its stream, after the last `onData`. */
   onEnd(): void;
-  /** The runtime took everything that the last `write` gave it. */
+  /** Called when the runtime has accepted all bytes of the last `write`, if that returned `false`. */
   onDrain(): void;
-  /** The socket is gone: the last call, made once. `error` is what broke it, `null` after `close` or `reset`. */
+  /**
+   * Called last, exactly once, when the socket is closed. `error` is what broke it; `null` after `close` or `reset`.
+   */
   onClose(error: NetError | null): void;
 }
 
-/** One stream socket of a runtime, connected. */
+/** A connected stream socket of a runtime. */
 export interface StreamSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
   /**
-   * Begins, or goes on, with this handler. Nothing is lost before, and what is read ahead is bounded. Each handler of a
-   * socket that is gone is told so by `onClose`; `onEnd` is said once, to the first.
+   * Starts delivering events, or goes on with another handler. No bytes that arrived before are lost, and reading ahead
+   * is bounded. `onEnd` is called once, on the first handler; `onClose` on every handler, also when the socket is
+   * closed already.
    */
   start(handler: StreamHandler): void;
-  /** Stops reading from the kernel, so that the peer feels it. */
+  /** Stops reading from the kernel, so that flow control slows the peer down. */
   pause(): void;
   resume(): void;
   /**
-   * Gives bytes to the runtime. `true`: all were taken, the array is free. `false`: the array stays the runtime's,
-   * and nothing more may be written, until `onDrain` or `onClose`.
+   * Passes bytes to the runtime. `true`: the runtime has accepted all of them, and the array may be reused. `false`:
+   * the runtime owns the array, and nothing more may be written, until `onDrain` or `onClose`.
    */
   write(bytes: Uint8Array): boolean;
-  /** Sends FIN after what was written. Called with no write under way. */
+  /** Sends FIN after the bytes written. Must not be called while a write is pending. */
   closeWrite(): void;
-  /** Closes both directions in order. Called with no write under way. */
+  /** Closes both directions gracefully. Must not be called while a write is pending. */
   close(): void;
-  /** Drops the connection at once, by RST where the runtime can. May be called at any time, after `close` too. */
+  /**
+   * Drops the connection at once, by RST where the runtime can send one. May be called at any time, even after `close`.
+   */
   reset(): void;
   setNoDelay(on: boolean): void;
+  /** @param idleMs idle time before the first probe, milliseconds, in whole seconds */
   setKeepAlive(on: boolean, idleMs: number): void;
-  /** Keeps the process alive while it is open, as from the start. */
+  /** Makes the open socket keep the process alive, which is the default. */
   ref(): void;
-  /** Keeps no process alive. */
+  /** Lets the process exit although the socket is open. */
   unref(): void;
 }
 
@@ -60,54 +67,57 @@ export interface SocketServer {
   /** Leaves new connections in the kernel's queue, where the runtime can. */
   pause(): void;
   resume(): void;
-  /** Keeps the process alive, as from the start; where the runtime's own do so only while they accept, then. */
+  /**
+   * Makes the open server keep the process alive, which is the default. On a runtime whose own servers do so only while
+   * they accept, that holds only while the server is not paused.
+   */
   ref(): void;
-  /** Keeps no process alive. */
+  /** Lets the process exit although the server is open. */
   unref(): void;
-  /** Stops listening; resolves when the address is free. Sockets that were handed over stay. */
+  /** Stops listening; resolves when the address is free. Accepted sockets stay open. */
   close(): Promise<void>;
 }
 
-/** Who hears of a {@linkcode SocketServer}. */
+/** Receives the events of a {@linkcode SocketServer}. */
 export interface AcceptHandler {
-  /** A socket was accepted. One may still come after `pause`, or all, where the runtime always accepts. */
+  /** Called with each accepted socket: once more after `pause`, or always, on a runtime that cannot stop accepting. */
   onAccept(socket: StreamSocket): void;
-  /** Accepting failed once; the server goes on. */
+  /** Called when accepting a connection failed; the server goes on. */
   onError(error: NetError): void;
 }
 
-/** Where to connect or listen: an IP address and a port, or a path. */
+/** Address to connect to or to listen on: an IP address and a port, or a path. */
 export type SocketTarget = TcpAddr | UnixAddr;
 
-/** How to connect. */
+/** Parameters of `RuntimeAdapter.connect`. */
 export interface ConnectRequest {
-  /** Where to connect from; port 0 is any. Of the target's family. */
+  /** Local address, of the target's family; port 0 for any port. */
   readonly localAddr?: TcpAddr;
-  /** The idle time that `setKeepAlive` is going to ask for, when it matters to somebody; milliseconds. */
+  /** Idle time that `setKeepAlive` will be called with, milliseconds, if the caller chose one. */
   readonly keepAliveIdle?: number;
-  /** Whether the socket is going to carry TLS. */
+  /** Whether the socket will carry TLS. */
   readonly tls?: boolean;
 }
 
-/** How to listen. */
+/** Parameters of `RuntimeAdapter.listen`. */
 export interface ListenRequest {
-  /** Connections that the kernel queues. */
+  /** Upper bound of the connections that the kernel queues until they are accepted. */
   readonly backlog?: number;
-  /** Whether others may listen on the same port, who then share the connections (SO_REUSEPORT). */
+  /** Whether other sockets may listen on the port and share its connections (SO_REUSEPORT). */
   readonly reusePort?: boolean;
-  /** Whether `::` leaves IPv4 out. */
+  /** Whether `::` excludes IPv4. */
   readonly ipv6Only?: boolean;
-  /** As of {@linkcode ConnectRequest}, for the sockets that are accepted. */
+  /** Idle time that `setKeepAlive` of accepted sockets will be called with, milliseconds, if the caller chose one. */
   readonly keepAliveIdle?: number;
-  /** Whether the sockets are going to carry TLS. */
+  /** Whether accepted sockets will carry TLS. */
   readonly tls?: boolean;
-  /** What is going to be asked of each TCP socket: where they inherit it of the listener, it can be asked of that once. */
+  /** Options of accepted TCP sockets. Where sockets inherit them from the listening one, they can be set there once. */
   readonly accepted?: AcceptedOptions;
 }
 
 /** Options of a TCP socket. */
 export interface AcceptedOptions {
   readonly noDelay: boolean;
-  /** Milliseconds, 0 for no keep-alive. */
+  /** Idle time of keep-alive, milliseconds; 0 for no keep-alive. */
   readonly keepAliveIdle: number;
 }

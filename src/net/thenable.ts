@@ -1,4 +1,4 @@
-/** Whether a callback's result is to be waited for. */
+/** Whether a value has a `then` method, so that a callback's result must be awaited. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }

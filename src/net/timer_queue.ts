@@ -1,33 +1,34 @@
 /**
- * All time-outs of the process behind one timer of the runtime.
+ * All time-outs of the process, behind one timer of the runtime.
  *
- * Deadlines move far more often than they fire: a server pushes one forward with every message. So a moved
- * deadline is a store, and an alarm that rings too early is set again for the rest. The heap is touched once per
- * ring, not once per message (a set-and-clear pair of runtime timers costs 0.1–1.2 µs).
+ * Deadlines move far more often than they fire: a server moves one with every message. Moving a deadline is therefore a
+ * store, and an alarm that rings too early is set again for the remaining time. The heap changes once per ring, not
+ * once per message (setting and clearing a runtime timer costs 0.1–1.2 µs).
  */
 
-/** What an adapter gives of time. */
+/** Clock and timers of a runtime. */
 export interface Clock {
-  /** Milliseconds since the epoch, as `Date.now()`. */
+  /** Milliseconds since the epoch, as of `Date.now()`. */
   now(): number;
-  /** Calls `callback` once, `delay` milliseconds from now, without keeping the process alive. */
+  /** Calls `callback` once after `delay` milliseconds, without keeping the process alive. Returns the timer. */
   startTimer(callback: () => void, delay: number): unknown;
   stopTimer(timer: unknown): void;
-  /** Calls `callback` once at the end of this turn of the event loop, after the input that is ready now. */
+  /** Calls `callback` once at the end of this turn of the event loop, after all input that is ready now. */
   afterTurn(callback: () => void): void;
 }
 
-/** Something that rings at a time. Both numbers are the queue's to change. */
-export interface Ringing {
-  /** When it rings, or -1 while it is not set. */
+/** An entry of a {@linkcode TimerQueue}, which alone may change `time` and `index`. */
+export interface TimerEntry {
+  /** Milliseconds since the epoch at which `ring` is called; -1 while the entry is not in the queue. */
   time: number;
-  /** Its place in the heap, or -1. */
+  /** Index in the queue's heap; -1 while the entry is not in the queue. */
   index: number;
+  /** Called once the time has come, after the entry was taken out of the queue. */
   ring(): void;
 }
 
-/** A {@linkcode Ringing} that calls a function. */
-export class Alarm implements Ringing {
+/** A {@linkcode TimerEntry} that calls a function. */
+export class Alarm implements TimerEntry {
   time = -1;
   index = -1;
   readonly ring: () => void;
@@ -37,16 +38,16 @@ export class Alarm implements Ringing {
   }
 }
 
-/** The longest delay that every runtime's timer takes. */
+/** Longest delay that the timers of all runtimes accept, milliseconds. */
 const MAX_DELAY = 0x7fffffff;
 
-/** A heap of alarms, the next one first. */
+/** A binary heap of alarms, the earliest first. */
 export class TimerQueue {
   readonly #clock: Clock;
-  readonly #heap: Ringing[] = [];
+  readonly #heap: TimerEntry[] = [];
   readonly #wake: () => void;
   #timer: unknown = null;
-  /** When the runtime's timer goes off, while there is one. */
+  /** Time for which the runtime's timer is set, milliseconds since the epoch; `Infinity` when there is none. */
   #timerAt = Infinity;
 
   constructor(clock: Clock) {
@@ -59,13 +60,17 @@ export class TimerQueue {
     return this.#clock.now();
   }
 
-  /** How many alarms are set. */
+  /** Number of alarms that are set. */
   get size(): number {
     return this.#heap.length;
   }
 
-  /** Sets an alarm, or moves one that is set. */
-  set(alarm: Ringing, time: number): void {
+  /**
+   * Sets an alarm, or moves one that is set.
+   *
+   * @param time milliseconds since the epoch
+   */
+  set(alarm: TimerEntry, time: number): void {
     if (alarm.index < 0) {
       alarm.index = this.#heap.length;
       this.#heap.push(alarm);
@@ -76,8 +81,8 @@ export class TimerQueue {
     this.#startTimer();
   }
 
-  /** Takes an alarm out. The runtime's timer is left: it wakes to nothing once, which is cheaper than stopping it. */
-  clear(alarm: Ringing): void {
+  /** Removes an alarm. The runtime's timer stays: one needless wake-up is cheaper than stopping it. */
+  clear(alarm: TimerEntry): void {
     if (alarm.index < 0) return;
     const last = this.#heap.pop()!;
     if (last !== alarm) {
@@ -103,8 +108,8 @@ export class TimerQueue {
     this.#timer = null;
     this.#timerAt = Infinity;
     const now = this.#clock.now();
-    // No more rings than alarms were set: one that is set again to a time that has passed, by mistake or because
-    // the clock was put back, waits for the next wake instead of holding this one for ever.
+    // At most as many rings as there are alarms now. An alarm that is set again to a time that has passed, by mistake
+    // or because the clock was set back, waits for the next wake-up instead of keeping this loop running.
     let left = this.#heap.length;
     try {
       for (let first = this.#heap[0]; left > 0 && first !== undefined && first.time <= now; left--) {
@@ -117,7 +122,7 @@ export class TimerQueue {
     }
   }
 
-  #siftUp(alarm: Ringing): void {
+  #siftUp(alarm: TimerEntry): void {
     const heap = this.#heap;
     let index = alarm.index;
     while (index > 0) {
@@ -132,7 +137,7 @@ export class TimerQueue {
     alarm.index = index;
   }
 
-  #siftDown(alarm: Ringing): void {
+  #siftDown(alarm: TimerEntry): void {
     const heap = this.#heap;
     let index = alarm.index;
     for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {

@@ -4,18 +4,23 @@ import type { Runtime } from "./runtime.ts";
 import type { AcceptHandler, StreamSocket } from "./stream_socket.ts";
 import type { TlsContext } from "./tls.ts";
 
-/** Handshakes at once; more are dropped, because each takes memory before anybody is known to be there. */
+/**
+ * Upper bound of the handshakes at once. Further connections are dropped, because a handshake takes memory before the
+ * peer has proved anything.
+ */
 const MAX_HANDSHAKES = 1024;
 
-/** What a server says of handshakes. */
+/** A server's options of handshakes. */
 export interface TlsAcceptOptions {
-  /** Milliseconds. */
+  /** Upper bound of a handshake's duration, milliseconds. */
   readonly handshakeTimeout: number;
-  /** Told of each handshake that failed. */
+  /** Called with the error of each failed handshake. */
   readonly onHandshakeError: ((error: NetError) => void) | undefined;
 }
 
-/** Stands between a runtime's listening socket and a listener: passes a socket on once its handshake is done. */
+/**
+ * The stage between a runtime's listening socket and a TLS listener: passes sockets on once their handshake is done.
+ */
 export class TlsAccepts implements AcceptHandler {
   readonly #runtime: Runtime;
   readonly #context: TlsContext;

@@ -19,7 +19,7 @@ export class TlsSocketConn extends SocketConn implements TlsConn {
   }
 }
 
-/** The connection over a socket, under TLS or not; the rest as for {@linkcode SocketConn}. */
+/** Creates the connection over a socket, under TLS or not. Parameters are those of {@linkcode SocketConn}. */
 export function connOver(
   socket: StreamSocket,
   timers: TimerQueue,

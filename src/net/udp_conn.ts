@@ -13,7 +13,7 @@ import type { Runtime } from "./runtime.ts";
 import { checkNumber, type UdpOptions } from "./udp_options.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
-/** The most that a datagram carries: what an IP packet does, less the heads. IPv6 does not count its own. */
+/** Longest payload of a datagram, bytes: 65535 less the headers. IPv6 does not count its own header. */
 const LONGEST_IPV4 = 65507;
 const LONGEST_IPV6 = 65527;
 
@@ -26,7 +26,7 @@ const EVERYBODY = "255.255.255.255";
 export class UdpPacketConn implements PacketConn, DatagramHandler {
   readonly localAddr: UdpAddr;
   readonly #socket: DatagramSocket;
-  /** The only one to hear. */
+  /** The only peer to receive from; `null` for a socket that was not dialled. */
   readonly #peer: UdpAddr | null;
   readonly #family: 4 | 6 | 0;
 
@@ -38,21 +38,21 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
   readonly #sends: DatagramSends;
   readonly #writeDeadline: DeadlineTimer;
   #broadcast: boolean;
-  /** The last address that was given, and as what the socket knows it. */
+  /** The destination used last, as the caller gave it and as the socket needs it. */
   #last: { given: UdpAddr | string; addr: UdpAddr } | null = null;
 
   readonly #groups: MulticastGroups;
-  /** What the network told of an earlier datagram, for the next call. */
+  /** Error that the network reported for an earlier datagram, with which the next call fails. */
   #refusal: NetError | null = null;
   #open = true;
-  /** What broke the socket. */
+  /** The error that broke the socket. */
   #error: NetError | null = null;
   readonly #closed = new Deferred<void>();
   #signal: AbortSignal | null = null;
   readonly #onAbort = (): void => void this.close();
 
   constructor(socket: DatagramSocket, runtime: Runtime, options: UdpOptions, peer: UdpAddr | null = null) {
-    const { timers, turn } = runtime;
+    const { timers, flushQueue } = runtime;
     this.#socket = socket;
     this.#peer = peer;
     this.localAddr = socket.localAddr;
@@ -61,13 +61,13 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     const { maxQueuedDatagrams = DEFAULT_DATAGRAMS, maxQueuedBytes = DEFAULT_BYTES } = options;
     this.#queue = new DatagramQueue(maxQueuedDatagrams, maxQueuedBytes);
     this.#readDeadline = new DeadlineTimer(timers, () => this.#reads.rejectAll(this.#expired("read")));
-    this.#sends = new DatagramSends(socket, turn, () => this.#writeDeadline.endWait());
+    this.#sends = new DatagramSends(socket, flushQueue, () => this.#writeDeadline.endWait());
     this.#writeDeadline = new DeadlineTimer(timers, () => this.#sends.rejectAll(this.#expired("write")));
     this.#groups = new MulticastGroups(socket);
     socket.start(this);
   }
 
-  /** Closes it when the signal is aborted. */
+  /** Closes the socket when the signal is aborted. */
   closeWith(signal: AbortSignal): void {
     this.#signal = signal;
     signal.addEventListener("abort", this.#onAbort);
@@ -119,7 +119,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     if (this.#reads.size === 0) this.#readDeadline.endWait();
   }
 
-  /** Where the kernel keeps strangers out, it has done so. */
+  /** Whether a datagram came from the peer. The kernel of a connected socket has already dropped all others. */
   #isPeer({ hostname, port }: UdpAddr): boolean {
     const peer = this.#peer!;
     return this.#socket.connected || port === peer.port && sameAddress(hostname, peer.hostname);
@@ -139,7 +139,9 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     for (const { data, addr } of packets) {
       checkBytes(data);
       if (this.#peer === null) {
-        if (addr === undefined) throw new TypeError("Cannot write: a packet has no address");
+        if (addr === undefined) {
+          throw new TypeError("Cannot write: a packet has no addr, and the socket was not dialled");
+        }
         datagrams.push({ data, addr: this.#destination(addr) });
       } else {
         if (addr !== undefined) throw this.#connectedError();
@@ -149,7 +151,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     return await this.#write(datagrams, options);
   }
 
-  /** Sends one to the peer. */
+  /** Sends one datagram to the peer of a dialled socket. */
   protected async writeToPeer(p: Uint8Array, options?: WaitOptions): Promise<number> {
     checkBytes(p);
     await this.#write([this.#toPeer(p)], options);
@@ -172,7 +174,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     return sent;
   }
 
-  /** What every kernel refuses, though not with the same code. */
+  /** The error for a datagram that every kernel refuses, though with different codes; `null` for any other. */
   #faultOf({ data, addr }: OutgoingDatagram): NetError | null {
     const to = addr ?? this.#peer!;
     const viaIpv6 = to.hostname.includes(":");
@@ -192,7 +194,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     return addr;
   }
 
-  /** A socket of IPv6 knows IPv4 by an address of its own kind. */
+  /** The address as the socket needs it: an IPv6 socket sends to IPv4 by an IPv4-mapped address. */
   #asSent(addr: UdpAddr): UdpAddr {
     return this.#family === 6 && !addr.hostname.includes(":") ? mappedAddr(addr) : addr;
   }
@@ -205,7 +207,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     this.#sends.onSent(error);
   }
 
-  // ── What the network tells ──
+  // ── Errors reported by the network ──
 
   onError(error: NetError): void {
     if (!this.#open) return;
@@ -303,7 +305,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     return this.#closed.promise;
   }
 
-  /** Nothing is waited for any more. */
+  /** Fails all waiting calls, and drops unread datagrams. */
   #end(error: NetError | null): void {
     this.#open = false;
     this.#error = error;
@@ -328,7 +330,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     return this.#error === null ? new ClosedError(op, "udp", this.#named) : seenBy(op, this.#error);
   }
 
-  /** What errors name. */
+  /** The address that errors name. */
   get #named(): UdpAddr {
     return this.#peer ?? this.localAddr;
   }
@@ -379,10 +381,12 @@ function checkBytes(p: unknown): void {
 function parseDestination(address: string): UdpAddr {
   const { hostname, port } = splitHostPort(address);
   if (ipFamily(hostname) !== 0) return udpAddr(hostname, port);
-  throw new TypeError(`Cannot write: "${address}" has no IP address; resolveUdpAddr finds the one of a name`);
+  throw new TypeError(
+    `Cannot write: the host of "${address}" is not an IP address; look it up with resolveUdpAddr`,
+  );
 }
 
-/** Anybody can write an address down: one that was not made here is read like a text. */
+/** Checks an address that the application may have written itself, by reading it like a text. */
 function checkDestination(addr: UdpAddr): UdpAddr {
   if (isMadeUdpAddr(addr)) return addr;
   const { hostname, port } = Object(addr);
@@ -393,7 +397,7 @@ function isTooLong({ length }: Uint8Array, { hostname }: UdpAddr): boolean {
   return length > (hostname.includes(".") || !hostname.includes(":") ? LONGEST_IPV4 : LONGEST_IPV6);
 }
 
-/** An address that an IPv6 socket can send to. Errors name the one that was given. */
+/** The IPv4-mapped form of an IPv4 address, for an IPv6 socket. Errors still name the IPv4 address. */
 function mappedAddr(addr: UdpAddr): UdpAddr {
   return {
     network: "udp",

@@ -1,31 +1,31 @@
-/** The options of UDP sockets: what they are, whether they make sense, and how they are set. */
+/** Options of UDP sockets, and how they are checked and set. */
 
 import type { DatagramSettings, DatagramSocket } from "./datagram_socket.ts";
 import { ipFamily } from "./ip.ts";
 
-/** What can be set from the start. What a runtime cannot do fails with `ENOTSUP`. */
+/** Initial options of a UDP socket. An option that the runtime does not support fails with `ENOTSUP`. */
 export interface UdpOptions {
-  /** Allows sending to broadcast addresses. Default: false. */
+  /** Whether sending to broadcast addresses is allowed. Default: false. */
   broadcast?: boolean;
-  /** How many hops a datagram may take, 1 to 255. Default: the system's, 64. */
+  /** Number of hops that a unicast datagram may take, 1 to 255. Default: the system's, 64. */
   ttl?: number;
-  /** The same for multicasts. Default: 1. */
+  /** Number of hops that a multicast datagram may take, 1 to 255. Default: 1. */
   multicastTtl?: number;
-  /** Whether what is sent to a group is heard on this machine too. Default: true. */
+  /** Whether multicasts sent by this socket are also received on this machine. Default: true. */
   multicastLoopback?: boolean;
-  /** On which interface to send multicasts, by name or by one of its addresses. Default: the system's choice. */
+  /** Interface that sends multicasts: its name or one of its addresses. Default: the system's choice. */
   multicastInterface?: string;
-  /** The size of the kernel's receive buffer, bytes. Default: the system's. */
+  /** Size of the kernel's receive buffer, bytes. Default: the system's. */
   readBuffer?: number;
-  /** The size of the kernel's send buffer, bytes. Default: the system's. */
+  /** Size of the kernel's send buffer, bytes. Default: the system's. */
   writeBuffer?: number;
-  /** Datagrams that wait to be read; more are dropped and counted. Default: 4096. */
+  /** Upper bound of the datagrams that wait to be read; further ones are dropped and counted. Default: 4096. */
   maxQueuedDatagrams?: number;
-  /** Their bytes. Default: 4 MiB. */
+  /** Upper bound of the bytes that wait to be read; further datagrams are dropped and counted. Default: 4 MiB. */
   maxQueuedBytes?: number;
 }
 
-/** Numbers that an option may have. */
+/** Ranges of the numeric options, bounds included. */
 const RANGES: Readonly<Record<string, readonly [least: number, most: number]>> = {
   ttl: [1, 255],
   multicastTtl: [1, 255],
@@ -35,7 +35,12 @@ const RANGES: Readonly<Record<string, readonly [least: number, most: number]>> =
   maxQueuedBytes: [1, Number.MAX_SAFE_INTEGER],
 };
 
-/** @throws {RangeError} when a number is out of its range */
+/**
+ * Checks the numeric options.
+ *
+ * @param verb operation named by the error
+ * @throws {RangeError} when an option is out of its range
+ */
 export function checkUdpOptions(verb: string, options: UdpOptions): void {
   for (const name of Object.keys(RANGES)) {
     const value: unknown = options[name as keyof UdpOptions];
@@ -43,7 +48,12 @@ export function checkUdpOptions(verb: string, options: UdpOptions): void {
   }
 }
 
-/** @throws {RangeError} when it is out of its range */
+/**
+ * Checks one numeric option.
+ *
+ * @param verb operation named by the error
+ * @throws {RangeError} when the value is out of the option's range
+ */
 export function checkNumber(verb: string, name: string, value: unknown): void {
   const [least, most] = RANGES[name]!;
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
@@ -60,13 +70,13 @@ const SETTINGS = [
   "writeBuffer",
 ] as const;
 
-/** Those of the options that are the socket's. */
+/** The options that are set on the runtime's socket. */
 export function settingsOf(options: UdpOptions): DatagramSettings {
   const given = SETTINGS.filter((name) => options[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, options[name]]));
 }
 
-/** Sets what was asked for. */
+/** Sets the given settings on a socket. */
 export function applySettings(socket: DatagramSocket, settings: DatagramSettings): void {
   const { broadcast, ttl, multicastTtl, multicastLoopback, multicastInterface } = settings;
   if (broadcast !== undefined) socket.setBroadcast(broadcast);
@@ -78,7 +88,7 @@ export function applySettings(socket: DatagramSocket, settings: DatagramSettings
   if (settings.writeBuffer !== undefined) socket.setWriteBuffer(settings.writeBuffer);
 }
 
-/** Whether an IP address is that of a multicast group. */
+/** Whether an IP address is a multicast address. */
 export function isMulticast(address: string): boolean {
   const family = ipFamily(address);
   if (family === 4) return /^(22[4-9]|23\d)\./.test(address);

@@ -1,22 +1,22 @@
-/** Unix domain sockets: names, and files that nobody listens on any more. */
+/** Unix domain sockets: their addresses, and socket files left behind by a dead listener. */
 
 import { type UnixAddr, unixAddr } from "./addr.ts";
 import { NetError, type NetOp } from "./errors.ts";
 import type { Runtime } from "./runtime.ts";
 import { SocketListener, type SocketListenerOptions } from "./socket_listener.ts";
 
-/** The longest path that Linux takes, bytes; some systems take less, and say so themselves. */
+/** Longest path that Linux accepts, bytes; systems with a lower limit report an error of their own. */
 const LONGEST_PATH = 107;
 
 /**
- * Reads the address of a Unix socket: a path, or as in Go an abstract name of Linux, `@name` (or `\0name`).
+ * Parses the address of a Unix socket: a path, or on Linux an abstract name, written `@name` as in Go (or `\0name`).
  *
- * @throws {TypeError} when it is none
- * @throws {NetError} `EINVAL` when it is longer than the system takes
+ * @throws {TypeError} when the path is empty or contains a NUL
+ * @throws {NetError} `EINVAL` when the path is longer than the system accepts
  */
 export function parseUnixAddr(op: NetOp, address: string): UnixAddr {
   if (typeof address !== "string" || address === "" || address.includes("\0", 1)) {
-    throw new TypeError(`Cannot ${op}: ${JSON.stringify(address)} is no path of a Unix socket`);
+    throw new TypeError(`Cannot ${op}: ${JSON.stringify(address)} is not a valid Unix socket path`);
   }
   const addr = unixAddr(address.replace(/^\0/, "@"));
   if (new TextEncoder().encode(addr.path).length <= LONGEST_PATH) return addr;
@@ -24,14 +24,14 @@ export function parseUnixAddr(op: NetOp, address: string): UnixAddr {
   throw new NetError({ op, network: "unix", addr, code: "EINVAL" }, reason);
 }
 
-/** How {@linkcode listenUnix} listens. */
+/** Options of {@linkcode listenUnix}. */
 export interface UnixListenOptions {
   backlog: number;
   mode: number | undefined;
   limits: SocketListenerOptions;
 }
 
-/** Listens on a path. A socket file on which nobody listens is replaced. */
+/** Listens on a path. A socket file left behind by a dead listener is replaced. */
 export async function listenUnix(
   runtime: Runtime,
   addr: UnixAddr,
@@ -52,11 +52,11 @@ export async function listenUnix(
   }
 }
 
-/** Removes the socket file if nobody listens on it; whoever does sees a connection come and go. */
+/** Removes a socket file on which no process listens. If one does, it sees a connection that is reset at once. */
 async function removeStale({ adapter }: Runtime, addr: UnixAddr): Promise<boolean> {
   if (isAbstract(addr)) return false;
   const found = await adapter.unixFiles.findSocket(addr.path);
-  // A file that is no socket would refuse in the same way.
+  // Connecting to a file that is not a socket would be refused too.
   if (found === null) return false;
   try {
     (await adapter.connect(addr, {}, null)).reset();

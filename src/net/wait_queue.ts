@@ -1,16 +1,16 @@
-/** What settles the promise that was made last. */
+/** The functions that settle the promise created last; see {@linkcode takeSettlers}. */
 const settlers: { resolve: (value: unknown) => void; reject: (reason: unknown) => void } = {
   resolve: () => {},
   reject: () => {},
 };
 
-/** One function for all promises, not one for each with what it refers to: who reads message by message waits each time. */
+/** Executor shared by all promises: a closure for each would be allocated for every message that is waited for. */
 function takeSettlers(resolve: (value: never) => void, reject: (reason: unknown) => void): void {
   settlers.resolve = resolve as (value: unknown) => void;
   settlers.reject = reject;
 }
 
-/** One call that waits. */
+/** A waiting call. */
 interface Waiter<T, Item> {
   readonly item: Item;
   resolve(value: T): void;
@@ -21,11 +21,11 @@ interface Waiter<T, Item> {
 }
 
 /**
- * Calls that wait for something, served in order of calling. Each comes with an item that says what it wants. A call
- * whose signal is aborted leaves the queue and rejects with the signal's reason.
+ * Waiting calls, served in the order of the calls. Each has an item that describes what it waits for. A call whose
+ * signal is aborted leaves the queue and rejects with the signal's reason.
  *
- * A list and not an array: there are some for each connection, mostly empty, and an array that was used once keeps its
- * room.
+ * A linked list, because every connection has several of these queues, which are mostly empty, and an array that was
+ * used once keeps its memory.
  */
 export class WaitQueue<T, Item = undefined> {
   #first: Waiter<T, Item> | null = null;
@@ -36,12 +36,12 @@ export class WaitQueue<T, Item = undefined> {
     return this.#size;
   }
 
-  /** What the first call wants. */
+  /** The item of the first call. */
   get first(): Item | undefined {
     return this.#first?.item;
   }
 
-  /** Whether some call wants this. */
+  /** Whether the item of any waiting call passes the test. */
   some(test: (item: Item) => boolean): boolean {
     for (let waiter = this.#first; waiter !== null; waiter = waiter.next) {
       if (test(waiter.item)) return true;
@@ -49,7 +49,11 @@ export class WaitQueue<T, Item = undefined> {
     return false;
   }
 
-  /** A new call waits. `onAborted` is told when the signal took it out. */
+  /**
+   * Adds a call.
+   *
+   * @param onAborted called after the signal has removed the call from the queue
+   */
   wait(item: Item, signal?: AbortSignal, onAborted?: (item: Item) => void): Promise<T> {
     const promise = new Promise<T>(takeSettlers);
     const { resolve, reject } = settlers;
@@ -69,17 +73,17 @@ export class WaitQueue<T, Item = undefined> {
     signal.addEventListener("abort", waiter.onAbort, { once: true });
   }
 
-  /** Serves the first call. */
+  /** Removes and resolves the first call. */
   resolveFirst(value: T): void {
     this.#shift()?.resolve(value);
   }
 
-  /** Fails the first call. */
+  /** Removes and rejects the first call. */
   rejectFirst(reason: unknown): void {
     this.#shift()?.reject(reason);
   }
 
-  /** Fails all of them. */
+  /** Removes and rejects all calls. */
   rejectAll(reason: unknown): void {
     while (this.#first !== null) this.rejectFirst(reason);
   }

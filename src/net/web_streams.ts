@@ -1,14 +1,14 @@
 import type { Conn, WaitOptions } from "./conn.ts";
 
-/** What is left to the connection itself: nothing is read or written ahead here. */
+/** Queuing strategy without a queue: reading and writing ahead is left to the connection. */
 const NOTHING_AHEAD = { highWaterMark: 0 };
 
-/** What hands over bytes as they came. */
+/** A reader that returns received chunks without a copy. */
 interface ChunkReader {
   readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
 }
 
-/** See `Conn.readable`. */
+/** Creates the web stream of `Conn.readable`. */
 export function readableOf(reader: ChunkReader): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
   return new ReadableStream<Uint8Array>({
@@ -21,11 +21,11 @@ export function readableOf(reader: ChunkReader): ReadableStream<Uint8Array> {
   }, NOTHING_AHEAD);
 }
 
-/** See `Conn.writable`. */
+/** Creates the web stream of `Conn.writable`. */
 export function writableOf(conn: Conn): WritableStream<Uint8Array> {
   return new WritableStream<Uint8Array>({
     start(controller) {
-      // `abort` below waits for the write that is under way, for which a peer that does not read may keep it for ever.
+      // `abort` below waits for the pending write, which a peer that does not read could delay for ever.
       controller.signal.addEventListener("abort", () => conn.closeNow());
     },
     async write(chunk) {

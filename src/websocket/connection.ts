@@ -57,7 +57,7 @@ export class Connection implements StreamHandler, MemoryHolder {
   #pings: Pings | null = null;
 
   constructor({ runtime, role, detached, settings, preamble, compression }: WebSocketInit) {
-    const { buffers, timers, turn, adapter, random } = runtime;
+    const { buffers, timers, flushQueue, adapter, random } = runtime;
     const { text, maskMemory, cheapArray } = adapter;
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
     const { nextKey } = random;
@@ -75,7 +75,7 @@ export class Connection implements StreamHandler, MemoryHolder {
     this.receiver = new Receiver(this, this.inbox, protocolOptions, cheapArray);
     const { protocol } = this.receiver;
     this.protocol = protocol;
-    const output = new SocketOutput(this, protocol.output, socket, turn, timers, writeBufferSize);
+    const output = new SocketOutput(this, protocol.output, socket, flushQueue, timers, writeBufferSize);
     this.output = output;
     const { lifecycle } = this;
     this.sender = new Sender({
@@ -86,7 +86,7 @@ export class Connection implements StreamHandler, MemoryHolder {
       text,
       isClient,
       compression,
-      turn,
+      flushQueue,
       timers,
     });
     this.#keepalive = pingInterval === Infinity

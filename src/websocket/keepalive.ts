@@ -1,4 +1,4 @@
-import type { Ringing, TimerQueue } from "../net/timer_queue.ts";
+import type { TimerEntry, TimerQueue } from "../net/timer_queue.ts";
 import type { Connection } from "./connection.ts";
 
 /** Checks for silence in a ping interval. Silence is noticed late by one part of the interval at the most. */
@@ -8,7 +8,7 @@ const CHECKS = 4;
  * Pings a silent peer and drops a dead one. Any byte that comes is a sign of life. The cost is a store for each chunk and a few
  * alarms an interval: no timer for a message, and no reading of the clock.
  */
-export class Keepalive implements Ringing {
+export class Keepalive implements TimerEntry {
   // It is its own alarm: there is one for each connection.
   time = -1;
   index = -1;

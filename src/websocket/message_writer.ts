@@ -1,7 +1,7 @@
 import { Utf8Validator } from "../bytes/utf8.ts";
 import type { WaitOptions, Writer } from "../net/conn.ts";
 import { ClosedError } from "../net/errors.ts";
-import type { Flushable, Turn } from "../net/turn.ts";
+import type { Flushable, FlushQueue } from "../net/flush_queue.ts";
 import type { MessageData, MessageType } from "./message.ts";
 import type { Sender } from "./sender.ts";
 
@@ -40,7 +40,7 @@ export interface MessageWriter extends Writer, AsyncDisposable {
 export class FragmentWriter implements MessageWriter, Flushable {
   readonly type: MessageType;
   readonly #sender: Sender;
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   /** Checks a text across its parts; `null` for binary. */
   readonly #utf8: Utf8Validator | null;
   #gathered: Uint8Array | null = null;
@@ -51,10 +51,10 @@ export class FragmentWriter implements MessageWriter, Flushable {
   #begun = false;
   #closed = false;
 
-  constructor(type: MessageType, sender: Sender, turn: Turn) {
+  constructor(type: MessageType, sender: Sender, flushQueue: FlushQueue) {
     this.type = type;
     this.#sender = sender;
-    this.#turn = turn;
+    this.#flushQueue = flushQueue;
     this.#utf8 = type === "text" ? new Utf8Validator() : null;
   }
 
@@ -111,7 +111,7 @@ export class FragmentWriter implements MessageWriter, Flushable {
     this.#gatheredLength += bytes.length;
     if (!this.#inTurn) {
       this.#inTurn = true;
-      this.#turn.add(this);
+      this.#flushQueue.add(this);
     }
     return this.#sender.output.written(false, signal);
   }

@@ -3,7 +3,7 @@ import type { WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
-import type { Turn } from "../net/turn.ts";
+import type { FlushQueue } from "../net/flush_queue.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode } from "../protocol/frame_header.ts";
 import { MIN_BORROWED_BYTES } from "../protocol/output_queue.ts";
 import type { Protocol } from "../protocol/protocol.ts";
@@ -35,7 +35,7 @@ export interface SenderParts {
   readonly text: TextCodec;
   readonly isClient: boolean;
   readonly compression: Compression | null;
-  readonly turn: Turn;
+  readonly flushQueue: FlushQueue;
   readonly timers: TimerQueue;
 }
 
@@ -50,7 +50,7 @@ export class Sender implements BatchWriter {
   readonly #compression: Compression | null;
   /** Whether the application wants compression. */
   #compresses = true;
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   readonly #timers: TimerQueue;
   /** Made by the first message that is written in parts. */
   #lock: WriterLock | null = null;
@@ -65,7 +65,7 @@ export class Sender implements BatchWriter {
     this.#text = parts.text;
     this.#isClient = parts.isClient;
     this.#compression = parts.compression;
-    this.#turn = parts.turn;
+    this.#flushQueue = parts.flushQueue;
     this.#timers = parts.timers;
   }
 
@@ -222,7 +222,7 @@ export class Sender implements BatchWriter {
       this.#lock.setDeadline(this.output.deadline);
     }
     this.#lock.lock();
-    return this.#open = new FragmentWriter(type, this, this.#turn);
+    return this.#open = new FragmentWriter(type, this, this.#flushQueue);
   }
 
   /** Bytes to send; a text is encoded. */

@@ -3,7 +3,7 @@ import { type Deadline, deadlineTime, DeadlineTimer } from "../net/deadline.ts";
 import { DeadlineExceededError } from "../net/errors.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
-import type { Flushable, Turn } from "../net/turn.ts";
+import type { Flushable, FlushQueue } from "../net/flush_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import type { OutputQueue } from "../protocol/output_queue.ts";
 import type { Connection } from "./connection.ts";
@@ -20,7 +20,7 @@ export class SocketOutput implements Flushable {
   readonly #connection: Connection;
   readonly #queue: OutputQueue;
   readonly #socket: StreamSocket;
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   readonly #timers: TimerQueue;
   /** Bytes that may be buffered before a write waits. */
   readonly #highWaterMark: number;
@@ -39,14 +39,14 @@ export class SocketOutput implements Flushable {
     connection: Connection,
     queue: OutputQueue,
     socket: StreamSocket,
-    turn: Turn,
+    flushQueue: FlushQueue,
     timers: TimerQueue,
     highWaterMark: number,
   ) {
     this.#connection = connection;
     this.#queue = queue;
     this.#socket = socket;
-    this.#turn = turn;
+    this.#flushQueue = flushQueue;
     this.#timers = timers;
     this.#highWaterMark = highWaterMark;
   }
@@ -142,7 +142,7 @@ export class SocketOutput implements Flushable {
   flushSoon(): void {
     if (this.#inTurn) return;
     this.#inTurn = true;
-    this.#turn.add(this);
+    this.#flushQueue.add(this);
   }
 
   /** The end of the turn. */

@@ -211,7 +211,7 @@ describe("chat: a guest asks too often", limit, () => {
         const answer = await receive(ann, "error", "welcome");
         assert.deepEqual(
           answer,
-          { type: "error", message: "Too much at once: wait a moment", refused: message.type },
+          { type: "error", message: "Too many messages at once: wait a moment", refused: message.type },
         );
       }
       // Another's allowance is its own.

@@ -292,7 +292,7 @@ describe("what an attacker sends", { timeout: 60_000 }, () => {
     assert.deepEqual(readable(feeder.outcomes), [
       new Uint8Array(0),
       Uint8Array.of(7),
-      "FrameError: Cannot decode the frame at byte 3: its length is -1",
+      "FrameError: Cannot decode the frame at byte 3: its length is negative: -1",
     ]);
     assert.ok(feeder.stuck);
   });
@@ -342,7 +342,7 @@ describe("what an attacker sends", { timeout: 60_000 }, () => {
       const texts = new Feeder(new JsonTextsCodec({ maxLength: 1e6 }));
       texts.feed(bytesOf(deep));
       assert.deepEqual(readable(texts.outcomes), [
-        "FrameError: Cannot decode the text at byte 0: it is more than 64 deep",
+        "FrameError: Cannot decode the text at byte 0: it is nested deeper than 64",
       ]);
     }
   });

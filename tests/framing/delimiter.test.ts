@@ -136,7 +136,7 @@ describe("encode", () => {
     for (const [delimiters, item] of cases) {
       assert.throws(() => new DelimiterCodec(delimiters).encode(bytesOf(item), dst), {
         name: "FrameFormatError",
-        message: "Cannot encode the item: it holds a delimiter, or a part of one at its end",
+        message: "Cannot encode the item: it contains a delimiter, or ends with the start of one",
         offset: null,
       });
     }

@@ -58,7 +58,7 @@ describe("DecoderStream", () => {
     const { items, error } = await readAll(readable);
     assert.deepEqual(items, [1, 2, 3, 4, 5, 6]);
     assert.ok(error instanceof Error);
-    assert.equal(error.message, "Cannot decode the line at byte 12: it is no JSON");
+    assert.equal(error.message, "Cannot decode the line at byte 12: it is not valid JSON");
     assert.equal((await writing)[1].status, "rejected");
     await assert.rejects(writer.write(bytesOf("4\n")));
   });
@@ -168,7 +168,7 @@ describe("EncoderStream", () => {
     );
     assert.deepEqual(items, [bytesOf("a\n")]);
     assert.ok(error instanceof Error);
-    assert.equal(error.message, "Cannot encode the line: it holds a newline");
+    assert.equal(error.message, "Cannot encode the line: it contains an LF, or ends with a CR");
   });
 });
 

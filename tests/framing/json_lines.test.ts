@@ -27,7 +27,7 @@ function decodes(wire: string | Uint8Array, expected: unknown[], options?: JsonL
 
 const refused = (at: number, reason: string): string =>
   `FrameFormatError: Cannot decode the line at byte ${at}: ${reason}`;
-const noJson = (at: number): string => refused(at, "it is no JSON");
+const noJson = (at: number): string => refused(at, "it is not valid JSON");
 
 describe("decode", () => {
   it("reads a value a line", () => {
@@ -66,7 +66,7 @@ describe("decode", () => {
   });
 
   it("says so when a line holds a NUL byte", () => {
-    const nul = (at: number): string => refused(at, "it holds a NUL byte");
+    const nul = (at: number): string => refused(at, "it contains a NUL byte");
     decodes('{"a":1}\0\n"a\0b"\n\0\n1\n', [nul(0), nul(9), nul(15), 1]);
     decodes('"\\u0000"\n', ["\0"]);
   });
@@ -78,10 +78,10 @@ describe("decode", () => {
   it("refuses null, which is how the end is read", () => {
     decodes("1\nnull\n null \n2\nnull", [
       1,
-      refused(2, "it is null"),
-      refused(7, "it is null"),
+      refused(2, "it is null, which means the end of the stream"),
+      refused(7, "it is null, which means the end of the stream"),
       2,
-      refused(16, "it is null"),
+      refused(16, "it is null, which means the end of the stream"),
     ]);
     decodes("[null]\n", [[null]]);
   });
@@ -106,7 +106,7 @@ describe("decode", () => {
 
 describe("maxDepth", () => {
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
-  const tooDeep = (at: number, max = 64): string => refused(at, `it is more than ${max} deep`);
+  const tooDeep = (at: number, max = 64): string => refused(at, `it is nested deeper than ${max}`);
 
   it("is 64, and one more fails, and the next line is read", () => {
     const [at, past] = [nested(64), nested(65)];
@@ -217,7 +217,10 @@ describe("encode", () => {
     const loop: unknown[] = [];
     loop.push(loop);
     for (const value of [undefined, () => 1, Symbol("s"), 1n, loop, { toJSON: () => undefined }]) {
-      refuses(value, { name: "FrameFormatError", message: "Cannot encode the line: the value has no JSON" });
+      refuses(value, {
+        name: "FrameFormatError",
+        message: "Cannot encode the line: the value cannot be represented as JSON",
+      });
     }
     refuses({
       toJSON() {
@@ -228,7 +231,10 @@ describe("encode", () => {
 
   it("refuses null, and what JSON makes null", () => {
     for (const value of [null, NaN, Infinity]) {
-      refuses(value, { name: "FrameFormatError", message: "Cannot encode the line: it is null" });
+      refuses(value, {
+        name: "FrameFormatError",
+        message: "Cannot encode the line: it is null, which means the end of the stream",
+      });
     }
   });
 
@@ -237,7 +243,10 @@ describe("encode", () => {
     refuses("1234567", { name: "FrameTooLongError", limit: 8 }, { maxLength: 8 });
     refuses("€€1", { name: "FrameTooLongError", limit: 8 }, { maxLength: 8 });
     assert.equal(encodeAll(new JsonLinesCodec({ maxDepth: 2 }), [[[]]]).length, 5);
-    refuses([[[]]], { name: "FrameFormatError", message: "Cannot encode the line: it is more than 2 deep" }, {
+    refuses([[[]]], {
+      name: "FrameFormatError",
+      message: "Cannot encode the line: it is nested deeper than 2",
+    }, {
       maxDepth: 2,
     });
   });

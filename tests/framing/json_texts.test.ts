@@ -84,29 +84,33 @@ describe("decode", () => {
 
   it("a text that is no JSON fails, and the next one is read", () => {
     decodes('{"a" 1}{}[1,]"\t"nul 01 2 ', [
-      refused(0, "it is no JSON"),
+      refused(0, "it is not valid JSON"),
       {},
-      refused(9, "it is no JSON"),
-      refused(13, "it is no JSON"),
-      refused(16, "it is no JSON"),
-      refused(20, "it is no JSON"),
+      refused(9, "it is not valid JSON"),
+      refused(13, "it is not valid JSON"),
+      refused(16, "it is not valid JSON"),
+      refused(20, "it is not valid JSON"),
       2,
     ]);
-    decodes('["\0"]1 ', [refused(0, "it holds a NUL byte"), 1]);
+    decodes('["\0"]1 ', [refused(0, "it contains a NUL byte"), 1]);
     decodes(Uint8Array.of(0x22, 0xff, 0x22, 0x7b, 0x7d), [refused(0, "it is not UTF-8"), {}]);
   });
 
   it("refuses null, which is how the end is read", () => {
-    decodes("null 1 null", [refused(0, "it is null"), 1, refused(7, "it is null")]);
+    decodes("null 1 null", [
+      refused(0, "it is null, which means the end of the stream"),
+      1,
+      refused(7, "it is null, which means the end of the stream"),
+    ]);
     decodes("[null]", [[null]]);
   });
 
   it("fails for good where nobody can say where a text starts or ends", () => {
-    decodes("{}}{}", [{}, broken(2, "no JSON starts with the byte 125")], null);
-    decodes("{},{}", [{}, broken(2, "no JSON starts with the byte 44")], null);
-    decodes("\uFEFF{}", [broken(0, "no JSON starts with the byte 239")], null);
+    decodes("{}}{}", [{}, broken(2, "a JSON text cannot start with byte 125")], null);
+    decodes("{},{}", [{}, broken(2, "a JSON text cannot start with byte 44")], null);
+    decodes("\uFEFF{}", [broken(0, "a JSON text cannot start with byte 239")], null);
     decodes('[{"a":1]]', [broken(0, "its brackets do not match")], null);
-    decodes("1{}", [broken(0, "it is a scalar that no white space ends")], null);
+    decodes("1{}", [broken(0, "no white space follows the number, true, false or null")], null);
     const codec = new JsonTextsCodec();
     const src = new ByteBuffer();
     src.append(bytesOf("?"));
@@ -154,9 +158,9 @@ describe("limits", () => {
     const wire = bytesOf(nested(64) + "[".repeat(65));
     assert.deepEqual(readable(decodeAll(new JsonTextsCodec(), [wire]).items), [
       JSON.parse(nested(64)),
-      broken(128, "it is more than 64 deep"),
+      broken(128, "it is nested deeper than 64"),
     ]);
-    decodes('[{"a":1}][{"a":[', [[{ a: 1 }], broken(9, "it is more than 2 deep")], null, { maxDepth: 2 });
+    decodes('[{"a":1}][{"a":[', [[{ a: 1 }], broken(9, "it is nested deeper than 2")], null, { maxDepth: 2 });
   });
 
   it("must be positive integers", () => {

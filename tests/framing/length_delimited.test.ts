@@ -132,9 +132,9 @@ describe("encode", () => {
 
   it("refuses a frame whose header is wrong", () => {
     const options: LengthDelimitedOptions = { lengthFieldLength: 1, keepHeader: true };
-    const message = "Cannot encode the frame: its header says another length";
+    const message = "Cannot encode the frame: the length in its header is not that of the frame";
     for (const frame of [[], [1], [1, 2, 3]]) refuses(frame, { name: "FrameFormatError", message }, options);
-    refuses([1], { message: "Cannot encode the frame: its header is wrong" }, {
+    refuses([1], { message: "Cannot encode the frame: its header is not valid" }, {
       ...options,
       lengthAdjustment: -2,
     });

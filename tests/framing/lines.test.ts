@@ -270,7 +270,7 @@ describe("encode", () => {
     for (const line of ["a\nb", "\n", "a\r", "\r"]) {
       assert.throws(() => new LinesCodec().encode(line, dst), {
         name: "FrameFormatError",
-        message: "Cannot encode the line: it holds a newline",
+        message: "Cannot encode the line: it contains an LF, or ends with a CR",
         offset: null,
       });
     }

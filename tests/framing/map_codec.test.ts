@@ -53,14 +53,16 @@ describe("mapCodec", () => {
     const error = new FrameError("mine", 7);
     const codec = mapCodec(new LinesCodec(), { decode: () => refuse(error), encode: () => "a\nb" });
     assert.deepEqual(decodeAll(codec, [bytesOf("a\n")]).items, [error]);
-    assert.throws(() => encodeAll(codec, [1]), { message: "Cannot encode the line: it holds a newline" });
+    assert.throws(() => encodeAll(codec, [1]), {
+      message: "Cannot encode the line: it contains an LF, or ends with a CR",
+    });
   });
 
   it("refuses an item that becomes none", () => {
     for (const none of [undefined, null]) {
       const codec = mapCodec(new LinesCodec(), { decode: () => none, encode: () => "" });
       assert.deepEqual(readable(decodeAll(codec, [bytesOf("a\n")]).items), [
-        `FrameFormatError: Cannot decode the item at byte 0: it becomes ${none}`,
+        `FrameFormatError: Cannot decode the item at byte 0: the mapping must not return ${none}`,
       ]);
     }
   });

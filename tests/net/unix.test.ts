@@ -185,7 +185,7 @@ describe("unix", () => {
       await assert.rejects(listen("unix", freePath(), { mode: mode as number }), RangeError);
     }
     await assert.rejects(dial("sctp" as "unix", "x"), {
-      message: 'Cannot use network "sctp": the known ones are tcp, tcp4, tcp6, unix, udp, udp4, udp6',
+      message: 'Cannot use network "sctp": it is not one of tcp, tcp4, tcp6, unix, udp, udp4, udp6',
     });
   });
 });
