@@ -8,8 +8,9 @@ import { SocketListener } from "../net/socket_listener.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import { isThenable } from "../net/thenable.ts";
 import { Alarm } from "../net/timer_queue.ts";
-import { checkClose, CloseCode } from "../protocol/close_code.ts";
+import { CloseCode } from "../protocol/close_code.ts";
 import { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
+import { checkClose } from "../websocket/check_close.ts";
 import { CloseError } from "../websocket/close_error.ts";
 import {
   type Accepted,

@@ -9,7 +9,7 @@ const CHECKS = 4;
  * alarms an interval: no timer for a message, and no reading of the clock.
  */
 export class Keepalive implements TimerEntry {
-  // It is its own alarm: there is one for each connection.
+  // The keep-alive is its own alarm: each connection has one, and another object would be memory for each.
   time = -1;
   index = -1;
   readonly #connection: Connection;

@@ -1,7 +1,8 @@
 import { Alarm } from "../net/timer_queue.ts";
 import type { NetError } from "../net/errors.ts";
-import { checkClose, CloseCode } from "../protocol/close_code.ts";
+import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
+import { checkClose } from "./check_close.ts";
 import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
 import type { Connection } from "./connection.ts";
 

@@ -39,7 +39,7 @@ export class Pings {
     return new Uint8Array([count >>> 24, count >>> 16, count >>> 8, count]);
   }
 
-  /** A pong came. It answers its ping and, as RFC 6455, 5.5.3 lets the peer skip some, those before it. */
+  /** Resolves the ping that a pong answers, and the pings before it: RFC 6455, 5.5.3 lets the peer answer only the last. */
   onPong(payload: Uint8Array): void {
     if (!this.#sent.some((ping) => equal(ping.payload, payload))) return;
     for (let ping = this.#sent.first; ping !== undefined; ping = this.#sent.first) {
