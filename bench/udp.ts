@@ -1,7 +1,10 @@
 /**
  * Requests and answers by UDP on loopback, compared with the runtime's own sockets:
- * `udp.ts [SECONDS] [bare | library]`. Each runs five times, in turns; the median counts. CPU time is that of this process, which has both
- * ends, for each datagram sent and received. Runs with `node`, `bun`, `deno run -A` and `deno run -A --unstable-net`.
+ *
+ *     udp.ts [SECONDS] [bare | library]
+ *
+ * Each runs five times, in turns; the median counts. CPU time is that of this process, which has both ends, for each
+ * datagram sent and received. Runs with `node`, `bun`, `deno run -A` and `deno run -A --unstable-net`.
  */
 
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";

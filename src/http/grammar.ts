@@ -40,7 +40,7 @@ export interface RequestLine {
   readonly method: string;
   /** Target as received: a path with its query, or one of the rarer forms (RFC 9112, 3.2). */
   readonly target: string;
-  /** Of HTTP/1. */
+  /** Minor version of HTTP/1. */
   readonly minorVersion: 0 | 1;
 }
 
@@ -50,7 +50,7 @@ export interface StatusLine {
   readonly status: number;
   /** Reason phrase; may be empty. */
   readonly reason: string;
-  /** Of HTTP/1. */
+  /** Minor version of HTTP/1. */
   readonly minorVersion: 0 | 1;
 }
 
