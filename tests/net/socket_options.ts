@@ -1,14 +1,14 @@
-/** What the system says of the options of a socket. */
+/** Options of a socket, as read from the kernel. */
 
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import type { Addr, TcpAddr } from "../../src/net/addr.ts";
 
-/** Options as the kernel has them. */
+/** Values of the kernel. */
 export interface SystemOptions {
   readonly noDelay: boolean;
-  /** Seconds; `null` when keep-alive is off. */
+  /** Idle time before the first probe, seconds; `null` without keep-alive. */
   readonly keepAliveIdle: number | null;
 }
 
