@@ -80,7 +80,7 @@ function faultOfImport(path: string, specifier: string, typeOnly: boolean): stri
   return `${from} must not import ${to} (${target})`;
 }
 
-/** An adapter fills ports. Those of `websocket`, `server` and `hub` are types: their code is not an adapter's to call. */
+/** The rule for adapters: from `websocket`, `server` and `hub` they import types only, to implement their ports. */
 function faultOfAdapter(target: string, typeOnly: boolean): string | null {
   if (/^(adapters|src\/(net|bytes|http|protocol))\//.test(target)) return null;
   if (/^src\/(websocket|server|hub)\//.test(target)) {

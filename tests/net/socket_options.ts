@@ -25,7 +25,7 @@ s.detach()
 export const canAskSystem: boolean = process.platform === "linux" &&
   spawnSync("python3", ["-V"]).status === 0;
 
-/** The options of one of this process's own ends of a TCP connection over IPv4. A child that inherits it asks for them. */
+/** Options of this process's end of a TCP connection over IPv4, read by a child process that inherits the socket. */
 export function systemOptions(
   { localAddr, remoteAddr }: { localAddr: Addr; remoteAddr: Addr },
 ): SystemOptions {
