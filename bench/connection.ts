@@ -1,10 +1,10 @@
 /**
- * What a connection costs without a network: an echo server's loop over a socket that is an array, ns a message.
+ * Cost of a connection without a network: the loop of an echo server over a socket in memory, ns a message.
  *
  *     node bench/connection.ts [rounds [part of a name]]
  *
- * It decided: how short messages are copied, the two sizes of buffers, what is checked for each message and what for each
- * chunk.
+ * This bench decided how short messages are copied, the two sizes of buffers, and which checks are made once a message
+ * and which once a chunk.
  */
 import process from "node:process";
 import { currentAdapter } from "../adapters/runtime.ts";
@@ -21,7 +21,7 @@ import { WebSocketConn } from "../src/websocket/web_socket_conn.ts";
 const rounds = Number(process.argv[2] ?? 5);
 const runtime = new Runtime(currentAdapter());
 
-/** Takes everything at once. */
+/** A socket that takes all bytes at once. */
 class NullSocket implements StreamSocket {
   readonly localAddr = PIPE_ADDR;
   readonly remoteAddr = PIPE_ADDR;
@@ -62,7 +62,7 @@ function connect(): { ws: WebSocketConn; socket: NullSocket } {
   return { ws, socket };
 }
 
-/** Masked frames, one after another. */
+/** `count` masked frames as one array of bytes. */
 function frames(opcode: Opcode, size: number, count: number): Uint8Array {
   const payload = new Uint8Array(size).fill(0x61);
   const length = headerSize(size, true) + size;
@@ -91,7 +91,7 @@ async function echo(
   let chunk = new Uint8Array(wire.length);
   const start = performance.now();
   for (let i = 0; i < total; i += burst) {
-    // As Bun does: each chunk in an array of its own.
+    // Each chunk in an array of its own, as on Bun.
     if (own) chunk = new Uint8Array(wire.length);
     chunk.set(wire);
     const answered = new Promise<void>((resolve) => socket.onWrite = resolve);

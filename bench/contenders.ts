@@ -1,11 +1,11 @@
-/** Who is measured against whom, for the benches that take a runtime's name. */
+/** The servers that the benches compare on each runtime. */
 
 /** A server to measure. */
 export interface Contender {
   readonly name: string;
-  /** With PORT for the port. */
+  /** Command line, in which PORT stands for the port. */
   readonly command: string;
-  /** It echoes bytes, and knows nothing of WebSocket. */
+  /** Whether the server echoes bytes without WebSocket. */
   readonly bareTcp: boolean;
 }
 
@@ -22,15 +22,15 @@ const PEERS: Record<string, readonly [name: string, program: string]> = {
   deno: ["Deno.serve", "bench/servers/deno_serve.ts"],
 };
 
-/** What runs a program on this runtime. */
+/** Command that runs a program on the runtime. */
 export function runnerOf(runtime: string): string {
   if (PEERS[runtime] === undefined) {
-    throw new RangeError(`Cannot measure ${runtime}: it is none of ${Object.keys(PEERS).join(", ")}`);
+    throw new RangeError(`Cannot measure ${runtime}: it is not one of ${Object.keys(PEERS).join(", ")}`);
   }
   return runtime === "deno" ? "deno run -A --no-check" : runtime;
 }
 
-/** Ours, the bare socket, and the best-known WebSocket server there. */
+/** Jackfield, the bare socket and the best-known WebSocket server of a runtime. */
 export function contendersOf(runtime: string): Contenders {
   const run = runnerOf(runtime);
   const [name, program] = PEERS[runtime]!;
@@ -41,7 +41,7 @@ export function contendersOf(runtime: string): Contenders {
   };
 }
 
-/** The middle one. */
+/** Median, the upper one of an even number of values; `NaN` of none. */
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }

@@ -1,10 +1,11 @@
 /**
- * Items a second out of a stream that is there already: `framing.ts [--chunk BYTES] [--rounds N] [--only ROW]`. Lines
- * against split2 and the line stream of Deno's std, JSON lines against ndjson and stream-json, in chunks of 64 KiB and of
- * one Ethernet packet. `JACKFIELD_STD` is the path of a checkout of std, or else JSR has it; where there is neither, a
- * plain splitter of the same shape stands in for it, and the name says so. On every runtime: `node`, `bun`, `deno run -A`.
+ * Items a second decoded from a stream in memory: `framing.ts [--chunk BYTES] [--rounds N] [--only ROW]`. Lines are
+ * compared with split2 and the line stream of Deno's std, JSON lines with ndjson and stream-json, in chunks of 64 KiB
+ * and of one Ethernet packet. Deno's std comes from the checkout that `JACKFIELD_STD` names, or from JSR; without
+ * either, a plain splitter of equal shape takes its place, and the row's name says so. Runs with `node`, `bun` and
+ * `deno run -A`.
  *
- * Each consumer adds up the length of the lines, or a number of each value, and the sums must agree.
+ * Each consumer adds up the lengths of the lines, or a number in each value, and all sums must be equal.
  */
 
 import { Readable, type Transform } from "node:stream";
@@ -39,15 +40,15 @@ const { values: options } = parseArgs({
 const ITEMS = 200_000;
 const CHUNKS = options.chunk === undefined ? [65536, 1448] : [Number(options.chunk)];
 const ROUNDS = Number(options.rounds);
-/** Rounds that are for the compilers. */
+/** Number of rounds for the compilers to warm up, which are not counted. */
 const WARM_UP = 2;
 
-// They have no types of their own.
+// These packages have no types.
 const require = createRequire(import.meta.url);
 const split2 = require("split2") as () => Transform;
 const ndjson = require("ndjson") as { parse(): Transform };
 
-/** Resolves to the sum of what the items weigh. */
+/** Consumes a stream; resolves to the sum of its items' weights. */
 type Contestant<T> = (chunks: readonly Uint8Array[], weigh: (item: T) => number) => Promise<number>;
 
 interface Value {
@@ -112,11 +113,11 @@ const textStream = (make: () => TransformStream<string, string>): Contestant<str
   return sumOf(text.pipeThrough(make()), weigh);
 };
 
-/** stream-json's items are its values with their numbers. */
+/** An item of stream-json: a value with its index. */
 const valueOf = (contestant: Contestant<{ value: Value }>): Contestant<Value> => (chunks, weigh) =>
   contestant(chunks, (item) => weigh(item.value));
 
-/** A connection that has it all already. */
+/** A connection whose incoming bytes are all in memory. */
 function connOf(chunks: readonly Uint8Array[]): FramedConn {
   let next = 0;
   return {
@@ -177,8 +178,8 @@ function plainSplitter(): TransformStream<string, string> {
 // ── Measuring ──
 
 /**
- * Prints items a second of each, the median of some rounds in turns, and how many times as fast the first one is: the
- * median of what it is in each round.
+ * Prints the items a second of each contestant, as medians of rounds in turns, and how many times as fast the first
+ * one is, as the median of the ratios in each round.
  */
 async function compare<T>(
   title: string,
@@ -191,14 +192,16 @@ async function compare<T>(
   const times = new Map(names.map((name) => [name, [] as number[]]));
   let expected: number | undefined;
   for (let round = -WARM_UP; round < ROUNDS; round++) {
-    // Whoever comes second may pay for the garbage of the first.
+    // The order alternates, because the second contestant may pay for the garbage of the first.
     const order = round % 2 === 0 ? names : names.toReversed();
     for (const name of order) {
       const start = performance.now();
       const sum = await contestants[name]!(chunks, weigh);
       if (round >= 0) times.get(name)!.push(performance.now() - start);
       expected ??= sum;
-      if (sum !== expected) throw new Error(`${name} gave other items: ${sum}, not ${expected}`);
+      if (sum !== expected) {
+        throw new Error(`${name} decoded other items: their sum is ${sum} instead of ${expected}`);
+      }
     }
   }
   console.log(title);

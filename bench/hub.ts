@@ -1,8 +1,10 @@
 /**
- * What a hub's steps cost, and whether that grows with the hub: as many members as rooms, each member in a few of them,
- * and visitors who register, join, broadcast, leave and go, beside the same on bare collections; then a broadcast to
- * 1,000 members. The sockets are in memory, take everything and do nothing. On every runtime: `node --expose-gc`, `bun --expose-gc`,
- * `deno run -A --no-check --v8-flags=--expose-gc`; without the collector to call, the garbage of one part costs the next.
+ * Cost of each operation of a hub, and its growth with the hub. A hub has as many members as rooms, and each member
+ * is in a few rooms. Visitors register, join, broadcast, leave and go; bare collections do the equal steps for
+ * comparison. Then a broadcast to 1,000 members is measured. The sockets are in memory and take all bytes.
+ *
+ * Runs with `node --expose-gc`, `bun --expose-gc` and `deno run -A --no-check --v8-flags=--expose-gc`; without the
+ * collector to call, the garbage of one part costs time in the next.
  */
 
 import { Hub } from "../src/hub/hub.ts";
@@ -11,12 +13,13 @@ import { Runtime, type RuntimeAdapter } from "../src/net/runtime.ts";
 import { BenchClock, NullMember } from "./null_member.ts";
 
 const SIZES = [1_000, 10_000, 100_000];
-/** Rooms that each member is in, so members that each room has. */
+/** Number of rooms of each member, which is also the number of members of each room. */
 const ROOMS_EACH = 4;
-/** So many come at once, and so often. */
+/** Number of visitors that come together. */
 const VISITORS = 1_000;
+/** Number of times that such a group comes. */
 const GROUPS = 30;
-/** Broadcasts to one room in a turn. */
+/** Number of broadcasts to one room in a turn. */
 const BROADCASTS_A_TURN = 16;
 const ROUNDS = 5;
 
@@ -24,14 +27,14 @@ const BROADCAST_MEMBERS = 1_000;
 const BROADCAST_MESSAGES = 16;
 const BROADCAST_TURNS = 200;
 
-/** A hub whose turns end by hand. */
+/** A hub whose turns end when the bench says so. */
 function makeHub(): { hub: Hub<null>; clock: BenchClock } {
   const clock = new BenchClock();
   const adapter = { name: "memory", clock, fillRandom: () => {} } as unknown as RuntimeAdapter;
   return { hub: new Hub<null>(new Runtime(adapter)), clock };
 }
 
-/** Milliseconds spent in each step, and how often it was done. */
+/** Milliseconds spent in each step, and the number of its calls. */
 class Stopwatch {
   readonly #spent: Map<string, { ms: number; count: number }> = new Map();
 
@@ -43,7 +46,7 @@ class Stopwatch {
     this.#spent.set(step, { ms: spent.ms + ms, count: spent.count + count });
   }
 
-  /** Nanoseconds each, by step. */
+  /** Nanoseconds a call, by step. */
   get results(): [step: string, nanoseconds: number][] {
     return [...this.#spent].map(([step, { ms, count }]) => [step, ms * 1e6 / count]);
   }
@@ -53,7 +56,7 @@ const collect = (globalThis as { gc?: () => void }).gc ?? (() => {});
 const names = Array.from({ length: SIZES.at(-1)! }, (_, i) => `room ${i}`);
 const payload = "x".repeat(128);
 
-/** What is measured: the hub, or nothing but the collections that any hub needs. */
+/** The subject of a measurement: the hub, or only the collections that any hub needs. */
 interface Subject<Member> {
   register(): Member;
   join(member: Member, room: string): void;
@@ -98,7 +101,7 @@ interface BareMember {
   got: number;
 }
 
-/** What the runtime's own collections cost at this size: the hub cannot be flatter than they are. */
+/** The runtime's own collections, whose cost grows with their size too: a lower bound for the growth of a hub. */
 class BareSubject implements Subject<BareMember> {
   readonly #members = new Set<BareMember>();
   readonly #rooms = new Map<string, Set<BareMember>>();
@@ -130,7 +133,7 @@ class BareSubject implements Subject<BareMember> {
   }
 }
 
-/** Who is there all the time, and in which rooms: of each size the same share is empty, so that rooms come and go too. */
+/** Adds the resident members. An equal share of rooms is empty at each size, so that rooms come and go too. */
 function populate<Member>(subject: Subject<Member>, size: number): void {
   for (let i = 0; i < size; i++) {
     const member = subject.register();
@@ -138,7 +141,7 @@ function populate<Member>(subject: Subject<Member>, size: number): void {
   }
 }
 
-/** Visitors come to rooms all over the hub, talk and go: as many for every size. */
+/** Visitors come to rooms all over the hub, broadcast and go; their number does not depend on the hub's size. */
 function measureVisits<Member>(subject: Subject<Member>, size: number): Stopwatch {
   const watch = new Stopwatch();
   for (let group = 0; group < GROUPS; group++) {
@@ -172,13 +175,13 @@ function measureVisits<Member>(subject: Subject<Member>, size: number): Stopwatc
 }
 
 let state = 1;
-/** A number below `count`, in an order that is the same in each run. */
+/** A whole number from 0 to `count` - 1, in an order that is equal in each run. */
 function random(count: number): number {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
   return Math.floor(state / 2 ** 32 * count);
 }
 
-/** Nanoseconds a member and message. */
+/** Cost of a broadcast, nanoseconds a member and message. */
 function makeBroadcast(): () => number {
   const { hub, clock } = makeHub();
   for (let i = 0; i < BROADCAST_MEMBERS; i++) hub.register(new NullMember(), null).join("room");
@@ -220,12 +223,12 @@ function measureSubject<Member>(title: string, make: () => Subject<Member>): voi
     return subject;
   });
   const columns: Columns = new Map(SIZES.map((size) => [size, new Map<string, number[]>()]));
-  // All the sizes stand at once, and are measured in turn: the collector has the same to do for each.
+  // Hubs of all sizes exist at once and are measured in turn, so that the collector has equal work for each.
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [i, size] of SIZES.entries()) {
       collect();
       const { results } = measureVisits(subjects[i]!, size);
-      // The first round warms up.
+      // The first round is for the compilers to warm up.
       if (round === 0) continue;
       const column = columns.get(size)!;
       for (const [step, nanoseconds] of results) column.set(step, [...column.get(step) ?? [], nanoseconds]);

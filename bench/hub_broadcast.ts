@@ -1,7 +1,7 @@
 /**
- * The step of a broadcast: 16 messages a turn to members whose sockets take everything and do nothing, and what each
- * costs a member: `hub_broadcast.ts [CHECKOUT]`. With another checkout its hub is measured too, turn about with this
- * one, and the ratio of the medians is printed. On every runtime: `node`, `bun`, `deno run -A --no-check`.
+ * Cost of a broadcast a member and message, with 16 messages a turn to members whose sockets are in memory and take
+ * all bytes: `hub_broadcast.ts [CHECKOUT]`. With the path of another checkout, its hub is measured in turns with this
+ * one, and the ratio of the medians is printed. Runs with `node`, `bun` and `deno run -A --no-check`.
  */
 
 import process from "node:process";
@@ -15,7 +15,7 @@ const MESSAGES = 16;
 const TURNS = 100;
 const ROUNDS = 25;
 
-/** A hub with members, and what one turn of it does. */
+/** A hub with members, and a function that runs one turn of broadcasts. */
 function makeTurn(hubOf: typeof Hub): () => void {
   const clock = new BenchClock();
   const adapter = { name: "memory", clock, fillRandom: () => {} } as unknown as RuntimeAdapter;
@@ -49,7 +49,7 @@ if (other !== undefined) {
 const turns = hubs.map(([, hub]) => makeTurn(hub));
 const measured: number[][] = hubs.map(() => []);
 for (let round = 0; round < ROUNDS; round++) {
-  // The first rounds warm up; who goes first changes.
+  // The first rounds are for the compilers to warm up; the order alternates.
   for (let i = 0; i < turns.length; i++) {
     const at = (i + round) % turns.length;
     const value = nanoseconds(turns[at]!);

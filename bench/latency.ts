@@ -1,12 +1,12 @@
 /**
- * How long a message takes at half of the maximal load: an echo of 128 bytes over 100 connections, sent at a fixed rate.
+ * Latency of a message at half of the maximal load: an echo of 128 bytes over 100 connections, sent at a fixed rate.
  *
  *     node bench/latency.ts node|bun|deno [--rounds 5] [--seconds 3] [--rate MESSAGES_A_SECOND]
  *
- * What a server can do at most is taken from its processor time a message, with one message in flight on each connection.
- * The rate is half of what the runtime's best-known WebSocket server reaches, the same for all; then everybody gets half
- * of its own. Latency counts from when a message was due (bench/steady_load.ts); the last columns say what part of
- * its processor the server took, and how late the generator itself was.
+ * The maximal load of a server is computed from its CPU time a message, with one message in flight on each connection.
+ * Each server is measured at two rates: half of the maximal load of the runtime's best-known WebSocket server, and half
+ * of its own. Latency counts from the time at which a message was due (bench/steady_load.ts). The last columns are the
+ * share of its processor that the server used, and the lateness of the generator itself.
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,13 +27,13 @@ const { values, positionals } = parseArgs({
 const runtime = positionals[0] ?? "node";
 const rounds = Number(values.rounds), seconds = Number(values.seconds);
 const LOAD = { conns: 100, size: 128 };
-/** Long enough for the server's code to be compiled. */
+/** Seconds before the measurement, in which the server's code is compiled. */
 const WARM_UP = 3;
 
 const { ours, bare, peer } = contendersOf(runtime);
 const contenders = [ours, bare, peer];
 
-/** Latencies and the generator's lateness in microseconds; the server's part of its processor. */
+/** Latencies and the generator's lateness, microseconds, and the server's share of its processor, 0 to 1. */
 interface Figures {
   readonly middle: number;
   readonly p99: number;
@@ -41,7 +41,7 @@ interface Figures {
   readonly busy: number;
 }
 
-/** Messages a second of the server's processor time. */
+/** Messages for each second of the server's CPU time. */
 async function measureMost({ command, bareTcp }: Contender): Promise<number> {
   const server = await ServerProcess.start(command);
   const generator = await Generator.start({ ...LOAD, inFlight: 1, port: server.port, bareTcp });
@@ -77,7 +77,7 @@ function quantile(sorted: Float64Array, part: number): number {
   return sorted[Math.floor(sorted.length * part)] ?? NaN;
 }
 
-/** Of each contender, with its own rate, in turns. */
+/** Measures each contender at its rate, in turns. */
 async function compare(rates: ReadonlyMap<Contender, number>): Promise<Map<Contender, Figures[]>> {
   const all = new Map<Contender, Figures[]>(contenders.map((contender) => [contender, []]));
   for (let round = 0; round < rounds; round++) {

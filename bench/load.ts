@@ -1,6 +1,6 @@
 /**
- * A load generator: frames are made before the clock starts, answers are counted and not looked at. It runs on Node, in a
- * process of its own, and shares no code with what it measures but the framing of its own messages.
+ * A load generator, which runs on Node in its own process and shares no code with the servers. Frames are made before
+ * the clock starts, and answers are counted by their headers without a look at their payload.
  */
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
@@ -8,35 +8,35 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { constants, deflateRawSync } from "node:zlib";
 
-/** What to send, and how much of it at once. */
+/** Messages to send, and their number at a time. */
 export interface Load {
   readonly port: number;
   readonly conns: number;
-  /** Bytes of a message. */
+  /** Length of a message, bytes. */
   readonly size: number;
-  /** Messages in flight on each connection; in a broadcast, of the one that sends. */
+  /** Number of messages in flight on each connection; with `broadcast`, on the one that sends. */
   readonly inFlight: number;
   readonly text?: boolean;
   readonly deflate?: boolean;
-  /** One connection sends, and everybody gets it. */
+  /** Whether one connection sends and the server passes each message to all. */
   readonly broadcast?: boolean;
-  /** The bytes of the frames, without a handshake. */
+  /** Whether the bytes of the frames are sent without a handshake. */
   readonly bareTcp?: boolean;
 }
 
-/** Counts what a server sends back. */
+/** Sends a load to a server and counts the answers. */
 export class Generator {
   readonly #load: Load;
   readonly #conns: Connection[] = [];
   #stopped = false;
-  /** Of broadcasts that were not followed by the next yet. */
+  /** Number of deliveries of the current broadcasts. */
   #delivered = 0;
 
   private constructor(load: Load) {
     this.#load = load;
   }
 
-  /** Connects everybody, and begins to send. */
+  /** Opens all connections and begins to send. */
   static async start(load: Load): Promise<Generator> {
     const generator = new Generator(load);
     const message = frame(payload(load), load);
@@ -62,7 +62,7 @@ export class Generator {
     return generator;
   }
 
-  /** A broadcast is over when everybody has it: else the next would leave with it, in one write. */
+  /** Sends the next broadcasts once all connections have the last: earlier, both would leave in one write. */
   #onDelivered(count: number, perSend: number): void {
     this.#delivered += count;
     const over = Math.floor(this.#delivered / this.#load.conns);
@@ -71,19 +71,19 @@ export class Generator {
     this.#conns[0]!.send(over);
   }
 
-  /** Messages that have come back until now, on all connections. */
+  /** Number of answers so far, on all connections. */
   get received(): number {
     return this.#conns.reduce((sum, conn) => sum + conn.received, 0);
   }
 
-  /** Leaves. */
+  /** Drops all connections. */
   stop(): void {
     this.#stopped = true;
     for (const conn of this.#conns) conn.socket.destroy();
   }
 }
 
-/** Opens connections as fast as it can, at most 64 at a time. */
+/** Opens `count` connections, at most 64 at a time. */
 export async function openMany(port: number, count: number): Promise<{ sockets: Socket[] }> {
   const sockets: Socket[] = [];
   let begun = 0;
@@ -94,7 +94,7 @@ export async function openMany(port: number, count: number): Promise<{ sockets: 
   return { sockets };
 }
 
-/** Connects everybody of a load, at most 64 at a time; nobody sends yet. */
+/** Opens all connections of a load, at most 64 at a time, without sending. */
 export async function connectAll(load: Load): Promise<Connection[]> {
   const message = frame(payload(load), load);
   const connections: Connection[] = [];
@@ -108,7 +108,7 @@ export async function connectAll(load: Load): Promise<Connection[]> {
   return connections;
 }
 
-/** One connection, whose incoming frames are counted by their heads. */
+/** One connection, whose incoming frames are counted by their headers. */
 export class Connection {
   readonly socket: Socket;
   received = 0;
@@ -116,7 +116,7 @@ export class Connection {
   readonly #message: Uint8Array;
   readonly #burst: Uint8Array;
   readonly #bareSize: number | null;
-  /** Bytes of the frame under way that are still to come. */
+  /** Bytes of the current frame that are still to come. */
   #left = 0;
   #head = new Uint8Array(10);
   #headLength = 0;
@@ -176,7 +176,7 @@ export class Connection {
     const view = new DataView(head.buffer);
     this.#left = short < 126 ? short : short === 126 ? view.getUint16(2) : Number(view.getBigUint64(2));
     const opcode = head[0]! & 15;
-    // A ping of the server's is not a message; who is pinged within these few seconds is busy anyway.
+    // Control frames are not messages. A ping is not answered: the run ends before a server could miss the pong.
     this.#final = opcode < 8 && (head[0]! & 0x80) !== 0;
   }
 }
@@ -184,7 +184,7 @@ export class Connection {
 const KEY = randomBytes(4);
 const RECEIVED = Buffer.alloc(65536);
 
-/** Masked, with one key for all: the server must undo it all the same. */
+/** One masked frame. All frames have one key, which costs the server as much as many keys. */
 function frame(payload: Uint8Array, { text = false, deflate = false }: Load): Uint8Array {
   const size = payload.length;
   const head = size < 126
@@ -201,7 +201,7 @@ function frame(payload: Uint8Array, { text = false, deflate = false }: Load): Ui
   return bytes;
 }
 
-/** Text, or bytes; for compression, JSON as chats and feeds have it, compressed without reference to what came before. */
+/** Payload of a message; with `deflate`, JSON as in a feed, compressed without reference to earlier messages. */
 function payload({ size, deflate }: Load): Uint8Array {
   if (!deflate) return new Uint8Array(size).fill(0x61);
   const rows = [];
@@ -218,7 +218,7 @@ function payload({ size, deflate }: Load): Uint8Array {
 }
 
 async function open({ port, deflate, bareTcp }: Partial<Load> & { port: number }): Promise<Socket> {
-  // All read into one buffer, so that the load leaves nothing for a collector to stop it for.
+  // All sockets read into one buffer, so that the generator makes no garbage to collect.
   const callback = (length: number) => {
     socket.emit("data", RECEIVED.subarray(0, length));
     return true;
@@ -237,8 +237,12 @@ async function open({ port, deflate, bareTcp }: Partial<Load> & { port: number }
   );
   const head = await readHead(socket);
   const accept = createHash("sha1").update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
-  if (!head.startsWith("HTTP/1.1 101") || !head.includes(accept)) throw new Error(`Not a handshake: ${head}`);
-  if (deflate && !/permessage-deflate/i.test(head)) throw new Error("The server does not compress");
+  if (!head.startsWith("HTTP/1.1 101") || !head.includes(accept)) {
+    throw new Error(`The server did not accept the handshake: ${head}`);
+  }
+  if (deflate && !/permessage-deflate/i.test(head)) {
+    throw new Error("The server did not agree to compression");
+  }
   return socket;
 }
 

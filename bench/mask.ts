@@ -1,9 +1,9 @@
 /**
- * Ways to unmask, GB/s: bytes, words one a step, words four a step; sixteen bytes a step in the memory of `mask_memory.ts`, and
- * the same with a copy there before. `node bench/mask.ts`
+ * Throughput of ways to unmask, GB/s: by bytes, by words, by four words a step, by sixteen bytes a step in the memory
+ * of `mask_memory.ts`, and by the last one including a copy into that memory. `node bench/mask.ts`
  *
- * It decided how `src/bytes/mask.ts` goes over a payload, from which length on it makes a view of words, and that chunks are
- * moved to that memory.
+ * This bench decided how `src/bytes/mask.ts` steps through a payload, from which length on it makes a view of words,
+ * and that chunks are copied into that memory.
  */
 import { maskMemory } from "../adapters/mask_memory.ts";
 import { applyMask } from "../src/bytes/mask.ts";

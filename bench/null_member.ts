@@ -1,9 +1,9 @@
-/** A hub's surroundings that cost nothing: turns that end by hand, and members whose sockets take everything. */
+/** Surroundings of a hub that cost nothing: a clock whose turns the bench ends, and members that take all bytes. */
 
 import type { HubSocket } from "../src/hub/member.ts";
 import { type Addr, PIPE_ADDR } from "../src/net/addr.ts";
 
-/** Ends turns when it is told to. */
+/** A clock whose turns end when the bench says so. */
 export class BenchClock {
   #afterTurn: (() => void)[] = [];
   now(): number {
@@ -21,7 +21,7 @@ export class BenchClock {
   }
 }
 
-/** Takes everything and does nothing but count. */
+/** A member that takes all bytes and only counts them. */
 export class NullMember implements HubSocket {
   readonly remoteAddr: Addr = PIPE_ADDR;
   readonly closed: Promise<unknown> = new Promise(() => {});

@@ -1,12 +1,12 @@
 /**
- * What a second process on the same port is worth (`reusePort`): an echo with compression of 1 KiB of JSON, which keeps
- * the server busy and the generator not.
+ * Gain from a second process on one port (`reusePort`): an echo with compression of 1 KiB of JSON, which takes the
+ * server much time and the generator little.
  *
  *     node bench/processes.ts node|bun|deno [--rounds 5] [--seconds 3]
  *
- * One process on the second processor; then one on each, with a port in common and, as a control, with a port each. The
- * generator has to live on the first processor, and takes its part of it from the process there: growth is linear if a
- * message costs the same, and as many more are sent as there is more processor time for the servers.
+ * First one process runs on the second processor; then one on each, with a common port and, as a control, with a port
+ * each. The generator shares the first processor with a server. Growth is linear if the cost of a message does not
+ * change and the number of messages grows with the servers' CPU time.
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,18 +26,18 @@ const CONNS = 64;
 const LOAD = { size: 1024, inFlight: 32, text: true, deflate: true };
 
 interface Figures {
-  /** Messages a second, of all processes. */
+  /** Messages a second, all processes together. */
   readonly rate: number;
-  /** Nanoseconds of the servers' processor time a message. */
+  /** CPU time of the servers a message, nanoseconds. */
   readonly cost: number;
-  /** Processor time a second: of the servers together, and of the generator. */
+  /** CPU time a second, of the servers together and of the generator, seconds. */
   readonly servers: number;
   readonly generator: number;
-  /** Connections of each process. */
+  /** Number of connections of each process. */
   readonly spread: string;
 }
 
-/** One server process on each of these processors, with one port for all or one each. */
+/** Starts a server process on each of these processors, with a common port or a port each. */
 async function startServers(processors: readonly number[], shared: boolean): Promise<ServerProcess[]> {
   const servers: ServerProcess[] = [];
   for (const processor of processors) {

@@ -1,11 +1,11 @@
 /**
- * The table of what Jackfield costs, beside the bare sockets of the runtime and its best-known WebSocket servers:
+ * The table of CPU times of Jackfield, bare sockets of the runtime, and its best-known WebSocket server:
  *
  *     npm run bench             (Node; bench:bun, bench:deno)
  *     node bench/run.ts node [--rounds 5] [--seconds 2] [--only "1 KiB"]
  *
- * Servers are ordinary programs, one process each, and take turns in every round; what counts is the median of their CPU
- * time a message, as ratios within one run. The load generator is this process.
+ * Servers are ordinary programs, one process each, and take turns in every round. Results are medians of CPU time a
+ * message; only ratios within one run carry over to other machines. This process generates the load.
  */
 import { execFileSync } from "node:child_process";
 import process from "node:process";
@@ -26,9 +26,9 @@ const rounds = Number(values.rounds), seconds = Number(values.seconds);
 
 const programs: Record<string, string> = { node: "node", bun: "bun", deno: "deno run -A --no-check" };
 const run = programs[runtime];
-if (run === undefined) throw new RangeError(`Cannot measure ${runtime}: it is none of node, bun, deno`);
+if (run === undefined) throw new RangeError(`Cannot measure ${runtime}: it is not one of node, bun, deno`);
 
-/** The servers of this runtime by their work; `ws` is Node's, since Bun puts something else in its place. */
+/** The servers of this runtime, by their work. npm `ws` runs on Node only, because Bun replaces it with its own. */
 const peer = {
   node: "node bench/servers/ws.ts",
   bun: "bun bench/servers/bun_serve.ts",
@@ -45,7 +45,7 @@ const names = {
 
 interface Row {
   readonly name: string;
-  /** Server by name. */
+  /** Command lines of servers, by name. */
   readonly servers: Record<string, string>;
   readonly load: Omit<Load, "port">;
 }
@@ -64,7 +64,7 @@ const broadcast = (name: string, load: Omit<Load, "port" | "broadcast">): Row =>
   servers: { [names.ours]: `${run} bench/servers/broadcast.ts PORT`, [names.peer]: `${peer} PORT broadcast` },
   load: { ...load, broadcast: true },
 });
-/** The same with compression, where the peer has it: Deno.serve has none, and is measured against npm ws on Node. */
+/** The servers with compression. `Deno.serve` has none, so that Deno is compared with npm `ws` on Node. */
 const compressed = (row: Row): Row => {
   const server = runtime === "deno" ? "node bench/servers/ws.ts PORT" : `${peer} PORT`;
   const work = row.load.broadcast ? "broadcast" : "echo";
@@ -103,7 +103,7 @@ const table: readonly Row[] = [
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Nanoseconds of the server's processor time a message. */
+/** CPU time of the server a message, nanoseconds. */
 async function measureLoad(command: string, load: Omit<Load, "port">): Promise<number> {
   const server = await ServerProcess.start(command);
   const generator = await Generator.start({ ...load, port: server.port });
@@ -118,7 +118,7 @@ async function measureLoad(command: string, load: Omit<Load, "port">): Promise<n
   }
 }
 
-/** Bytes of memory that an idle connection takes, and handshakes in a second of the server's processor time. */
+/** Memory of an idle connection, bytes, and handshakes for each second of the server's CPU time. */
 async function measureIdle(command: string): Promise<{ bytes: number; rate: number }> {
   const server = await ServerProcess.start(command);
   try {
@@ -128,7 +128,7 @@ async function measureIdle(command: string): Promise<{ bytes: number; rate: numb
     const bytes = (server.memory - before) / first.sockets.length;
     for (const socket of first.sockets) socket.destroy();
     await pause(1000);
-    // Warm by now, so that what is counted is connections and not compiling.
+    // The code is compiled by now, so that only connections are counted.
     const cpu = server.cpuSeconds;
     const { sockets } = await openMany(server.port, 5000);
     const seconds = server.cpuSeconds - cpu;
@@ -139,7 +139,7 @@ async function measureIdle(command: string): Promise<{ bytes: number; rate: numb
   }
 }
 
-/** Nanoseconds of a client's processor time a message, against our server on Bun. */
+/** CPU time of a client a message, nanoseconds, with Jackfield's server on Bun as its peer. */
 function measureClient(program: string, port: number): number {
   const args = [program, port, 50, 16, 32, seconds].join(" ").split(" ");
   const out = execFileSync(args[0]!, args.slice(1), {
@@ -150,7 +150,7 @@ function measureClient(program: string, port: number): number {
   return cpuSeconds * 1e9 / messages;
 }
 
-/** Each of these in turn, `rounds` times; the medians. */
+/** Runs each measurement in turn, `rounds` times; returns the medians. */
 async function medians(
   subjects: Record<string, string>,
   measure: (command: string) => Promise<number> | number,
@@ -172,7 +172,7 @@ function print(name: string, unit: string, results: [string, number][]): void {
   console.log(`| ${name} | ${ours.toFixed(0)} ${unit} | ${others.join(" | ")} |`);
 }
 
-console.log(`| ${runtime} | jackfield | the others (what ours is of theirs) |\n| --- | --- | --- |`);
+console.log(`| ${runtime} | jackfield | the others (Jackfield as a multiple of each) |\n| --- | --- | --- |`);
 for (const { name, servers, load } of table) {
   if (!name.includes(values.only)) continue;
   const bareTcp = (command: string) => command === bare;

@@ -1,13 +1,13 @@
 /**
- * How the processor time of a message grows with the number of connections: an echo of 128 bytes at the same rate in all,
- * whether ten connections send or ten thousand, each message by itself, then sixteen at once on each connection in turn.
+ * Growth of the CPU time a message with the number of connections, from ten to ten thousand: an echo of 128 bytes at
+ * one total rate, with one message and then sixteen at once on each connection in turn.
  *
  *     ulimit -n 12000
  *     node bench/scale.ts node|bun|deno [--conns 10,100,1000,10000] [--rate 30000] [--rounds 3] [--seconds 2]
  *
- * Generator and server need a file each for every connection, and a port of the ephemeral range
- * (net.ipv4.ip_local_port_range; 28,232 by default). What counts is whether ours grows more than the bare socket of the
- * runtime: what that grows is the kernel's and the runtime's.
+ * Each connection takes a file descriptor of the generator, one of the server, and a port of the ephemeral range
+ * (net.ipv4.ip_local_port_range; 28,232 ports by default). The growth of the bare socket is that of the kernel and the
+ * runtime; the rest is the library's.
  */
 import { execFileSync } from "node:child_process";
 import process from "node:process";
@@ -34,13 +34,15 @@ const counts = values.conns.split(",").map(Number);
 const files = Number(execFileSync("sh", ["-c", "ulimit -n"])) || Infinity;
 const needed = Math.max(...counts) + 200;
 if (files < needed) {
-  throw new RangeError(`${needed} files are needed and ${files} allowed: ulimit -n ${needed}`);
+  throw new RangeError(
+    `Cannot open ${needed} files: the limit is ${files}, raise it with ulimit -n ${needed}`,
+  );
 }
 
 const { ours, bare, peer } = contendersOf(runtime);
 const contenders = [ours, bare, peer];
 
-/** Nanoseconds of the server's processor time a message, for each size of burst. */
+/** CPU time of the server a message, nanoseconds, for each size of burst. */
 async function measure({ command, bareTcp }: Contender, conns: number): Promise<number[]> {
   const server = await ServerProcess.start(command);
   const load = await SteadyLoad.connect({ conns, size: SIZE, port: server.port, bareTcp });
@@ -57,7 +59,7 @@ async function measure({ command, bareTcp }: Contender, conns: number): Promise<
   }
 }
 
-/** The medians of all rounds, in which everybody has its turn. */
+/** Medians of all rounds, in which the servers take turns. */
 async function compare(conns: number): Promise<Map<Contender, number[]>> {
   const all = new Map<Contender, number[][]>(contenders.map((contender) => [contender, []]));
   for (let round = 0; round < rounds; round++) {

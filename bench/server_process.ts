@@ -1,13 +1,14 @@
-/** A server in a process of its own, and what the system says of it. */
+/** A server in its own process, and the system's figures about it. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import process from "node:process";
 
-/** Where a server runs, if not on a free port and on the second processor. */
+/** Port and processor of a server. */
 export interface Place {
-  /** A port that others may listen on too. */
+  /** Port, which other processes may share. Default: a free one. */
   readonly port?: number;
+  /** Number of the processor. Default: 1, the second. */
   readonly processor?: number;
 }
 
@@ -21,7 +22,7 @@ export class ServerProcess {
     this.port = port;
   }
 
-  /** Starts `command`, in which PORT stands for a free port, and waits until it listens. */
+  /** Starts `command`, in which PORT stands for the port, and waits until the server listens. */
   static async start(command: string, place: Place = {}): Promise<ServerProcess> {
     const port = place.port ?? await freePort();
     const others = socketsAt(port, LISTENS).length;
@@ -33,10 +34,10 @@ export class ServerProcess {
       if (child.exitCode !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(`${command} does not listen`);
+    throw new Error(`The server has not begun to listen in time: ${command}`);
   }
 
-  /** Seconds of processor time until now. */
+  /** CPU time so far, seconds. */
   get cpuSeconds(): number {
     const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -49,7 +50,7 @@ export class ServerProcess {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
   }
 
-  /** Connections to its port that it has, and not another process that listens there too. */
+  /** Number of connections to the port that this process has, and not another one that shares the port. */
   get connections(): number {
     const files = `/proc/${this.#child.pid}/fd`;
     const own = new Set(readdirSync(files).map((file) => linkOf(`${files}/${file}`)));
@@ -64,7 +65,7 @@ export class ServerProcess {
 const CONNECTED = "01", LISTENS = "0A";
 const TICKS = Number(execFileSync("getconf", ["CLK_TCK"]));
 
-/** To a processor, by default the second, so that server and load do not share one; this process takes the first. */
+/** The command, bound to one processor where `taskset` can do so; this process is bound to the first one. */
 function pinned(command: string[], processor: number): string[] {
   return canPin ? ["taskset", "-c", String(processor), ...command] : command;
 }
@@ -88,7 +89,7 @@ function freePort(): Promise<number> {
   });
 }
 
-/** What a link of /proc says, if what it is about is still there. */
+/** Target of a link in /proc, if it still exists. */
 function linkOf(path: string): string {
   try {
     return readlinkSync(path);
@@ -97,7 +98,7 @@ function linkOf(path: string): string {
   }
 }
 
-/** The numbers of the sockets at this port, at any address of IPv4, that are in a state. */
+/** Inode numbers of the IPv4 sockets at this port that are in a state. */
 function socketsAt(port: number, state: string): string[] {
   const place = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const rows = readFileSync("/proc/net/tcp", "latin1").split("\n").map((row) => row.trim().split(/\s+/));

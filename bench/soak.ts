@@ -1,7 +1,7 @@
 /**
- * Many short connections that end in every way there is, and what is left of them: `soak.ts [CONNECTIONS]`, 10,000 by
- * default. On every runtime: `node --expose-gc`, `bun --expose-gc`, `deno run -A --v8-flags=--expose-gc`; without the
- * collector to call, garbage counts.
+ * Many short connections that end in all possible ways, and the memory, descriptors and timers left after them:
+ * `soak.ts [CONNECTIONS]`, by default 10,000. Runs with `node --expose-gc`, `bun --expose-gc` and
+ * `deno run -A --v8-flags=--expose-gc`; without the collector to call, garbage counts as memory.
  */
 
 import assert from "node:assert/strict";
@@ -15,13 +15,13 @@ import { readFull } from "../src/net/io.ts";
 import { Runtime } from "../src/net/runtime.ts";
 import { openDescriptors } from "../tests/net/descriptors.ts";
 
-/** Connections at a time. */
+/** Number of connections at a time. */
 const BATCH = 50;
-/** Bytes of a request; the first says how the connection is to end. */
+/** Length of a request, bytes. Its first byte says how the connection ends. */
 const SIZE = 100;
 const MEGABYTE = 1 << 20;
 
-/** How the client ends, after one exchange where it comes to that. */
+/** Ways in which a client ends a connection, most of them after one exchange. */
 const endings: readonly ((conn: Conn) => void | Promise<void>)[] = [
   (conn) => conn.close(),
   (conn) => conn.closeNow(),
@@ -30,7 +30,7 @@ const endings: readonly ((conn: Conn) => void | Promise<void>)[] = [
     await untilEnd(conn);
     await conn.close();
   },
-  // The server closes, or drops it.
+  // The server closes or drops the connection.
   async (conn) => {
     await untilEnd(conn);
     await conn.close();
@@ -43,7 +43,7 @@ const endings: readonly ((conn: Conn) => void | Promise<void>)[] = [
 const CLOSED_BY_SERVER = 3;
 const DROPPED_BY_SERVER = 4;
 
-/** Makes `count` connections to a listener of its own; resolves when all are closed. Every sixth is given up while dialling. */
+/** Makes `count` connections, of which every sixth is cancelled while dialling; resolves when all are closed. */
 export async function soak(runtime: Runtime, count: number): Promise<void> {
   const listener = await listenOn(runtime, "tcp", "127.0.0.1:0");
   const serving = serve(listener);
@@ -96,13 +96,13 @@ async function answer(conn: Conn): Promise<void> {
     if (request[0] === DROPPED_BY_SERVER) conn.closeNow();
     else if (request[0] !== CLOSED_BY_SERVER) await untilEnd(conn);
   } catch (error) {
-    // The client gave up; but nobody is slow.
+    // A cancelled connection may fail at its server, but not with a timeout.
     if (error instanceof DeadlineExceededError) throw error;
   }
   await conn.close();
 }
 
-/** Reads up to the end, or to a reset. */
+/** Reads until the connection's end or a reset. */
 async function untilEnd(conn: Conn): Promise<void> {
   try {
     while (await conn.readChunk() !== null);
@@ -125,7 +125,7 @@ function figures(runtime: Runtime): Record<string, number> {
 }
 
 async function main(total: number): Promise<void> {
-  // One of its own, whose alarms can be counted.
+  // A runtime of this bench's own, whose alarms can be counted.
   const runtime = new Runtime(currentAdapter());
   const rows: Record<string, Record<string, number>> = { "0": figures(runtime) };
   for (let made = 0; made < total;) {

@@ -1,32 +1,33 @@
 /**
- * Messages that are due at a fixed rate, whether or not earlier ones have been answered. What takes long, here or in the
- * server, does not move the later ones, and each latency counts from when its message was due: a queue is seen by all who
- * stand in it. The process turns without sleeping, since timers are too coarse; how late it sends is part of the result.
+ * Messages that are due at a fixed rate, whether or not earlier ones have been answered. A delay, here or in the
+ * server, does not move later messages, and each latency counts from the time at which its message was due, so that a
+ * queue shows in the latency of every message in it. The process polls instead of sleeping, because timers are too
+ * coarse; its own lateness is part of the result.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectAll, type Connection, type Load } from "./load.ts";
 
-/** How often to send, how many at once, and how long. */
+/** Rate, burst size and duration of a load. */
 export interface SteadyRate {
-  /** Messages a second, on all connections together. */
+  /** Messages a second, all connections together. */
   readonly rate: number;
-  /** Messages that one connection sends at once. */
+  /** Number of messages that a connection sends at once. */
   readonly burst: number;
-  /** Seconds that are looked at, after `warmUp` seconds that are not. */
+  /** Length of the measured window, seconds; it begins after `warmUp` seconds. */
   readonly seconds: number;
   readonly warmUp: number;
 }
 
-/** What was seen of the messages due in a window of time; times in microseconds, sorted. */
+/** Results for the messages that were due in the measured window; times in microseconds, sorted. */
 export interface Observation {
   readonly messages: number;
-  /** From when a message was due to when it was back; infinite for one that is not back a second after the end. */
+  /** Times from when a message was due to its answer; infinite without an answer a second after the end. */
   readonly latencies: Float64Array;
-  /** From when messages were due to when they were sent: the part of the latency that is the generator's. */
+  /** Times from when messages were due to their sending: the generator's part of the latencies. */
   readonly lateness: Float64Array;
-  /** The part of the time in which the generator had something to send or to read. */
+  /** Share of the time in which the generator sent or read, 0 to 1. */
   readonly busy: number;
-  /** What the meter went up by. */
+  /** Growth of the meter in the window. */
   readonly metered: number;
 }
 
@@ -38,12 +39,12 @@ export class SteadyLoad {
     this.#connections = connections;
   }
 
-  /** Connects everybody. */
+  /** Opens all connections. */
   static async connect(load: Omit<Load, "inFlight">): Promise<SteadyLoad> {
     return new SteadyLoad(await connectAll({ ...load, inFlight: 1 }));
   }
 
-  /** Sends at this rate, and says what became of it; `meter` is read when the window opens and when it closes. */
+  /** Sends at this rate and measures; `meter` is read at the beginning and at the end of the window. */
   async run(rate: SteadyRate, meter: () => number): Promise<Observation> {
     const run = new Run(this.#connections, rate);
     await sleep(rate.warmUp * 1000);
@@ -54,18 +55,18 @@ export class SteadyLoad {
     return { ...run.result, metered, busy: busy / (rate.seconds * 1000) };
   }
 
-  /** Leaves. */
+  /** Drops all connections. */
   close(): void {
     for (const { socket } of this.#connections) socket.destroy();
   }
 }
 
 /**
- * One run, in milliseconds of `performance.now()`. Answers come in order, and bursts go to the connections in turn, so
- * when the next one of a connection was due follows from how many it has had.
+ * One run; times are milliseconds of `performance.now()`. Bursts go to the connections in turn and answers come in
+ * order, so the number of a connection's answers tells when the next one's message was due.
  */
 class Run {
-  /** Milliseconds with work until now. */
+  /** Time with work so far, milliseconds. */
   busy = 0;
   readonly #connections: readonly Connection[];
   readonly #burst: number;
@@ -99,7 +100,7 @@ class Run {
     return { messages: latencies.length, latencies, lateness };
   }
 
-  /** Sends no more, and waits for what is under way. */
+  /** Stops sending and waits for answers, at most a second. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (let i = 0; i < 100 && this.#answers < this.#bursts * this.#burst; i++) await sleep(10);
@@ -142,7 +143,7 @@ class Run {
   }
 }
 
-/** Times in milliseconds, in memory that is there before the first. */
+/** A list of times, milliseconds, in memory that is allocated before the first. */
 class Times {
   count = 0;
   readonly #all: Float64Array;
@@ -155,7 +156,7 @@ class Times {
     this.#all[this.count++] = ms;
   }
 
-  /** In microseconds, as many as are asked for: infinite ones for those that are missing. */
+  /** The times in microseconds, sorted and filled up to `count` with `Infinity`. */
   sorted(count: number): Float64Array {
     return Float64Array.from({ length: count }, (_, i) => i < this.count ? this.#all[i]! * 1000 : Infinity)
       .sort();

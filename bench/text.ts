@@ -1,7 +1,7 @@
 /**
- * Text to bytes and back, ns, by each way that an adapter may take. `node bench/text.ts`
+ * Cost of encoding and decoding text, ns, in each way that an adapter may use. `node bench/text.ts`
  *
- * It decided which of them Node, Bun and Deno take, and up to which length Deno takes the short ones.
+ * This bench decided which way Node, Bun and Deno use, and up to which length Deno uses the one for short text.
  */
 import { bufferText } from "../adapters/buffer_text.ts";
 import { denoText } from "../adapters/deno_text.ts";

@@ -1,8 +1,10 @@
 /**
- * A request and its answer by UDP on loopback, against the runtime's own sockets:
- * `udp.ts [SECONDS] [bare | library]`. Each runs in turns, five times; the middle one counts. CPU is that of the process,
- * in which both ends are, for each datagram sent and received. On every runtime: `node`, `bun`, `deno run -A`, and
- * `deno run -A --unstable-net`.
+ * Requests and answers by UDP on loopback, compared with the runtime's own sockets:
+ *
+ *     udp.ts [SECONDS] [bare | library]
+ *
+ * Each runs five times, in turns; the median counts. CPU time is that of this process, which has both ends, for each
+ * datagram sent and received. Runs with `node`, `bun`, `deno run -A` and `deno run -A --unstable-net`.
  */
 
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
@@ -10,19 +12,19 @@ import process from "node:process";
 import { currentAdapter } from "../adapters/runtime.ts";
 import { listenPacket } from "../mod.ts";
 
-/** Bytes of a request. */
+/** Length of a request, bytes. */
 const SIZE = 64;
-/** Requests under way at a time. */
+/** Number of requests in flight. */
 const WINDOW = 16;
 const ROUNDS = 5;
 
 interface Result {
   perSecond: number;
-  /** Microseconds. */
+  /** CPU time a datagram, microseconds. */
   cpu: number;
 }
 
-/** Something that sends a request and calls back with the answer, until it is stopped. */
+/** A client and server that exchange requests and answers until they are stopped. */
 type Exchange = (until: number) => Promise<number>;
 
 interface Bench {
@@ -40,7 +42,7 @@ async function measure({ exchange }: Bench, seconds: number): Promise<Result> {
   return { perSecond: count / elapsed, cpu: (user + system) / count / 2 };
 }
 
-/** Through the library: tasks that share one socket, and a server that answers in a loop. */
+/** The library: tasks that share one socket, and a server that answers in a loop. */
 async function library(): Promise<Bench> {
   const server = await listenPacket("udp4", "127.0.0.1:0");
   const client = await listenPacket("udp4", "127.0.0.1:0");
@@ -70,7 +72,7 @@ async function library(): Promise<Bench> {
   };
 }
 
-/** `node:dgram`, as anybody would write it. */
+/** Plain `node:dgram`. */
 async function bareNode(): Promise<Bench> {
   const [server, client] = await Promise.all([bound(), bound()]);
   server.on("message", (data: Uint8Array, { port, address }: RemoteInfo) => server.send(data, port, address));
@@ -91,7 +93,7 @@ function bound(): Promise<Socket> {
   });
 }
 
-/** Keeps a window of requests under way with callbacks. */
+/** Keeps a number of requests in flight with callbacks. */
 function windowed(
   until: number,
   send: () => void,

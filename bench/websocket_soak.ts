@@ -1,8 +1,8 @@
 /**
- * WebSockets that come and go in every way there is, and what is left of them:
- * `websocket_soak.ts [--connections N] [--minutes M] [--faults]`, 50,000 connections by default. With `--faults` every third
- * goes through a proxy that cuts, stalls or slows it. On every runtime: `node --expose-gc`, `bun --expose-gc`,
- * `deno run -A --v8-flags=--expose-gc`; without the collector to call, garbage counts.
+ * WebSockets that open and end in all possible ways, and the memory, descriptors and timers left after them:
+ * `websocket_soak.ts [--connections N] [--minutes M] [--faults]`, by default 50,000 connections. With `--faults`
+ * every third connection goes through a proxy that cuts, stalls or slows it. Runs with `node --expose-gc`, `bun
+ * --expose-gc` and `deno run -A --v8-flags=--expose-gc`; without the collector to call, garbage counts as memory.
  */
 
 import assert from "node:assert/strict";
@@ -31,7 +31,7 @@ const { values: options } = parseArgs({
 const minutes = Number(options.minutes ?? Infinity);
 const connections = Number(options.connections ?? (options.minutes === undefined ? 50_000 : Infinity));
 
-/** Connections at a time. */
+/** Number of connections at a time. */
 const WORKERS = 20;
 const MEGABYTE = 1 << 20;
 
@@ -47,7 +47,7 @@ const listener = await listenOn(runtime, "tcp", "127.0.0.1:0");
 const address = String(listener.addr);
 const server = new Server(runtime, listener, {
   ...settings,
-  // A machine that is busy is no fault.
+  // Long, because a slow handshake on a busy machine is not a fault.
   handshakeTimeout: 60_000,
   async websocket(conn) {
     for await (const { data } of conn) {
@@ -58,7 +58,7 @@ const server = new Server(runtime, listener, {
   },
 });
 
-/** How the client ends a connection. */
+/** Ways in which a client ends a connection. */
 const endings: readonly ((conn: WebSocketConn) => unknown)[] = [
   (conn) => conn.close(),
   (conn) => conn.closeNow(),
@@ -134,7 +134,7 @@ const reporting = setInterval(report, 30_000);
 await Promise.all(Array.from({ length: WORKERS }, work));
 clearInterval(reporting);
 await server.shutdown();
-// What the kernel and the runtime still have to let go of.
+// Time for the kernel and the runtime to release descriptors and memory.
 await new Promise((resolve) => setTimeout(resolve, 1_000));
 report();
 process.exit(0);

@@ -1,6 +1,6 @@
 /**
- * The WebSocket protocol (RFC 6455, RFC 7692) without I/O, for whoever brings a transport of their own: heads of HTTP,
- * the opening handshake, frames, compression, closing. Bytes go in and come out; time and randomness are arguments.
+ * The WebSocket protocol (RFC 6455, RFC 7692) without I/O, for programs with a transport of their own: HTTP heads, the
+ * opening handshake, frames, compression and closing. Bytes go in and come out; time and randomness are arguments.
  *
  * @module
  */

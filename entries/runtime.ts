@@ -1,5 +1,5 @@
 import { currentAdapter } from "../adapters/runtime.ts";
 import { Runtime } from "../src/net/runtime.ts";
 
-/** The runtime that this is: one for all entries, so that their sockets share timers and buffers. */
+/** The current runtime. All entries use this one object, so that their sockets share timers and buffers. */
 export const runtime: Runtime = new Runtime(currentAdapter());

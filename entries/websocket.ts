@@ -19,10 +19,14 @@ import { runtime } from "./runtime.ts";
  * Connects to a WebSocket server. Go: gorilla's `Dialer.Dial`.
  *
  * @param url `ws://host:port/path`, or `wss:` for TLS
- * @throws {SyntaxError} when the URL is none of a WebSocket
- * @throws {HandshakeError} when the server refuses; with its status, headers and the start of its body
- * @throws {NetError} when it cannot be reached
- * @throws {TlsError} when TLS fails, as `dialTls`
+ * @param options see {@linkcode WebSocketDialOptions}
+ * @returns the connection, once it is open
+ * @throws {SyntaxError} when the URL is not valid for a WebSocket
+ * @throws {TypeError} when a header or subprotocol cannot be sent
+ * @throws {RangeError} when an option is out of range
+ * @throws {HandshakeError} when the server refuses; has its status, headers and the beginning of its body
+ * @throws {NetError} when the server cannot be reached
+ * @throws {TlsError} when TLS fails, as for `dialTls`
  *
  * @example
  * ```ts
@@ -45,25 +49,32 @@ export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions)
 }
 
 /**
- * Serves WebSockets and plain requests on a listener, which is the server's from now on: nobody else accepts from it.
- * Go: `http.Serve`.
+ * Serves WebSockets and plain requests on a listener. Go: `http.Serve`.
+ *
+ * @param listener belongs to the server from now on; do not accept from it or close it
+ * @param options callbacks and limits; see {@linkcode ServeOptions}
+ * @throws {RangeError} when an option is out of range
  */
 export function serve(listener: Listener, options: ServeOptions): Server {
   return new Server(runtime, listener, options);
 }
 
-/** What `listenAndServe` takes. */
+/** Options of {@linkcode listenAndServe}. */
 export interface ListenAndServeOptions extends ServeOptions {
-  /** Serves `wss:` and `https:`, on TCP. Its application protocol is `http/1.1` if nothing else is said. */
+  /** TLS options, to serve `wss:` and `https:` on TCP. Default of `nextProtos`: `http/1.1`. Without `tls`: no TLS. */
   tls?: TlsConfig;
 }
 
 /**
  * Listens and serves. Go: `http.ListenAndServe` and `http.ListenAndServeTLS`.
  *
+ * @param network `"tcp"`, `"tcp4"`, `"tcp6"` or `"unix"`; with `tls` not `"unix"`
+ * @param address `host:port`, where port 0 is any free port, or the path of a Unix socket
+ * @param options callbacks, limits and TLS; see {@linkcode ListenAndServeOptions}
  * @returns the server, once it listens
  * @throws {NetError} when the address cannot be listened on
- * @throws {TypeError} as `listenTls`
+ * @throws {TypeError} as for `listenTls`
+ * @throws {RangeError} when an option is out of range
  *
  * @example
  * ```ts
@@ -98,7 +109,7 @@ export async function listenAndServe(
  *
  * const upgrader = new Upgrader({ checkOrigin: (request) => request.headers.get("origin") === null });
  *
- * // Whoever reads HTTP gives the connection and the request that came on it.
+ * // The HTTP server in front gives the connection and the request.
  * const [ours] = pipe();
  * const request = new Request("http://a.example/", {
  *   headers: {
@@ -118,9 +129,9 @@ export class Upgrader {
   readonly #upgrader: UpgraderOn;
 
   /**
-   * Makes one.
+   * Makes an upgrader.
    *
-   * @param options how to answer; see {@linkcode UpgraderOptions}
+   * @param options see {@linkcode UpgraderOptions}
    */
   constructor(options?: UpgraderOptions) {
     this.#upgrader = new UpgraderOn(runtime, options);
@@ -129,8 +140,12 @@ export class Upgrader {
   /**
    * Answers the handshake on a connection whose request was already read.
    *
-   * @param conn what the request came on; it belongs to the result from now on
-   * @throws {HandshakeError} when the request is refused; that was answered, and `conn` is closed
+   * @param conn the connection of the request; belongs to the result from now on
+   * @param request the request, without a body
+   * @param extras bytes after the request's head, and headers for the response
+   * @returns the WebSocket, whose 101 response is on its way
+   * @throws {HandshakeError} when the request is refused; the refusal was sent, and `conn` is closed
+   * @throws {NetError} when the connection breaks
    */
   upgrade(conn: Conn, request: Request, extras?: UpgradeExtras): Promise<WebSocketConn> {
     return this.#upgrader.upgrade(conn, request, extras);

@@ -1,9 +1,9 @@
 /**
- * Builds `dist/`, which is what the npm package holds: `node scripts/build.ts`.
+ * Builds `dist/`, the content of the npm package: `node scripts/build.ts`.
  *
- * The compiler does the most of it. Left to do: the runtime's adapter is chosen by the conditions of `package.json`, so
- * that nothing of the other two is loaded; declarations import each other as JavaScript does; and those to which no
- * entry leads are left out.
+ * The compiler does most of the work. This script then lets the conditions of `package.json` choose the runtime's
+ * adapter, so that the other two are not loaded, changes `.ts` to `.js` in the imports of declarations, and removes
+ * declarations that no entry reaches.
  */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -28,11 +28,13 @@ for (const file of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
   if (path.endsWith(".d.ts") && !declarations.has(path)) rmSync(path);
 }
 
-/** See "imports" in package.json. */
+/** Replaces the import of the adapter by `#adapter`; see "imports" in package.json. */
 function chooseAdapterByCondition(file: string): void {
   const text = readFileSync(file, "utf8");
   const chosen = text.replace('"../adapters/runtime.js"', '"#adapter"');
-  if (chosen === text) throw new Error(`Cannot find where ${file} imports the adapter`);
+  if (chosen === text) {
+    throw new Error(`Cannot choose the adapter: ${file} does not import "../adapters/runtime.js"`);
+  }
   writeFileSync(file, chosen);
 }
 
@@ -45,7 +47,7 @@ function exportedDeclarations(): string[] {
   );
 }
 
-/** The compiler leaves `.ts` in the imports of declarations. This makes it `.js`, here and in all that are imported. */
+/** Changes `.ts` to `.js` in the imports of a declaration, where the compiler leaves it, and of those it imports. */
 function finish(declaration: string): void {
   if (declarations.has(declaration)) return;
   declarations.add(declaration);

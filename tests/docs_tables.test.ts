@@ -1,4 +1,4 @@
-/** The tests and files that a table in the documentation names exist. */
+/** Checks that the tests and files named in tables of the documentation exist. */
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** A test, by its file below tests/ and its name as the source has it. */
+/** A test: its file below tests/, and its name as in the source. */
 interface Named {
   readonly file: string;
   readonly name: string;
@@ -19,7 +19,7 @@ function rowsOf(page: string): string[] {
   return page.split("\n").filter((line) => line.startsWith("|"));
 }
 
-/** What a row names: `file.test.ts`: "name", "name"; `other.test.ts`: "name". */
+/** The tests that a row names, in the form `file.test.ts`: "name", "name"; `other.test.ts`: "name". */
 function testsOf(row: string): Named[] {
   const named: Named[] = [];
   let file = "";
@@ -31,14 +31,14 @@ function testsOf(row: string): Named[] {
   return named;
 }
 
-/** Whether a test file has a string of just this text. */
+/** Whether a test file has a string with exactly this text. */
 function has(source: string, name: string): boolean {
   return source.includes(`"${name}"`) || source.includes(`\`${name}\``);
 }
 
 const pages = readdirSync(join(root, "docs")).filter((file) => file.endsWith(".md"));
 
-/** Rows of a table of tests that name none, and do not say why. */
+/** Rows that name no test and do not say why, in a table of tests. */
 function withoutTest(rows: readonly string[]): string[] {
   return rows.filter((row) =>
     !/^\| -+ \|/.test(row) && !/\| shown by\s+\|$/.test(row) && testsOf(row).length === 0 &&

@@ -1,6 +1,6 @@
 /**
- * Holds the house's rules: imports run one way, the core does no I/O, `src` names no runtime, and everything in it
- * is TypeScript that a runtime can strip.
+ * Checks the rules of docs/design.md: imports run one way, the core does no I/O, `src` names no runtime, and all of
+ * it is TypeScript whose types a runtime can strip.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
 interface Source {
-  /** From the repository's root, with forward slashes. */
+  /** Path from the repository's root, with forward slashes. */
   path: string;
   /** The text with comments and the insides of strings and regular expressions blanked. */
   code: string;
@@ -30,7 +30,7 @@ const mayImport: Record<string, string[]> = {
   hub: ["bytes", "framing", "protocol", "net", "websocket"],
 };
 
-/** Joins a codec to a conn: the part of `framing` that does I/O. */
+/** The part of `framing` that does I/O: the files that join a codec to a connection or stream. */
 const joinsConn = /^src\/framing\/framed\w*\.ts$/;
 
 const noInputOrOutput = /^src\/(bytes|framing|http|protocol)\//;
@@ -38,13 +38,13 @@ const noInputOrOutput = /^src\/(bytes|framing|http|protocol)\//;
 const impure =
   /\b(Promise|async|await|setTimeout|setInterval|setImmediate|queueMicrotask|Date|performance|Math\.random|crypto|console)\b/g;
 
-// A property of that name (`this.process.x`) is nobody's business; a runtime's global is.
+// Globals of a runtime, but not properties of these names, such as `this.process.x`.
 const runtimeGlobals =
   /\b(?:Deno|Bun)\b|(?<![.\w$])(?:process\s*(?:\?\.|\.|\[)|Buffer\b|require\s*\()|\bglobalThis\s*(?:\?\.|\.)\s*(?:process|Buffer|require)\b/g;
 
 const notErasable = /(?<![.\w$])(?:enum|namespace)\s+\w+/g;
 
-// `AbortSignal.any(…)` and a property or method called `any` are no types.
+// The type `any`, but not `AbortSignal.any(…)` or another property or method of this name.
 const anyType = /(?<![.\w$])any(?![\w$]|\s*\??[(:])/g;
 
 const importRules: Rule = (source) => {
@@ -80,7 +80,7 @@ function faultOfImport(path: string, specifier: string, typeOnly: boolean): stri
   return `${from} must not import ${to} (${target})`;
 }
 
-/** An adapter fills ports. Those of `websocket`, `server` and `hub` are types: their code is not an adapter's to call. */
+/** The rule for adapters: from `websocket`, `server` and `hub` they import types only, to implement their ports. */
 function faultOfAdapter(target: string, typeOnly: boolean): string | null {
   if (/^(adapters|src\/(net|bytes|http|protocol))\//.test(target)) return null;
   if (/^src\/(websocket|server|hub)\//.test(target)) {

@@ -1,4 +1,4 @@
-/** The runtime's own `WebSocket`: `native.ts PORT CONNS SIZE IN_FLIGHT SECONDS`. */
+/** The runtime's own `WebSocket` as a client: `native.ts PORT CONNS SIZE IN_FLIGHT SECONDS`. */
 import process from "node:process";
 import { report } from "./report.ts";
 

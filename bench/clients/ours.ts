@@ -1,4 +1,4 @@
-/** Our client as a load: `ours.ts PORT CONNS SIZE IN_FLIGHT SECONDS`; prints messages and its own CPU seconds. */
+/** Jackfield as a client: `ours.ts PORT CONNS SIZE IN_FLIGHT SECONDS`; prints its messages and its CPU time, seconds. */
 import process from "node:process";
 import { dialWebSocket } from "../../mod.ts";
 import { report } from "./report.ts";

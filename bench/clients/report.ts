@@ -1,7 +1,7 @@
-/** What each client tells. */
+/** The output of each client. */
 import process from "node:process";
 
-/** Starts a load, and prints what it did in so many seconds. */
+/** Starts a load, and prints its messages and the CPU time of this process in `seconds` seconds. */
 export async function report(seconds: number, start: (count: () => void) => Promise<void>): Promise<never> {
   let messages = 0;
   await start(() => messages++);

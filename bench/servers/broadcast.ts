@@ -1,4 +1,4 @@
-/** A server that passes each message to everybody, over the public API: `broadcast.ts PORT [deflate]`. */
+/** A server that passes each message to all clients, over the public API: `broadcast.ts PORT [deflate]`. */
 import process from "node:process";
 import { Hub, listenAndServe } from "../../mod.ts";
 

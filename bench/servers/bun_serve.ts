@@ -1,4 +1,4 @@
-/** The peer on Bun, `Bun.serve`: `bun_serve.ts PORT echo|broadcast [deflate]`; broadcasts by its own publish. */
+/** The peer on Bun, `Bun.serve`: `bun_serve.ts PORT echo|broadcast [deflate]`; broadcasts with its own `publish`. */
 
 interface BunWebSocket {
   send(data: string | Uint8Array, compress?: boolean): number;
@@ -22,7 +22,7 @@ const server = Bun.serve({
   websocket: {
     maxPayloadLength: 16 * 1024 * 1024,
     backpressureLimit: 64 * 1024 * 1024,
-    // The windows that it has to itself with each connection, as others have with context takeover.
+    // A compressor of its own for each connection, as the others have with context takeover.
     perMessageDeflate: compress && { compress: "dedicated", decompress: "dedicated" },
     open(socket: BunWebSocket) {
       if (work !== "echo") socket.subscribe("all");

@@ -1,4 +1,4 @@
-/** The peer on Deno, `Deno.serve`: `deno_serve.ts PORT echo|broadcast`. It has no compression. */
+/** The peer on Deno, `Deno.serve`: `deno_serve.ts PORT echo|broadcast`. `Deno.serve` has no compression. */
 
 declare const Deno: {
   args: string[];

@@ -1,4 +1,4 @@
-/** An echo server over the public API, as anybody would write it: `echo.ts PORT [deflate]`. */
+/** A plain echo server over the public API: `echo.ts PORT [deflate]`. */
 import process from "node:process";
 import { listenAndServe } from "../../mod.ts";
 

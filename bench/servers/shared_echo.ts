@@ -1,4 +1,4 @@
-/** An echo server that shares its port with others like it (SO_REUSEPORT): `shared_echo.ts PORT [deflate]`. */
+/** An echo server that shares its port with other processes (SO_REUSEPORT): `shared_echo.ts PORT [deflate]`. */
 import process from "node:process";
 import { listen, serve } from "../../mod.ts";
 

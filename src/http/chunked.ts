@@ -6,47 +6,48 @@
 
 import { encodeLatin1 } from "../bytes/latin1.ts";
 
-/** The chunk of length zero that ends a body, with no trailer behind it. */
+/** The last chunk of a body: length zero, and an empty trailer section. */
 export const LAST_CHUNK: Uint8Array = encodeLatin1("0\r\n\r\n");
 
 /**
- * One chunk of `length` bytes, given as parts. No bytes for a length of zero, because an empty chunk would end the body.
+ * Encodes one chunk. The result is empty for a length of zero, because an empty chunk would end the body.
  *
  * @param parts the chunk's data
- * @param length bytes in all parts together
+ * @param length sum of the parts' lengths, bytes
+ * @returns the chunk's bytes as parts, of which those given are not copied
  */
 export function encodeChunk(parts: readonly Uint8Array[], length: number): Uint8Array[] {
   if (length === 0) return [];
   return [encodeLatin1(`${length.toString(16)}\r\n`), ...parts, encodeLatin1("\r\n")];
 }
 
-/** The longest line with a chunk's size and extensions, and the longest line of a trailer, bytes. */
+/** Bound of one line, bytes: a chunk's size with its extensions, or a field of the trailer section. */
 const MAX_LINE = 4_096;
 
-/** The most that the lines of the trailer section may have in all, bytes. */
+/** Bound of the whole trailer section, bytes, line ends not counted. */
 const MAX_TRAILER = 16_384;
 
-/** The hexadecimal digits of the largest size that a number holds exactly. */
+/** Bound of a chunk size's hexadecimal digits; a number holds 13 of them exactly. */
 const MAX_SIZE_DIGITS = 13;
 
-/** The element of the coding that the next byte belongs to; `done` is the end, `invalid` a body that breaks the grammar. */
+/** The element of the coding that the next byte belongs to; `invalid` after a breach of the grammar or of a bound. */
 type State = "size" | "data" | "data end" | "trailer" | "done" | "invalid";
 
-/** A decoder of a chunked body, fed with the bytes as they come. Extensions and trailer fields are skipped. */
+/** Decodes a chunked body, in pieces of any size. Extensions and trailer fields are skipped. */
 export class ChunkedDecoder {
   #state: State = "size";
-  /** Bytes of the current chunk's data that have not come. */
+  /** Bytes of the current chunk's data that are still to come. */
   #left = 0;
-  /** The line under way, without the bytes that are in the next chunk of input. */
+  /** The part of an incomplete line that earlier input ended with. */
   #line = "";
   #trailerBytes = 0;
 
-  /** Whether the last chunk and the trailer section have come. */
+  /** Whether the body has been decoded up to its end, trailer section included. */
   get complete(): boolean {
     return this.#state === "done";
   }
 
-  /** Whether the input broke the grammar or a bound; bytes after that are not decoded. */
+  /** Whether the input broke the grammar or a bound; later input is ignored. */
   get invalid(): boolean {
     return this.#state === "invalid";
   }
@@ -54,7 +55,8 @@ export class ChunkedDecoder {
   /**
    * Decodes the next bytes of the body.
    *
-   * @returns the data in them, as views of `bytes`
+   * @param bytes the next piece of the body; what follows the body's end is ignored
+   * @returns the data in it, as views of `bytes`
    */
   receive(bytes: Uint8Array): Uint8Array[] {
     const data: Uint8Array[] = [];
@@ -72,7 +74,7 @@ export class ChunkedDecoder {
     return data;
   }
 
-  /** Reads up to the end of a line, and acts on the line if its end has come. */
+  /** Reads up to the end of a line, and acts on the line once it is complete; returns the next position. */
   #readLine(bytes: Uint8Array, at: number): number {
     const lineFeed = bytes.indexOf(0x0a, at);
     const end = lineFeed < 0 ? bytes.length : lineFeed;
@@ -88,6 +90,7 @@ export class ChunkedDecoder {
     return lineFeed + 1;
   }
 
+  /** The state after a complete line, given without its CRLF. */
   #afterLine(line: string): State {
     if (this.#state === "data end") return line === "" ? "size" : "invalid";
     if (this.#state === "trailer") {

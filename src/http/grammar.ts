@@ -1,8 +1,8 @@
 /**
  * The grammar of the lines in an HTTP/1.1 head (RFC 9112), and of the host in them (RFC 3986).
  *
- * Stricter than the RFC asks where it allows a choice: whatever two parsers read differently can be used against one
- * of them.
+ * The parsers are stricter than the RFC where it allows a choice, because a head that two parsers read differently can
+ * smuggle a request past one of them.
  */
 
 import {
@@ -15,14 +15,19 @@ import {
   VISIBLE_CHAR,
 } from "./header_fields.ts";
 
-/** A head that cannot be accepted; `status` is what to answer when it was a request. */
+/** A head that cannot be accepted. */
 export class HttpHeadError extends Error {
   /** The class's name. */
   override readonly name = "HttpHeadError";
-  /** 400, 413, 414, 431, 501 or 505. */
+  /** Status to answer a request with: 400, 413, 414, 431, 501 or 505. */
   readonly status: number;
 
-  /** Says what was wrong with the head. */
+  /**
+   * Makes an error.
+   *
+   * @param status status to answer a request with
+   * @param message what is wrong with the head
+   */
   constructor(status: number, message: string) {
     super(message);
     this.status = status;
@@ -31,43 +36,44 @@ export class HttpHeadError extends Error {
 
 /** The first line of a request. */
 export interface RequestLine {
-  /** In upper case as a rule; compared as it is. */
+  /** Method as received; case matters (RFC 9110, 9.1). */
   readonly method: string;
-  /** As it came: a path with its query, or one of the rarer forms (RFC 9112, 3.2). */
+  /** Target as received: a path with its query, or one of the rarer forms (RFC 9112, 3.2). */
   readonly target: string;
-  /** Of HTTP/1. */
+  /** Minor version of HTTP/1. */
   readonly minorVersion: 0 | 1;
 }
 
 /** The first line of a response. */
 export interface StatusLine {
-  /** The code, of three digits. */
+  /** Status code, 100 to 999. */
   readonly status: number;
-  /** What the server calls it; may be empty. */
+  /** Reason phrase; may be empty. */
   readonly reason: string;
-  /** Of HTTP/1. */
+  /** Minor version of HTTP/1. */
   readonly minorVersion: 0 | 1;
 }
 
 /** A host and, where one is given, a port. */
 export interface Authority {
-  /** As written, brackets of an IPv6 address included. */
+  /** Host as written, brackets of an IPv6 address included. */
   readonly hostname: string;
+  /** Port from 0 to 65535; `null` where none is given. */
   readonly port: number | null;
 }
 
-/** Splits `host` or `host:port`, as in a `Host` field (RFC 9110, 7.2); `null` when it is neither. */
+/** Splits `host` or `host:port`, as in a `Host` field (RFC 9110, 7.2); `null` for any other text. */
 export function parseAuthority(text: string): Authority | null {
   const colon = text.lastIndexOf(":");
   const hasPort = colon > text.lastIndexOf("]");
   const hostname = hasPort ? text.slice(0, colon) : text;
   const digits = hasPort ? text.slice(colon + 1) : "";
   if (!HOSTNAME.test(hostname) || !PORT.test(digits) || Number(digits) > 65535) return null;
-  // RFC 3986, 3.2.3: an empty port is no port.
+  // RFC 3986, 3.2.3: an empty port means that none is given.
   return { hostname, port: digits === "" ? null : Number(digits) };
 }
 
-// Each alternative begins with another character, so that nothing is tried twice (RFC 3986, 3.2.2).
+// RFC 3986, 3.2.2. No two alternatives begin with the same character, so the expression never backtracks.
 const HOSTNAME = /^(?:\[[0-9A-Fa-f:.]{2,}\]|(?:[\w\-.~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)$/;
 const PORT = /^\d*$/;
 const HTTP_VERSION = /^HTTP\/\d\.\d$/;
@@ -78,7 +84,7 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const COLON = 0x3a;
 
-/** RFC 9112, 3: exactly one space between the parts. */
+/** Parses a request line, with exactly one space between its parts (RFC 9112, 3); throws `HttpHeadError`. */
 export function parseRequestLine(line: string): RequestLine {
   const first = line.indexOf(" ");
   const second = line.indexOf(" ", first + 1);
@@ -90,12 +96,12 @@ export function parseRequestLine(line: string): RequestLine {
   if (version !== "HTTP/1.1" && version !== "HTTP/1.0") {
     throw new HttpHeadError(505, `The request's version is ${version} instead of HTTP/1.1`);
   }
-  if (!isToken(method)) throw new HttpHeadError(400, "The request's method is no token");
+  if (!isToken(method)) throw new HttpHeadError(400, "The request's method is not a token");
   if (!isTarget(method, target)) throw new HttpHeadError(400, "The request's target is malformed");
   return { method, target, minorVersion: version === "HTTP/1.1" ? 1 : 0 };
 }
 
-/** RFC 9112, 3.2: which form a target may have. A fragment is in none of them. */
+/** Whether the target has a form that the method allows (RFC 9112, 3.2). No form has a fragment. */
 function isTarget(method: string, target: string): boolean {
   if (!consistsOf(target, VISIBLE_CHAR) || target.includes("#")) return false;
   if (method === "CONNECT") return typeof parseAuthority(target)?.port === "number";
@@ -103,7 +109,7 @@ function isTarget(method: string, target: string): boolean {
   return target.startsWith("/") || absoluteAuthority(target) !== null;
 }
 
-/** What stands for the host in an absolute target, `null` in a target of another form. */
+/** The host and port of a target in absolute form; `null` for another form or a malformed host. */
 function absoluteAuthority(target: string): string | null {
   if (target.startsWith("/")) return null;
   const match = /^https?:\/\/([^/?]*)/i.exec(target);
@@ -111,7 +117,7 @@ function absoluteAuthority(target: string): string | null {
   return parseAuthority(authority) === null ? null : authority;
 }
 
-/** RFC 9112, 3.2: exactly one valid `Host`, which only HTTP/1.0 may leave out. */
+/** Requires exactly one valid `Host`, which only HTTP/1.0 may leave out (RFC 9112, 3.2); throws `HttpHeadError`. */
 export function checkHost(line: RequestLine, headers: HeaderFields): void {
   const hosts = headers.getAll("host");
   const host = hosts[0];
@@ -121,34 +127,46 @@ export function checkHost(line: RequestLine, headers: HeaderFields): void {
     return;
   }
   if (parseAuthority(host) === null) throw new HttpHeadError(400, "The request's Host is malformed");
-  // RFC 9112, 3.2.2 makes the target's host count; a client must send the same twice, so we ask for that.
+  // RFC 9112, 3.2.2: a client sends the target's host in Host too. A difference is refused, not resolved.
   const absolute = absoluteAuthority(line.target);
   if (absolute !== null && absolute.toLowerCase() !== host.toLowerCase()) {
-    throw new HttpHeadError(400, "The request's Host is not the one of its target");
+    throw new HttpHeadError(400, "The request's Host differs from the host in its target");
   }
 }
 
-/** RFC 9112, 4; the space before a reason that is left out may be left out too, as many servers do. */
+/**
+ * Parses a status line (RFC 9112, 4); throws `HttpHeadError`. An absent reason phrase may lack the space before it, as
+ * many servers send it.
+ */
 export function parseStatusLine(line: string): StatusLine {
   const match = STATUS_LINE.exec(line);
   if (match === null) throw new HttpHeadError(400, "The status line is malformed");
   return { status: Number(match[2]), reason: match[3] ?? "", minorVersion: match[1] === "1" ? 1 : 0 };
 }
 
-/** RFC 9112, 6.2 and 6.3: one length, of digits only, and no second way to end the body; 0 if absent. */
+/**
+ * The body's length in bytes, 0 without `Content-Length`. Refuses a repeated or malformed length, and one beside a
+ * `Transfer-Encoding` (RFC 9112, 6.2 and 6.3); throws `HttpHeadError`.
+ */
 export function checkContentLength(headers: HeaderFields): number {
   const lengths = headers.getAll("content-length");
   const length = lengths[0];
   if (length === undefined) return 0;
   if (lengths.length > 1) throw new HttpHeadError(400, "The head has more than one Content-Length");
-  if (!/^\d+$/.test(length)) throw new HttpHeadError(400, "The head's Content-Length is no number");
+  if (!/^\d+$/.test(length)) throw new HttpHeadError(400, "The head's Content-Length is not a number");
   if (headers.has("transfer-encoding")) {
     throw new HttpHeadError(400, "The head has both a Content-Length and a Transfer-Encoding");
   }
   return Number(length);
 }
 
-/** The first line's text; `bytes[to]` is the CR of its line end, `text` all of the bytes, or `""`. */
+/**
+ * The first line as text; throws `HttpHeadError` on a control character.
+ *
+ * @param from position of the line's first byte
+ * @param to position of the CR that ends the line
+ * @param text all of `bytes` as text with one character a byte, or `""` where there is none
+ */
 export function startLineText(bytes: Uint8Array, from: number, to: number, text: string): string {
   for (let i = from; i < to; i++) {
     if (!is(bytes[i], VALUE_CHAR)) throw new HttpHeadError(400, "The first line has a control character");
@@ -156,7 +174,7 @@ export function startLineText(bytes: Uint8Array, from: number, to: number, text:
   return text === "" ? latin1(bytes, from, to) : text.slice(from, to);
 }
 
-/** Reads `name: value` (RFC 9112, 5); the rest as for {@linkcode startLineText}. */
+/** Adds the field of a line `name: value` (RFC 9112, 5) to `into`; parameters as for {@linkcode startLineText}. */
 export function readField(
   bytes: Uint8Array,
   from: number,
@@ -184,10 +202,13 @@ function badFieldName(bytes: Uint8Array, from: number, at: number): HttpHeadErro
   if (at === from && bytes[at] === COLON) return new HttpHeadError(400, "A field has no name");
   // RFC 9112, 5.1
   if (isSpace(bytes[at])) return new HttpHeadError(400, "A field has whitespace before its colon");
-  return new HttpHeadError(400, bytes[at] === CR ? "A field line has no colon" : "A field name is no token");
+  return new HttpHeadError(
+    400,
+    bytes[at] === CR ? "A field line has no colon" : "A field name is not a token",
+  );
 }
 
-/** The bytes as text, one character each; cut into pieces, as an engine bounds the arguments of a call. */
+/** The bytes as text, one character each. In pieces, because engines limit the number of a call's arguments. */
 function latin1(bytes: Uint8Array, from: number, to: number): string {
   let text = "";
   for (let at = from; at < to; at += 4096) {

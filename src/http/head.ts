@@ -1,8 +1,8 @@
 /**
  * Heads of HTTP/1.1 messages (RFC 9112), read from chunks and checked.
  *
- * Stricter than the RFC asks where it allows a choice: a line ends in CRLF and nothing else, and there is no
- * `obs-fold`, because whatever two parsers read differently can be used against one of them.
+ * The readers are stricter than the RFC where it allows a choice: only CRLF ends a line, and `obs-fold` is refused,
+ * because a head that two parsers read differently can smuggle a request past one of them.
  */
 
 import type { TextCodec } from "../bytes/text.ts";
@@ -33,13 +33,13 @@ export interface ResponseHead extends StatusLine {
   readonly headers: HeaderFields;
 }
 
-/** How large a head may be. */
+/** Bounds of a head. */
 export interface HeadLimits {
-  /** Bytes of the whole head, its line ends included. Default 16 KiB; beyond it, status 431. */
+  /** Bound of the whole head, bytes, line ends included. Default: 16 KiB. Beyond it: status 431. */
   readonly maxHeadBytes: number;
-  /** Bytes of the first line, without its end. Default 8 KiB; beyond it, status 414. */
+  /** Bound of the first line, bytes, without its line end. Default: 8 KiB. Beyond it: status 414. */
   readonly maxStartLineBytes: number;
-  /** Number of fields. Default 100; beyond it, status 431. */
+  /** Bound of the number of fields. Default: 100. Beyond it: status 431. */
   readonly maxFields: number;
 }
 
@@ -48,23 +48,25 @@ export class RequestHeadReader {
   readonly #reader: HeadReader<RequestLine, RequestHead>;
 
   /**
-   * Begins with the first byte of a head.
+   * Makes a reader, which expects the first byte of a head.
    *
-   * @param text makes it faster, where the runtime's own is given
+   * @param limits bounds of the head; defaults for those left out
+   * @param text the runtime's text codec, which makes reading faster
    */
   constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
     this.#reader = new HeadReader(requestGrammar, limits, text);
   }
 
-  /** What followed the head in the chunk that ended it: a view, no copy. */
+  /** Bytes after the head in the chunk that completed it: a view, not a copy. */
   get rest(): Uint8Array {
     return this.#reader.rest;
   }
 
   /**
-   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
+   * Reads the next chunk, which may be reused after the call.
    *
-   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
+   * @returns the head once it is complete
+   * @throws {HttpHeadError} as soon as the head is known to be bad, and again in each later call
    */
   receive(chunk: Uint8Array): RequestHead | undefined {
     return this.#reader.receive(chunk);
@@ -76,23 +78,25 @@ export class ResponseHeadReader {
   readonly #reader: HeadReader<StatusLine, ResponseHead>;
 
   /**
-   * Begins with the first byte of a head.
+   * Makes a reader, which expects the first byte of a head.
    *
-   * @param text makes it faster, where the runtime's own is given
+   * @param limits bounds of the head; defaults for those left out
+   * @param text the runtime's text codec, which makes reading faster
    */
   constructor(limits: Partial<HeadLimits> | null = null, text: TextCodec | null = null) {
     this.#reader = new HeadReader(responseGrammar, limits, text);
   }
 
-  /** What followed the head in the chunk that ended it: a view, no copy. */
+  /** Bytes after the head in the chunk that completed it: a view, not a copy. */
   get rest(): Uint8Array {
     return this.#reader.rest;
   }
 
   /**
-   * Takes the next chunk; gives the head when it is complete. The chunk may be used again after the call.
+   * Reads the next chunk, which may be reused after the call.
    *
-   * Throws `HttpHeadError` as soon as the head is known to be bad, and again in each later call.
+   * @returns the head once it is complete
+   * @throws {HttpHeadError} as soon as the head is known to be bad, and again in each later call
    */
   receive(chunk: Uint8Array): ResponseHead | undefined {
     return this.#reader.receive(chunk);
@@ -111,12 +115,13 @@ const DEFAULT_LIMITS: HeadLimits = {
   maxFields: 100,
 };
 
-/** What tells a request from a response. */
+/** The differences between heads of requests and of responses. */
 interface HeadGrammar<Start, Head> {
-  /** Empty lines that are skipped before the first one. */
+  /** Number of empty lines that are skipped before the first line. */
   readonly emptyLines: number;
+  /** Parses the first line; throws `HttpHeadError`. */
   startLine(line: string): Start;
-  /** Checks what can only be known from the whole. */
+  /** Checks the fields together and makes the head; throws `HttpHeadError`. */
   head(start: Start, headers: HeaderFields): Head;
 }
 
@@ -133,9 +138,11 @@ class HeadReader<Start, Head> {
   readonly #headers = new HeaderFields();
   #start: Start | undefined;
   #emptyLines = 0;
-  #size = 0; // bytes of the lines already read
+  /** Bytes of the complete lines so far, line ends included. */
+  #size = 0;
+  /** The beginning of a line whose end is in a later chunk: the first `#held` bytes. */
   #partial = NO_BYTES;
-  #held = 0; // bytes of #partial in use
+  #held = 0;
   #finished = false;
   #failure: unknown;
   rest: Uint8Array = NO_BYTES;
@@ -143,7 +150,7 @@ class HeadReader<Start, Head> {
   constructor(grammar: HeadGrammar<Start, Head>, limits: Partial<HeadLimits> | null, text: TextCodec | null) {
     this.#grammar = grammar;
     this.#text = text;
-    // Not a spread: an `undefined` must not lift a bound.
+    // `??` instead of a spread, because an explicit `undefined` must not lift a bound.
     this.#limits = limits === null ? DEFAULT_LIMITS : {
       maxHeadBytes: limits.maxHeadBytes ?? DEFAULT_LIMITS.maxHeadBytes,
       maxStartLineBytes: limits.maxStartLineBytes ?? DEFAULT_LIMITS.maxStartLineBytes,
@@ -169,24 +176,24 @@ class HeadReader<Start, Head> {
     for (let lf = chunk.indexOf(LF); lf !== -1; lf = chunk.indexOf(LF, from)) {
       const isLast = this.#held === 0 ? this.#line(chunk, from, lf, text) : this.#heldLine(chunk, lf);
       from = lf + 1;
-      // As a rule nothing follows; and on Bun a view takes the chunk out of the engine's own heap.
+      // Usually no byte follows. A view is avoided then: on Bun it moves the chunk out of the engine's own heap.
       if (isLast) return this.#finish(from < chunk.length ? chunk.subarray(from) : NO_BYTES);
     }
     this.#hold(chunk, from, chunk.length);
-    // One byte more at the least is to come.
+    // At least one more byte must follow, which would pass the bound.
     if (this.#size + this.#held >= this.#limits.maxHeadBytes) throw this.#headTooLarge();
     return undefined;
   }
 
   /**
-   * As much of a chunk as can be of the head, as text with one character for each byte: its lines are then cut out of that,
-   * at a sixth of what it takes to put each together from its bytes. `""` where that is not so.
+   * The chunk as text, up to the bound of a head, if all of it is ASCII: one character a byte. Slicing lines out of
+   * this text takes a sixth of the time of building each from its bytes. `""` where the chunk cannot be used so.
    */
   #textOf(chunk: Uint8Array): string {
     if (this.#text === null || this.#held > 0) return "";
     const length = Math.min(chunk.length, this.#limits.maxHeadBytes);
     const text = this.#text.decode(chunk, 0, length);
-    // UTF-8 has fewer characters than bytes, but where all are ASCII.
+    // Text decoded from UTF-8 is as long as its bytes only if all are ASCII.
     return text === null || text.length < length ? "" : text;
   }
 
@@ -197,7 +204,7 @@ class HeadReader<Start, Head> {
     return this.#grammar.head(this.#start as Start, this.#headers);
   }
 
-  /** Keeps the beginning of a line, unless it is too long already. */
+  /** Copies the beginning of a line to `#partial`; throws where it is too long already. */
   #hold(chunk: Uint8Array, from: number, to: number): void {
     const held = this.#held + to - from;
     if (held === 0) return;
@@ -219,7 +226,7 @@ class HeadReader<Start, Head> {
     this.#partial = grown;
   }
 
-  /** Ends the line that was begun in an earlier chunk. */
+  /** Completes and reads a line that began in an earlier chunk; true for the empty line that ends the head. */
   #heldLine(chunk: Uint8Array, lf: number): boolean {
     this.#hold(chunk, 0, lf + 1);
     const length = this.#held;
@@ -227,13 +234,13 @@ class HeadReader<Start, Head> {
     return this.#line(this.#partial, 0, length - 1, "");
   }
 
-  /** Reads one complete line; true for the empty one that ends the head. */
+  /** Reads one complete line; true for the empty line that ends the head. */
   #line(bytes: Uint8Array, from: number, lf: number, text: string): boolean {
     const to = lf - 1;
     if (this.#start === undefined && from < lf) checkFirstByte(bytes[from]!);
     this.#checkLength(lf + 1 - from, to - from);
     this.#size += lf + 1 - from;
-    // RFC 9112, 2.2 lets a bare LF pass for a line end; we do not.
+    // RFC 9112, 2.2 allows a recipient to accept a bare LF as a line end; this reader refuses it.
     if (to < from || bytes[to] !== CR) {
       throw new HttpHeadError(400, "The head has a line that does not end in CRLF");
     }
@@ -253,7 +260,7 @@ class HeadReader<Start, Head> {
     return false;
   }
 
-  /** Refuses a line, complete or not, that passes a bound; `length` counts its end, `text` does not. */
+  /** Throws for a line, complete or not, beyond a bound. `length` is its bytes with the line end, `text` without. */
   #checkLength(length: number, text: number): void {
     const { maxHeadBytes, maxStartLineBytes } = this.#limits;
     if (this.#start === undefined && text > maxStartLineBytes && maxStartLineBytes < maxHeadBytes) {
@@ -273,9 +280,9 @@ const requestGrammar: HeadGrammar<RequestLine, RequestHead> = {
   head(line, headers) {
     checkHost(line, headers);
     const length = checkContentLength(headers);
-    // RFC 9112, 6.3: with either field the request has a body, and nobody here would read it.
+    // RFC 9112, 6.3: either field announces a body, which this server does not read.
     if (length > 0 || headers.has("transfer-encoding")) {
-      throw new HttpHeadError(413, "The request has a body");
+      throw new HttpHeadError(413, "The request has a body, which is not supported");
     }
     const { method, target, minorVersion } = line;
     return { method, target, minorVersion, headers };
@@ -291,9 +298,9 @@ const responseGrammar: HeadGrammar<StatusLine, ResponseHead> = {
   },
 };
 
-/** What cannot begin a first line is no HTTP, TLS for example: nobody has to wait for the line's end to say so. */
+/** Throws at once for a byte that cannot begin a first line, such as that of a TLS record. */
 function checkFirstByte(byte: number): void {
   if (byte !== CR && (byte <= SPACE || byte >= DEL)) {
-    throw new HttpHeadError(400, "The head does not begin like HTTP");
+    throw new HttpHeadError(400, "The head does not begin like HTTP: its first byte is not visible ASCII");
   }
 }

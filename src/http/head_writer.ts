@@ -3,20 +3,22 @@
 import { encodeLatin1 } from "../bytes/latin1.ts";
 import { consistsOf, isFieldValue, isToken, VISIBLE_CHAR } from "./header_fields.ts";
 
-/** The head of a request as bytes; throws `TypeError` on what could end a line early (RFC 9112, 11.1). */
+/** The head of a request as bytes; throws `TypeError` on a character that could end a line early (RFC 9112, 11.1). */
 export function encodeRequestHead(
   method: string,
   target: string,
   fields: Iterable<readonly [name: string, value: string]>,
 ): Uint8Array {
-  if (!isToken(method)) throw new TypeError(`Cannot send the method ${JSON.stringify(method)}`);
+  if (!isToken(method)) {
+    throw new TypeError(`Cannot send the method ${JSON.stringify(method)}: it is not a token`);
+  }
   if (target === "" || !consistsOf(target, VISIBLE_CHAR)) {
-    throw new TypeError(`Cannot send the request target ${JSON.stringify(target)}`);
+    throw new TypeError(`Cannot send the request target ${JSON.stringify(target)}: it must be visible ASCII`);
   }
   return encodeLatin1(headText(`${method} ${target} HTTP/1.1\r\n`, fields));
 }
 
-/** The head of a response as bytes; throws `TypeError` on what could end a line early (RFC 9112, 11.1). */
+/** The head of a response as bytes; throws `TypeError` on a character that could end a line early (RFC 9112, 11.1). */
 export function encodeResponseHead(
   status: number,
   reason: string,
@@ -25,20 +27,24 @@ export function encodeResponseHead(
   return encodeLatin1(responseHeadText(status, reason, fields));
 }
 
-/** The same as text, of one byte a character. */
+/** The head of a response as text, one character a byte; throws `TypeError` as {@linkcode encodeResponseHead}. */
 export function responseHeadText(
   status: number,
   reason: string,
   fields: Iterable<readonly [name: string, value: string]>,
 ): string {
   if (!Number.isInteger(status) || status < 100 || status > 999) {
-    throw new TypeError(`Cannot send the status ${status}`);
+    throw new TypeError(`Cannot send the status ${status}: it must be a whole number from 100 to 999`);
   }
-  if (!isFieldValue(reason)) throw new TypeError(`Cannot send the reason ${JSON.stringify(reason)}`);
+  if (!isFieldValue(reason)) {
+    throw new TypeError(
+      `Cannot send the reason ${JSON.stringify(reason)}: it must be latin1 without controls`,
+    );
+  }
   return headText(`HTTP/1.1 ${status} ${reason}\r\n`, fields);
 }
 
-/** The usual reason phrase of a status, `""` for one that is not known (RFC 9110, 15). */
+/** The usual reason phrase of a status (RFC 9110, 15); `""` for an unknown status. */
 export function statusText(status: number): string {
   return STATUS_TEXTS.get(status) ?? "";
 }
@@ -46,8 +52,12 @@ export function statusText(status: number): string {
 function headText(startLine: string, fields: Iterable<readonly [name: string, value: string]>): string {
   let text = startLine;
   for (const [name, value] of fields) {
-    if (!isToken(name)) throw new TypeError(`Cannot send the header name ${JSON.stringify(name)}`);
-    if (!isFieldValue(value)) throw new TypeError(`Cannot send the value of the header ${name}`);
+    if (!isToken(name)) {
+      throw new TypeError(`Cannot send the header name ${JSON.stringify(name)}: it is not a token`);
+    }
+    if (!isFieldValue(value)) {
+      throw new TypeError(`Cannot send the value of the header ${name}: it must be latin1 without controls`);
+    }
     text += `${name}: ${value}\r\n`;
   }
   return text + "\r\n";

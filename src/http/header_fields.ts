@@ -1,7 +1,7 @@
 /**
  * Header fields and the grammars of their values: tokens, lists, extensions.
  *
- * Every parser here reads its text once, from left to right, and never goes back.
+ * Every parser here reads its text once, from left to right, without backtracking.
  */
 
 /** Bit of {@linkcode charClass}: the code may stand in a token (RFC 9110, 5.6.2). */
@@ -10,36 +10,35 @@ export const TOKEN_CHAR = 1;
 export const VALUE_CHAR = 2;
 /** Bit of {@linkcode charClass}: the code is visible ASCII (RFC 5234, VCHAR). */
 export const VISIBLE_CHAR = 4;
-/** What each of the 256 latin1 codes may be a part of. */
+/** Bits of each of the 256 latin1 codes: {@linkcode TOKEN_CHAR}, {@linkcode VALUE_CHAR}, {@linkcode VISIBLE_CHAR}. */
 export const charClass: Uint8Array = classifyChars();
 
-/** An extension's parameter; `true` where it was named without a value. */
+/** A parameter of an extension. */
 export interface ExtensionParam {
-  /** A token. */
+  /** Name, a token. */
   readonly name: string;
-  /** Without quotes. */
+  /** Value without quotes; `true` for a parameter without a value. */
   readonly value: string | true;
 }
 
 /** One element of `Sec-WebSocket-Extensions` (RFC 6455, 9.1). */
 export interface Extension {
-  /** A token, such as `permessage-deflate`. */
+  /** Name, a token such as `permessage-deflate`. */
   readonly name: string;
-  /** In the order in which they were named. */
+  /** Parameters, in the order of the list. */
   readonly params: readonly ExtensionParam[];
 }
 
 /**
  * An ordered list of header fields; names are compared without regard to case.
  *
- * It holds what it is given: what comes from the wire was checked by the head reader, what goes to it
- * is checked by the head encoder.
+ * The list does not check its fields: the head reader checks those that were received, the head encoder those to send.
  */
 export class HeaderFields implements Iterable<[name: string, value: string]> {
-  /** Names and values in turn: pairs of their own would be most of what a request's head allocates. */
+  /** Names and values in turn. An array for each pair would be most of what a request's head allocates. */
   readonly #fields: string[] = [];
 
-  /** Takes the fields in order. */
+  /** Makes a list of the fields, in their order. */
   constructor(fields: Iterable<readonly [name: string, value: string]> = []) {
     for (const [name, value] of fields) this.append(name, value);
   }
@@ -54,7 +53,7 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
     this.#fields.push(name.toLowerCase(), value);
   }
 
-  /** The field's values joined by `", "` (RFC 9110, 5.3), `null` when there is none. */
+  /** The field's values joined by `", "` (RFC 9110, 5.3), `null` for an absent field. */
   get(name: string): string | null {
     const wanted = name.toLowerCase();
     const fields = this.#fields;
@@ -76,7 +75,7 @@ export class HeaderFields implements Iterable<[name: string, value: string]> {
     return values;
   }
 
-  /** Whether a field of that name is there. */
+  /** Whether the list has a field of that name. */
   has(name: string): boolean {
     const wanted = name.toLowerCase();
     const fields = this.#fields;
@@ -96,7 +95,7 @@ export function isToken(text: string): boolean {
   return text.length > 0 && consistsOf(text, TOKEN_CHAR);
 }
 
-/** Whether the text can be sent as a field value: latin1, no control but HTAB (RFC 9110, 5.5). */
+/** Whether the text is a field value: latin1 without control characters other than HTAB (RFC 9110, 5.5). */
 export function isFieldValue(text: string): boolean {
   return consistsOf(text, VALUE_CHAR);
 }
@@ -112,18 +111,18 @@ export function consistsOf(text: string, wanted: number): boolean {
 /**
  * Whether a comma-separated list has the member, compared without regard to case.
  *
- * The members may be anything without a comma: `Upgrade: HTTP/2.0, websocket` is no list of tokens
+ * A member may have any character but a comma, because `Upgrade: HTTP/2.0, websocket` is not a list of tokens
  * (RFC 9110, 7.8).
  */
 export function listIncludes(value: string, member: string): boolean {
   const wanted = member.toLowerCase();
-  // The usual case: it is the only one.
+  // The usual case: the list has one member.
   if (value.length === wanted.length) return value.toLowerCase() === wanted;
   return value.length > wanted.length &&
     value.toLowerCase().split(",").some((element) => trimSpace(element) === wanted);
 }
 
-/** The members of a list of tokens, empty ones left out (RFC 9110, 5.6.1); `null` when it is malformed. */
+/** The members of a list of tokens, empty ones left out (RFC 9110, 5.6.1); `null` for a malformed list. */
 export function parseTokenList(value: string): string[] | null {
   const scanner = new ListScanner(value);
   const tokens: string[] = [];
@@ -135,7 +134,7 @@ export function parseTokenList(value: string): string[] | null {
   return tokens;
 }
 
-/** The members of a `Sec-WebSocket-Extensions` list (RFC 6455, 9.1); `null` when it is malformed. */
+/** The members of a `Sec-WebSocket-Extensions` list (RFC 6455, 9.1); `null` for a malformed list. */
 export function parseExtensionList(value: string): Extension[] | null {
   const scanner = new ListScanner(value);
   const extensions: Extension[] = [];
@@ -147,7 +146,7 @@ export function parseExtensionList(value: string): Extension[] | null {
   return extensions;
 }
 
-/** The text of a `Sec-WebSocket-Extensions` list; throws `TypeError` where a part is no token. */
+/** The text of a `Sec-WebSocket-Extensions` list; throws `TypeError` where a part is not a token. */
 export function formatExtensionList(extensions: Iterable<Extension>): string {
   const elements: string[] = [];
   for (const { name, params } of extensions) {
@@ -187,7 +186,7 @@ const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 
-/** A position in the text of a list that only moves forward. */
+/** A position in the text of a list, which only moves forward. */
 class ListScanner {
   readonly #text: string;
   #at = 0;
@@ -196,20 +195,20 @@ class ListScanner {
     this.#text = text;
   }
 
-  /** Steps over empty elements to the next one (RFC 9110, 5.6.1.2); false at the end. */
+  /** Moves past empty elements to the next one (RFC 9110, 5.6.1.2); false at the end of the list. */
   nextElement(): boolean {
     this.#skipSpace();
     while (this.take(COMMA));
     return this.#at < this.#text.length;
   }
 
-  /** Whether the element ends here. */
+  /** Whether the current element ends here; moves past whitespace. */
   atElementEnd(): boolean {
     this.#skipSpace();
     return this.#at === this.#text.length || this.#text.charCodeAt(this.#at) === COMMA;
   }
 
-  /** Steps over the character, if it comes next, and over the whitespace on both sides. */
+  /** Moves past the character and the whitespace around it; false, past whitespace only, if another comes next. */
   take(code: number): boolean {
     this.#skipSpace();
     if (this.#text.charCodeAt(this.#at) !== code) return false;
@@ -219,13 +218,14 @@ class ListScanner {
     return true;
   }
 
+  /** Moves past a token and returns it; `null` if none comes next. */
   token(): string | null {
     const start = this.#at;
     while (hasClass(this.#text.charCodeAt(this.#at), TOKEN_CHAR)) this.#at++;
     return this.#at === start ? null : this.#text.slice(start, this.#at);
   }
 
-  /** What follows an opening quote, up to the closing one: a token once unescaped (RFC 6455, 9.1). */
+  /** The text after an opening quote, unescaped; `null` unless it is a token in quotes (RFC 6455, 9.1). */
   quotedToken(): string | null {
     let value = "";
     let code = this.#text.charCodeAt(this.#at);
@@ -244,7 +244,7 @@ class ListScanner {
   }
 }
 
-/** Also false for `NaN`, which `charCodeAt` gives past the end. */
+/** Whether the code has the wanted bit; false for `NaN`, which `charCodeAt` gives past the end. */
 function hasClass(code: number, wanted: number): boolean {
   return ((charClass[code] ?? 0) & wanted) !== 0;
 }
@@ -253,7 +253,7 @@ function isSpace(code: number): boolean {
   return code === SPACE || code === HTAB;
 }
 
-/** Without the whitespace around it; `String.prototype.trim` would take U+00A0 as well. */
+/** The text without SP and HTAB around it; `String.prototype.trim` would remove U+00A0 as well. */
 function trimSpace(text: string): string {
   let start = 0;
   let end = text.length;
@@ -264,7 +264,7 @@ function trimSpace(text: string): string {
 
 function checkToken(text: string): string {
   if (!isToken(text)) {
-    throw new TypeError(`Cannot write ${JSON.stringify(text)} in an extension list: it is no token`);
+    throw new TypeError(`Cannot write ${JSON.stringify(text)} in an extension list: it is not a token`);
   }
   return text;
 }

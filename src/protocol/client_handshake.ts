@@ -14,74 +14,74 @@ import { parseAuthority } from "../http/grammar.ts";
 import type { ResponseHead } from "../http/head.ts";
 import { encodeRequestHead } from "../http/head_writer.ts";
 
-/** What a `URL` has of what a WebSocket needs. */
+/** The parts of a `URL` that a WebSocket uses. */
 export interface UrlLike {
-  /** The scheme with its colon. */
+  /** Scheme with its colon. */
   readonly protocol: string;
-  /** An IPv6 address stands in brackets. */
+  /** Host; an IPv6 address is in brackets. */
   readonly hostname: string;
-  /** `""` for the scheme's own. */
+  /** Port; `""` for the scheme's default. */
   readonly port: string;
-  /** From the first slash on. */
+  /** Path, with its first slash. */
   readonly pathname: string;
-  /** With its question mark, or `""`. */
+  /** Query with its question mark, or `""`. */
   readonly search: string;
-  /** With its `#`; refused, as RFC 6455, 3 asks. */
+  /** Fragment with its `#`, or `""`; a fragment is refused (RFC 6455, 3). */
   readonly hash: string;
-  /** Refused: it belongs in a header. */
+  /** User name; refused unless `""`, because it belongs in an `Authorization` header. */
   readonly username: string;
-  /** Refused: it belongs in a header. */
+  /** Password; refused unless `""`, because it belongs in an `Authorization` header. */
   readonly password: string;
 }
 
-/** Where a `ws:` or `wss:` URL leads (RFC 6455, 3). */
+/** Target of a `ws:` or `wss:` URL (RFC 6455, 3). */
 export interface WebSocketTarget {
   /** Whether TLS is used. */
   readonly secure: boolean;
-  /** For connecting: an IPv6 address stands without brackets. */
+  /** Host to connect to; an IPv6 address is without brackets. */
   readonly hostname: string;
-  /** The URL's, or the scheme's own. */
+  /** Port of the URL, or the scheme's default. */
   readonly port: number;
-  /** For the `Host` field: the port is left out where it is the scheme's own. */
+  /** Value of the `Host` field, without the port where it is the scheme's default. */
   readonly host: string;
   /** Path and query. */
   readonly target: string;
 }
 
-/** What a client asks for; the same object checks the response. */
+/** Options of an opening handshake, for its request and for the check of its response. */
 export interface UpgradeRequestOptions {
   /** The `Host` field. */
   readonly host: string;
   /** Path and query. */
   readonly target: string;
-  /** Base64 of 16 random bytes. */
+  /** Value of `Sec-WebSocket-Key`: 16 random bytes in base64. */
   readonly key: string;
-  /** The `Origin` field: the page that asks. */
+  /** The `Origin` field: the page that opens the connection. */
   readonly origin?: string | undefined;
-  /** In order of preference, each of them once. */
+  /** Subprotocols, the preferred one first, each of them once. */
   readonly subprotocols?: readonly string[] | undefined;
-  /** In order of preference. */
+  /** Extensions, the preferred one first. */
   readonly extensions?: readonly Extension[] | undefined;
-  /** Further fields, such as cookies; the handshake's own are refused. */
+  /** Further fields, such as cookies; fields that the handshake sets are refused. */
   readonly headers?: Iterable<readonly [name: string, value: string]> | undefined;
 }
 
-/** What {@linkcode checkUpgradeResponse} found. */
+/** Result of {@linkcode checkUpgradeResponse}. */
 export type UpgradeResponseCheck =
   | {
     readonly ok: true;
-    /** `""` when the server chose none. */
+    /** The chosen subprotocol; `""` for none. */
     readonly subprotocol: string;
-    /** All of them were offered; whether their parameters fit is the extension's affair. */
+    /** The chosen extensions, all of which were offered. Their parameters are for the extension to check. */
     readonly extensions: readonly Extension[];
   }
   | {
     readonly ok: false;
-    /** What was wrong. */
+    /** What is wrong with the response. */
     readonly reason: string;
   };
 
-/** Takes a URL apart; throws `SyntaxError` on one that no WebSocket can have. */
+/** Parses the URL of a WebSocket (RFC 6455, 3); throws `SyntaxError` for any other URL. */
 export function parseWebSocketUrl(url: UrlLike): WebSocketTarget {
   const defaultPort = DEFAULT_PORTS.get(url.protocol);
   if (defaultPort === undefined) {
@@ -101,13 +101,17 @@ export function parseWebSocketUrl(url: UrlLike): WebSocketTarget {
   return { secure: defaultPort === 443, hostname: withoutBrackets(url.hostname), port, host, target };
 }
 
-/** The handshake request as bytes (RFC 6455, 4.1); throws `TypeError` on whatever it may not carry. */
+/** The handshake request as bytes (RFC 6455, 4.1); throws `TypeError` for an option that cannot be sent. */
 export function encodeUpgradeRequest(options: UpgradeRequestOptions): Uint8Array {
   const { host, target, key, origin, subprotocols = [], extensions = [], headers = [] } = options;
-  if (parseAuthority(host) === null) throw new TypeError(`Cannot send the Host ${JSON.stringify(host)}`);
-  if (!isPath(target)) throw new TypeError(`Cannot send the request target ${JSON.stringify(target)}`);
+  if (parseAuthority(host) === null) {
+    throw new TypeError(`Cannot send the Host ${JSON.stringify(host)}: it is malformed`);
+  }
+  if (!isPath(target)) {
+    throw new TypeError(`Cannot send the request target ${JSON.stringify(target)}: it is malformed`);
+  }
   if (!isHandshakeKey(key)) {
-    throw new TypeError("Cannot send a Sec-WebSocket-Key that is not 16 bytes in base64");
+    throw new TypeError("Cannot send the Sec-WebSocket-Key: it is not 16 bytes in base64");
   }
   const fields: (readonly [string, string])[] = [
     ["Host", host],
@@ -124,9 +128,10 @@ export function encodeUpgradeRequest(options: UpgradeRequestOptions): Uint8Array
 }
 
 /**
- * Checks the server's answer to an opening handshake (RFC 6455, 4.1): whatever was not asked for is refused.
+ * Checks the server's response to an opening handshake (RFC 6455, 4.1). A subprotocol or extension that was not offered
+ * is refused.
  *
- * Interim responses (103 and the like) are for the caller to skip.
+ * The caller skips interim responses, such as 103, before.
  */
 export function checkUpgradeResponse(
   head: ResponseHead,
@@ -156,13 +161,13 @@ export function checkUpgradeResponse(
   return { ok: true, subprotocol, extensions };
 }
 
-/** Browsers take `http:` and `https:` as other words for the same (WHATWG WebSockets, 3.1). */
+/** Default port of each scheme. `http:` and `https:` stand for `ws:` and `wss:` (WHATWG WebSockets, 3.1). */
 const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([["ws:", 80], ["http:", 80], ["wss:", 443], [
   "https:",
   443,
 ]]);
 
-/** What the handshake writes itself, and the fields of a body, which it has not. */
+/** Fields that the handshake sets itself, and those of a body, which the request does not have. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   "host",
   "upgrade",
@@ -176,7 +181,7 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
-/** RFC 6455, 4.1, the server's response, items 1 to 4. */
+/** The first fault of a response against RFC 6455, 4.1, items 1 to 4 of the response; `null` without a fault. */
 function findFault(head: ResponseHead, key: string): string | null {
   const { status, reason, headers } = head;
   if (status !== 101) return `The server answered ${status}${reason && ` ${reason}`} instead of 101`;
@@ -188,8 +193,8 @@ function findFault(head: ResponseHead, key: string): string | null {
     return "The server's Connection header does not name upgrade";
   }
   const accepts = headers.getAll("sec-websocket-accept");
-  if (accepts.length !== 1) return "The server sent not exactly one Sec-WebSocket-Accept";
-  if (accepts[0] !== acceptKey(key)) return "The server's Sec-WebSocket-Accept does not answer the key";
+  if (accepts.length !== 1) return "The server did not send exactly one Sec-WebSocket-Accept";
+  if (accepts[0] !== acceptKey(key)) return "The server's Sec-WebSocket-Accept does not match the key";
   return null;
 }
 
@@ -197,15 +202,15 @@ function refuse(reason: string): UpgradeResponseCheck {
   return { ok: false, reason };
 }
 
-/** RFC 6455, 4.1, item 10: tokens, each of them once. */
+/** The value of `Sec-WebSocket-Protocol`: tokens, each once (RFC 6455, 4.1, item 10); otherwise throws `TypeError`. */
 function formatSubprotocols(subprotocols: readonly string[]): string {
   for (const name of subprotocols) {
     if (!isToken(name)) {
-      throw new TypeError(`Cannot ask for the subprotocol ${JSON.stringify(name)}: it is no token`);
+      throw new TypeError(`Cannot offer the subprotocol ${JSON.stringify(name)}: it is not a token`);
     }
   }
   if (new Set(subprotocols).size < subprotocols.length) {
-    throw new TypeError("Cannot ask for a subprotocol twice");
+    throw new TypeError("Cannot offer a subprotocol twice");
   }
   return subprotocols.join(", ");
 }

@@ -1,4 +1,4 @@
-/** Close codes of RFC 6455, 7.4.1, and of the registry that it founded. */
+/** Close codes of RFC 6455, 7.4.1, and of the IANA registry that it created. */
 export const CloseCode = {
   NormalClosure: 1000,
   GoingAway: 1001,
@@ -23,10 +23,12 @@ export const CloseCode = {
 /** One of the registered close codes. */
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
 
-/** The longest reason in a close frame, bytes of UTF-8: a control frame's 125 less the code's two (5.5). */
+/** Bound of the reason in a close frame, bytes of UTF-8: 125 of a control frame less 2 of the code (5.5). */
 export const MAX_REASON_BYTES = 123;
 
-/** Whether a close frame may have this code (7.4): 1000–1003, 1007–1014, and 3000–4999 for libraries and applications. */
+/**
+ * Whether a close frame may carry this code (7.4): 1000–1003, 1007–1014, and 3000–4999 for libraries and applications.
+ */
 export function isSendableCloseCode(code: number): boolean {
   if (!Number.isInteger(code)) return false;
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);

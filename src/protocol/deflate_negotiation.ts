@@ -5,24 +5,25 @@ import type { Extension, ExtensionParam } from "../http/header_fields.ts";
 /** The extension's name (RFC 7692, 7). */
 export const PERMESSAGE_DEFLATE = "permessage-deflate";
 
+/** Bits of the largest window, which is the default: 32 KiB (RFC 7692, 7.1.2). */
 const LARGEST_WINDOW = 15;
 
-/** What both sides agreed on. */
+/** Parameters of permessage-deflate that both sides agreed on (RFC 7692, 7.1). */
 export interface DeflateParameters {
-  /** Whether the server compresses each message by itself. */
+  /** Whether the server compresses each message without reference to earlier ones. */
   readonly serverNoContextTakeover: boolean;
-  /** Whether the client does. */
+  /** Whether the client compresses each message without reference to earlier ones. */
   readonly clientNoContextTakeover: boolean;
-  /** How far the server's references reach back, as a power of two. */
+  /** Base-2 logarithm of the server's compression window in bytes, 8 to 15. */
   readonly serverMaxWindowBits: number;
-  /** How far the client's do. */
+  /** Base-2 logarithm of the client's compression window in bytes, 8 to 15. */
   readonly clientMaxWindowBits: number;
 }
 
-/** What this side wants. */
+/** Parameters that this side wishes for. */
 export type DeflateWishes = DeflateParameters;
 
-/** What an extension's element says; `undefined` for what it does not say, `true` for a name without a value. */
+/** Parameters of one list element; `undefined` for one that is absent, `true` for a name without a value. */
 interface ReadParams {
   readonly serverNoContextTakeover: boolean;
   readonly clientNoContextTakeover: boolean;
@@ -30,14 +31,18 @@ interface ReadParams {
   readonly clientMaxWindowBits: number | true | undefined;
 }
 
-/** The server's answer to the first of the client's offers that it can accept (RFC 7692, 5), `null` for none. */
+/**
+ * The server's choice: the first of the client's offers that is valid (RFC 7692, 5), limited by the wishes.
+ *
+ * @returns what was agreed on, and the list element that says so; `null` without a valid offer
+ */
 export function acceptDeflate(
   offers: readonly Extension[],
   wishes: DeflateWishes,
 ): { parameters: DeflateParameters; response: Extension } | null {
   for (const { name, params } of offers) {
     if (name !== PERMESSAGE_DEFLATE) continue;
-    // 7.1: an offer with a parameter that is unknown, invalid or repeated is declined.
+    // 7.1: an offer with an unknown, invalid or repeated parameter is declined.
     const offer = readParams(params);
     if (offer === null) continue;
     const parameters = agree(offer, wishes);
@@ -48,7 +53,7 @@ export function acceptDeflate(
 
 function agree(offer: ReadParams, wishes: DeflateWishes): DeflateParameters {
   const { serverMaxWindowBits = LARGEST_WINDOW, clientMaxWindowBits } = offer;
-  // 7.1.2.2: a client that does not speak of its window cannot make it smaller.
+  // 7.1.2.2: without this parameter in the offer, the client's window cannot be limited.
   const clientLargest = clientMaxWindowBits === true ? LARGEST_WINDOW : clientMaxWindowBits;
   return {
     serverNoContextTakeover: offer.serverNoContextTakeover || wishes.serverNoContextTakeover,
@@ -63,7 +68,7 @@ function agree(offer: ReadParams, wishes: DeflateWishes): DeflateParameters {
 function responseParams(offer: ReadParams, agreed: DeflateParameters): ExtensionParam[] {
   const params = contextParams(agreed);
   const { serverMaxWindowBits, clientMaxWindowBits } = agreed;
-  // 7.1.2.1: whoever asked for a limit is told the one that holds.
+  // 7.1.2.1: the answer to a requested limit names the limit that applies.
   if (offer.serverMaxWindowBits !== undefined || serverMaxWindowBits < LARGEST_WINDOW) {
     params.push({ name: "server_max_window_bits", value: String(serverMaxWindowBits) });
   }
@@ -73,20 +78,26 @@ function responseParams(offer: ReadParams, agreed: DeflateParameters): Extension
   return params;
 }
 
-/** What a client offers. */
+/** The list element with which a client offers its wishes (RFC 7692, 7.1). */
 export function offerDeflate(wishes: DeflateWishes): Extension {
   const params = contextParams(wishes);
   const { serverMaxWindowBits, clientMaxWindowBits } = wishes;
   if (serverMaxWindowBits < LARGEST_WINDOW) {
     params.push({ name: "server_max_window_bits", value: String(serverMaxWindowBits) });
   }
-  // 7.1.2.2: without it a server may not ask for a smaller window.
+  // 7.1.2.2: only this parameter allows a server to limit the client's window.
   const value = clientMaxWindowBits < LARGEST_WINDOW ? String(clientMaxWindowBits) : true;
   params.push({ name: "client_max_window_bits", value });
   return { name: PERMESSAGE_DEFLATE, params };
 }
 
-/** What a server's answer comes to, `null` when it does not answer the offer: the connection is to be failed (RFC 7692, 5). */
+/**
+ * The parameters that a server's response and the client's offer agree on; `null` where the response does not fit the
+ * offer, so that the client must fail the connection (RFC 7692, 5).
+ *
+ * @param extensions the extensions in the response
+ * @param offered the wishes given to {@linkcode offerDeflate}
+ */
 export function checkDeflateResponse(
   extensions: readonly Extension[],
   offered: DeflateWishes,
@@ -95,18 +106,18 @@ export function checkDeflateResponse(
   const response = extension === undefined || others.length > 0 ? null : readParams(extension.params);
   if (response === null) return null;
   const { serverMaxWindowBits, clientMaxWindowBits = LARGEST_WINDOW } = response;
-  // 7.1.1.1, 7.1.2.1: what was asked of the server is accepted by saying so.
+  // 7.1.1.1, 7.1.2.1: a server accepts such a request by repeating the parameter.
   if (offered.serverNoContextTakeover && !response.serverNoContextTakeover) return null;
   if (offered.serverMaxWindowBits < LARGEST_WINDOW && serverMaxWindowBits === undefined) return null;
   if ((serverMaxWindowBits ?? LARGEST_WINDOW) > offered.serverMaxWindowBits) return null;
-  // 7.1.2.2: in an answer it has a value, no larger than the one that was offered.
+  // 7.1.2.2: in a response this parameter has a value, at most the offered one.
   if (clientMaxWindowBits === true) return null;
   if (response.clientMaxWindowBits !== undefined && clientMaxWindowBits > offered.clientMaxWindowBits) {
     return null;
   }
   return {
     serverNoContextTakeover: response.serverNoContextTakeover,
-    // 7.1.1.2: a client may do without, whatever the answer says.
+    // 7.1.1.2: a client may give up context takeover whatever the response says.
     clientNoContextTakeover: response.clientNoContextTakeover || offered.clientNoContextTakeover,
     serverMaxWindowBits: serverMaxWindowBits ?? LARGEST_WINDOW,
     clientMaxWindowBits: Math.min(clientMaxWindowBits, offered.clientMaxWindowBits),
@@ -127,7 +138,7 @@ const NAMES: ReadonlySet<string> = new Set([
   "client_max_window_bits",
 ]);
 
-/** The parameters of one element; `null` when one is unknown, invalid or there twice (RFC 7692, 7.1). */
+/** The parameters of one list element; `null` if one is unknown, invalid or repeated (RFC 7692, 7.1). */
 function readParams(params: readonly ExtensionParam[]): ReadParams | null {
   const said = new Map<string, string | true>();
   for (const { name, value } of params) {
@@ -136,11 +147,11 @@ function readParams(params: readonly ExtensionParam[]): ReadParams | null {
   }
   const serverNoContextTakeover = said.get("server_no_context_takeover");
   const clientNoContextTakeover = said.get("client_no_context_takeover");
-  // 7.1.1: these two have no value.
+  // 7.1.1: neither of these two has a value.
   if (typeof serverNoContextTakeover === "string" || typeof clientNoContextTakeover === "string") return null;
   const serverMaxWindowBits = readWindowBits(said.get("server_max_window_bits"));
   const clientMaxWindowBits = readWindowBits(said.get("client_max_window_bits"));
-  // 7.1.2.1: this one always has a value.
+  // 7.1.2.1: server_max_window_bits always has a value.
   if (serverMaxWindowBits === null || serverMaxWindowBits === true || clientMaxWindowBits === null) {
     return null;
   }
@@ -152,7 +163,7 @@ function readParams(params: readonly ExtensionParam[]): ReadParams | null {
   };
 }
 
-/** 7.1.2: a decimal number from 8 to 15 without a zero in front; `null` when it is none. */
+/** The bits of a window: a decimal number from 8 to 15 without leading zeros (7.1.2); `null` for any other text. */
 function readWindowBits(value: string | true | undefined): number | true | undefined | null {
   if (typeof value !== "string") return value;
   return /^(?:[89]|1[0-5])$/.test(value) ? Number(value) : null;

@@ -1,24 +1,29 @@
 import type { Deflater, Inflater, RawDeflate } from "../bytes/raw_deflate.ts";
 
-/** Inflaters kept for the next message; one takes some tens of kilobytes. */
+/** Bound of the inflaters kept for later messages; one takes some tens of kilobytes. */
 const MAX_KEPT = 16;
 
 /**
- * Compressors and decompressors without a past, for messages that are compressed each by itself. Whoever keeps no context
- * between messages borrows one for as long as a message takes, so a connection that is idle holds none.
+ * Compressors and decompressors that are shared by connections without context takeover. A connection borrows one for
+ * the length of a message, so that an idle connection holds none.
  */
 export class DeflatePool {
-  /** What makes them. */
+  /** DEFLATE of the runtime. */
   readonly raw: RawDeflate;
   readonly #deflaters = new Map<number, Deflater>();
   readonly #inflaters: Inflater[] = [];
 
-  /** Holds none before one is asked for. */
+  /** Makes an empty pool. */
   constructor(raw: RawDeflate) {
     this.raw = raw;
   }
 
-  /** One that refers to nothing; to be used for one message, now. */
+  /**
+   * A compressor with an empty window, for one message that is compressed before the next call.
+   *
+   * @param windowBits base-2 logarithm of the window in bytes, 8 to 15
+   * @param level 0 (none) to 9 (smallest)
+   */
   deflater(windowBits: number, level: number): Deflater {
     const key = windowBits * 10 + level;
     let deflater = this.#deflaters.get(key);
@@ -27,12 +32,12 @@ export class DeflatePool {
     return deflater;
   }
 
-  /** One that takes any window; to be given back. */
+  /** A decompressor with an empty window of 32 KiB. Give it back with `giveInflater`, or close it if it failed. */
   takeInflater(): Inflater {
     return this.#inflaters.pop() ?? this.raw.inflater(15);
   }
 
-  /** Gives one back that has not failed. */
+  /** Takes back a decompressor that has not failed. */
   giveInflater(inflater: Inflater): void {
     if (this.#inflaters.length >= MAX_KEPT) return inflater.close();
     inflater.reset();

@@ -14,61 +14,61 @@ import { parseAuthority } from "../http/grammar.ts";
 import type { RequestHead } from "../http/head.ts";
 import { responseHeadText, statusText } from "../http/head_writer.ts";
 
-/** What a request for a WebSocket asks for. */
+/** A valid opening handshake, and what the client offers in it. */
 export interface UpgradeRequest {
-  /** The request can be accepted. */
+  /** Tells a valid handshake from an {@linkcode UpgradeRefusal}. */
   readonly ok: true;
-  /** For {@linkcode encodeUpgradeResponse}. */
+  /** Value of `Sec-WebSocket-Key`, for {@linkcode encodeUpgradeResponse}. */
   readonly key: string;
-  /** In the client's order of preference, each of them once. */
+  /** Subprotocols, the client's preferred one first, each of them once. */
   readonly subprotocols: readonly string[];
-  /** In the client's order of preference; one name may come with several sets of parameters. */
+  /** Extensions, the client's preferred one first; a name may occur with several sets of parameters. */
   readonly extensions: readonly Extension[];
 }
 
-/** How to answer a request that is no valid handshake. */
+/** The refusal of an invalid handshake. */
 export interface UpgradeRefusal {
-  /** It cannot. */
+  /** Tells a refusal from a valid {@linkcode UpgradeRequest}. */
   readonly ok: false;
-  /** The status to answer with. */
+  /** Status of the response. */
   readonly status: number;
-  /** What was wrong, for the response's body. */
+  /** What is wrong with the request, for the response's body. */
   readonly reason: string;
-  /** Fields that the status calls for. */
+  /** Fields that the response must have with this status. */
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
-/** What {@linkcode checkUpgradeRequest} found. */
+/** Result of {@linkcode checkUpgradeRequest}. */
 export type UpgradeRequestCheck = UpgradeRequest | UpgradeRefusal;
 
-/** What the 101 response says. */
+/** Options of the 101 response. */
 export interface UpgradeResponseOptions {
   /** The request's `Sec-WebSocket-Key`. */
   readonly key: string;
   /** The chosen subprotocol; `""` for none. */
   readonly subprotocol?: string | undefined;
-  /** The extensions agreed to. */
+  /** The chosen extensions, with their parameters. */
   readonly extensions?: readonly Extension[] | undefined;
-  /** Further fields, such as cookies; the handshake's own are refused. */
+  /** Further fields, such as cookies; fields that the handshake sets are refused. */
   readonly headers?: Iterable<readonly [name: string, value: string]> | undefined;
 }
 
 /**
- * Whether the request asks for a WebSocket, well or badly: {@linkcode checkUpgradeRequest} says which.
+ * Whether the request asks for a WebSocket. {@linkcode checkUpgradeRequest} says whether it is a valid handshake.
  *
- * In HTTP/1.0 `Upgrade` means nothing (RFC 9110, 7.8).
+ * Always false for HTTP/1.0, in which `Upgrade` is ignored (RFC 9110, 7.8).
  */
 export function isUpgradeRequest(head: RequestHead): boolean {
   return head.minorVersion === 1 && hasMember(head, "connection", "upgrade") &&
     hasMember(head, "upgrade", "websocket");
 }
 
-/** Checks a client's opening handshake (RFC 6455, 4.2.1); the origin is not looked at. */
+/** Checks a client's opening handshake (RFC 6455, 4.2.1), except for its origin. */
 export function checkUpgradeRequest(head: RequestHead): UpgradeRequestCheck {
   return checkRequest(head) ?? checkUpgradeFields(head) ?? readOffer(head);
 }
 
-/** The first of the client's subprotocols the server supports, `""` for none (RFC 6455, 4.2.2, item 4). */
+/** The first of the client's subprotocols that the server supports; `""` for none (RFC 6455, 4.2.2, item 4). */
 export function selectSubprotocol(requested: Iterable<string>, supported: readonly string[]): string {
   for (const subprotocol of requested) {
     if (supported.includes(subprotocol)) return subprotocol;
@@ -77,9 +77,13 @@ export function selectSubprotocol(requested: Iterable<string>, supported: readon
 }
 
 /**
- * Whether a page of the request's own host opened the connection (RFC 6455, 10.2), or no page at all.
+ * Whether the connection was opened by a page of the request's own host (RFC 6455, 10.2), or without a page.
  *
- * The scheme is not compared, as a proxy may have taken TLS off; it gives the port where none is named.
+ * Schemes are not compared, because a proxy may have terminated TLS. A port that is left out is the default of the
+ * origin's scheme.
+ *
+ * @param origin value of the `Origin` field; `null` if absent
+ * @param host value of the `Host` field
  */
 export function sameOriginHost(origin: string | null, host: string): boolean {
   if (origin === null) return true;
@@ -92,16 +96,19 @@ export function sameOriginHost(origin: string | null, host: string): boolean {
     (theirs.port ?? defaultPort) === (ours.port ?? defaultPort);
 }
 
-/** The 101 response as bytes (RFC 6455, 4.2.2, item 5); throws `TypeError` on a field it may not carry. */
+/** The 101 response as bytes (RFC 6455, 4.2.2, item 5); throws `TypeError` for a field that cannot be sent. */
 export function encodeUpgradeResponse(options: UpgradeResponseOptions): Uint8Array {
   return encodeLatin1(upgradeResponseText(options));
 }
 
-/** The same as text, of one byte a character: it goes into a buffer that is there already. */
+/**
+ * The 101 response as text, one character a byte, for a caller that writes it into a buffer of its own; throws
+ * `TypeError` for a field that cannot be sent.
+ */
 export function upgradeResponseText(options: UpgradeResponseOptions): string {
   const { key, subprotocol = "", extensions = NOTHING, headers = NOTHING } = options;
   if (subprotocol === "" && extensions === NOTHING && headers === NOTHING) {
-    // The usual answer: all of it but the key is the same each time.
+    // The usual response: only the key differs from one to the next.
     return `${PLAIN_HEAD}${acceptKey(key)}\r\n\r\n`;
   }
   const fields: (readonly [string, string])[] = [
@@ -128,7 +135,7 @@ const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([["http", 80], ["ws",
   443,
 ]]);
 
-/** What the handshake writes itself, and a body's fields, which a 101 has not (RFC 9110, 8.6; 9112, 6.1). */
+/** Fields that the handshake sets itself, and those of a body, which a 101 does not have (RFC 9110, 8.6; 9112, 6.1). */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   "upgrade",
   "connection",
@@ -139,21 +146,23 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
-/** RFC 9110, 15.5.22: a 426 names what to upgrade to, and 7.8: `Connection` goes with it. */
+/** Fields of a 426: the protocol to upgrade to (RFC 9110, 15.5.22), and the `Connection` that 7.8 requires with it. */
 const UPGRADE_FIELDS = [["Upgrade", "websocket"], ["Connection", "Upgrade"]] as const;
 
-/** RFC 6455, 4.2.1, items 1 and 2. */
+/** Checks method, version and `Host` (RFC 6455, 4.2.1, items 1 and 2); `null` if they are valid. */
 function checkRequest(head: RequestHead): UpgradeRefusal | null {
   if (head.method !== "GET") {
     return refuse(405, `The method is ${head.method} instead of GET`, [["Allow", "GET"]]);
   }
-  // Not 426: an HTTP/1.0 client could do nothing with the answer's Upgrade (RFC 9110, 7.8).
+  // 400 instead of 426, because Upgrade in a response means nothing to an HTTP/1.0 client (RFC 9110, 7.8).
   if (head.minorVersion !== 1) return refuse(400, "The request is HTTP/1.0 instead of HTTP/1.1");
-  if (head.headers.getAll("host").length !== 1) return refuse(400, "The request has not exactly one Host");
+  if (head.headers.getAll("host").length !== 1) {
+    return refuse(400, "The request does not have exactly one Host");
+  }
   return null;
 }
 
-/** RFC 6455, 4.2.1, items 3 to 6. */
+/** Checks the fields that ask for the upgrade (RFC 6455, 4.2.1, items 3 to 6); `null` if they are valid. */
 function checkUpgradeFields(head: RequestHead): UpgradeRefusal | null {
   if (!hasMember(head, "upgrade", "websocket")) {
     return refuse(426, "The Upgrade header does not name websocket", UPGRADE_FIELDS);
@@ -162,10 +171,10 @@ function checkUpgradeFields(head: RequestHead): UpgradeRefusal | null {
     return refuse(400, "The Connection header does not name upgrade");
   }
   const keys = head.headers.getAll("sec-websocket-key");
-  if (keys.length !== 1) return refuse(400, "The request has not exactly one Sec-WebSocket-Key");
+  if (keys.length !== 1) return refuse(400, "The request does not have exactly one Sec-WebSocket-Key");
   if (!isHandshakeKey(keys[0]!)) return refuse(400, "The Sec-WebSocket-Key is not 16 bytes in base64");
   if (head.headers.get("sec-websocket-version") !== "13") {
-    // RFC 6455, 4.4: the answer names the versions that would do.
+    // RFC 6455, 4.4: the response lists the versions that the server supports.
     return refuse(426, "The Sec-WebSocket-Version is not 13", [...UPGRADE_FIELDS, [
       "Sec-WebSocket-Version",
       "13",
@@ -174,7 +183,7 @@ function checkUpgradeFields(head: RequestHead): UpgradeRefusal | null {
   return null;
 }
 
-/** RFC 6455, 4.2.1, items 8 and 9. */
+/** Reads the client's subprotocols and extensions (RFC 6455, 4.2.1, items 8 and 9). */
 function readOffer(head: RequestHead): UpgradeRequestCheck {
   const subprotocols = readList(head, "sec-websocket-protocol", parseTokenList);
   if (subprotocols === null) return refuse(400, "The Sec-WebSocket-Protocol header is malformed");
@@ -187,7 +196,10 @@ function readOffer(head: RequestHead): UpgradeRequestCheck {
   return { ok: true, key: head.headers.get("sec-websocket-key") ?? "", subprotocols, extensions };
 }
 
-/** The members of a list that may be spread over several fields; where there is a field it has a member. */
+/**
+ * The members of a list that may be spread over several fields: none without a field, `null` for a malformed list and
+ * for a field without members.
+ */
 function readList<T>(
   head: RequestHead,
   name: string,
@@ -210,7 +222,7 @@ function refuse(status: number, reason: string, headers: UpgradeRefusal["headers
 
 function checkSubprotocol(subprotocol: string): string {
   if (!isToken(subprotocol)) {
-    throw new TypeError(`Cannot choose the subprotocol ${JSON.stringify(subprotocol)}: it is no token`);
+    throw new TypeError(`Cannot choose the subprotocol ${JSON.stringify(subprotocol)}: it is not a token`);
   }
   return subprotocol;
 }

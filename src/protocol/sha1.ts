@@ -1,11 +1,11 @@
 /**
  * SHA-1 (FIPS 180-4, 6.1) of short inputs.
  *
- * RFC 6455 asks for it in the opening handshake, where it only shows that the server speaks
- * WebSocket: nothing here rests on its strength. It is synchronous, which no runtime's own is on all three.
+ * The opening handshake of RFC 6455 uses SHA-1 only to show that the server speaks WebSocket, so its weakness does not
+ * matter. This implementation exists because no synchronous one is available on all three runtimes.
  */
 
-/** Bytes of a digest. */
+/** Length of a digest, bytes. */
 export const SHA1_LENGTH = 20;
 
 /** The SHA-1 digest of the message: 20 bytes. */
@@ -23,16 +23,16 @@ export function sha1(message: Uint8Array): Uint8Array {
 
 const BLOCK_LENGTH = 64;
 const INITIAL: readonly number[] = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
-// A call never suspends, so that one of each is enough.
+// Shared by all calls, which are synchronous.
 const state = new Int32Array(5);
 const twoBlocks = new Uint8Array(2 * BLOCK_LENGTH);
-/** The message schedule of the block in work. */
+/** Message schedule of the current block. */
 const schedule = new Int32Array(80);
 
 /** The message, a one bit, zeros, and its length in bits: whole blocks (FIPS 180-4, 5.1.1). */
 function pad(message: Uint8Array): Uint8Array {
   const blocks = Math.ceil((message.length + 9) / BLOCK_LENGTH);
-  // A handshake's takes two: memory of its own would cost V8 half of what the digest does.
+  // A handshake's message takes two blocks. Allocating them each time would take V8 half of the digest's time.
   const bytes = blocks === 2 ? twoBlocks.fill(0) : new Uint8Array(blocks * BLOCK_LENGTH);
   bytes.set(message);
   bytes[message.length] = 0x80;
@@ -50,7 +50,7 @@ function loadSchedule(padded: Uint8Array, offset: number): void {
   }
 }
 
-/** The eighty rounds over one block (FIPS 180-4, 6.1.2); signed constants keep it among small integers. */
+/** The eighty rounds over one block (FIPS 180-4, 6.1.2). Signed constants keep all numbers in 32 bits. */
 function mixBlock(state: Int32Array): void {
   let a = word(state, 0), b = word(state, 1), c = word(state, 2), d = word(state, 3), e = word(state, 4);
   for (let i = 0; i < 80; i++) {
@@ -77,7 +77,7 @@ function word(words: Int32Array, index: number): number {
   return words[index] as number;
 }
 
-/** Four bytes, the first one highest. */
+/** The 32-bit number in four bytes, the most significant first. */
 function readWord(bytes: Uint8Array, at: number): number {
   return bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!;
 }

@@ -1,29 +1,30 @@
 import type { Clock } from "../net/timer_queue.ts";
 
-/** A body's beginning that is longer than this is not gathered any further, bytes. */
-const AHEAD = 65_536;
+/** Bytes from which on the beginning of a body is long enough to be sent. */
+const ENOUGH_AHEAD = 65_536;
 
-/** The body of a response failed in the hands of whoever makes it; `cause` is how. */
+/** The stream of a response's body failed; `cause` is its error. */
 export class BodyError extends Error {
   override readonly name = "BodyError";
 
   constructor(cause: unknown) {
-    super("The response's body failed", { cause });
+    super("Cannot send the response's body: its stream failed", { cause });
   }
 }
 
 /** The beginning of a body. */
 export interface BodyStart {
   readonly parts: Uint8Array[];
+  /** Sum of the parts' lengths, bytes. */
   readonly length: number;
-  /** Whether it is all of it. */
+  /** Whether the body has no more bytes. */
   readonly complete: boolean;
 }
 
-/** A body's chunks, without the empty ones, which would end a chunked body. */
+/** Reads the chunks of a response's body, and skips empty ones, which would end a body in chunked coding. */
 export class BodyReader {
   readonly #reader: ReadableStreamDefaultReader<unknown> | null;
-  /** The chunk that was asked for and is not taken yet. */
+  /** The read in progress, or its result until a caller takes it. */
   #next: Promise<Uint8Array | null> | null = null;
   #ended: boolean;
 
@@ -39,12 +40,14 @@ export class BodyReader {
     return chunk;
   }
 
-  /** What is there without waiting longer than this turn of the event loop, up to a bound. */
+  /**
+   * The beginning of the body, as far as each chunk comes within one turn of the event loop; ends once it has 64 KiB.
+   */
   async readAhead(clock: Clock): Promise<BodyStart> {
     const parts: Uint8Array[] = [];
     let length = 0;
-    // One that is long may be all there is: the end is looked for once more.
-    while (length < AHEAD || parts.length === 1) {
+    // A single long chunk is often the whole body, so the end is looked for once more.
+    while (length < ENOUGH_AHEAD || parts.length === 1) {
       const part = await this.#readInTurn(clock);
       if (part === undefined) break;
       if (part === null) return { parts, length, complete: true };
@@ -54,7 +57,7 @@ export class BodyReader {
     return { parts, length, complete: false };
   }
 
-  /** The next chunk, `undefined` when it does not come in this turn. */
+  /** The next chunk, `null` at the end, `undefined` if neither comes in this turn. */
   async #readInTurn(clock: Clock): Promise<Uint8Array | null | undefined> {
     const next = this.#next ??= this.#pull();
     const later = new Promise<undefined>((resolve) => clock.afterTurn(() => resolve(undefined)));
@@ -69,7 +72,9 @@ export class BodyReader {
         const { value, done } = await this.#reader!.read();
         this.#ended = done;
         if (done) return null;
-        if (!(value instanceof Uint8Array)) throw new TypeError("A chunk of the body is not a Uint8Array");
+        if (!(value instanceof Uint8Array)) {
+          throw new TypeError("Cannot send a chunk of the body: it is not a Uint8Array");
+        }
         if (value.length > 0) return value;
       }
       return null;
@@ -78,9 +83,9 @@ export class BodyReader {
     }
   }
 
-  /** Nobody reads any further. */
+  /** Cancels the rest of the body. */
   cancel(): void {
-    // A chunk that fails now fails for nobody.
+    // The read in progress has no caller any more, so its failure is ignored.
     this.#next?.catch(() => {});
     if (!this.#ended) this.#reader!.cancel().catch(() => {});
   }

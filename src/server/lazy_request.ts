@@ -1,11 +1,11 @@
 /**
- * A `Request` that is made when somebody first looks at it. Making one takes a good part of a handshake's time and some
- * kilobytes for as long as the connection lasts, and most applications look at it never or once.
+ * A `Request` that is created lazily, at the first use of a property or method. Creating one takes a good part of a
+ * handshake's time, and some kilobytes while the connection lasts, and few applications use it more than once.
  *
- * It is an instance of `Request`, and every property and method of one works; but it is not one to the runtime itself:
- * `fetch(request)` and `new Request(request)` take `request.clone()`.
+ * The object is an instance of `Request` with all its properties and methods, but the runtime's own functions do not
+ * accept it: pass `request.clone()` to `fetch` and `new Request`.
  *
- * @param make makes the real one; called once at the most, and must not throw
+ * @param make creates the real request; called at most once, and must not throw
  */
 export function lazyRequest(make: () => Request): Request {
   prepareLazyRequests();
@@ -15,8 +15,8 @@ export function lazyRequest(make: () => Request): Request {
 }
 
 /**
- * For a server, before its first request: on Node `Request` brings an HTTP client with it, of 40 ms and 17 MB, which who only
- * dials shall not load, and the first to connect shall not wait for.
+ * Loads the class `Request`; called by a server before its first request. On Node the class brings an HTTP client
+ * with it, which takes 40 ms and 17 MB: too much for programs that only dial, and for the first client to wait for.
  */
 export function prepareLazyRequests(): void {
   lazyPrototype ??= makePrototype();
@@ -25,7 +25,7 @@ export function prepareLazyRequests(): void {
 const maker = Symbol("maker");
 
 interface LazyRequest extends Request {
-  /** Makes it, or gives the one that was made. */
+  /** Creates the real request at the first call; returns it at each later one. */
   [maker]: () => Request;
 }
 
@@ -37,7 +37,7 @@ function real(lazy: LazyRequest): Request {
 
 let lazyPrototype: object | null = null;
 
-/** Stands before `Request.prototype`: whatever that has is asked of the real one. */
+/** A prototype in front of `Request.prototype`, which passes all its members on to the real request. */
 function makePrototype(): object {
   const members = Object.entries(Object.getOwnPropertyDescriptors(Request.prototype))
     .filter(([name]) => name !== "constructor")

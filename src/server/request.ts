@@ -3,23 +3,23 @@ import { HeaderFields } from "../http/header_fields.ts";
 import { HttpHeadError, type RequestHead } from "../http/head.ts";
 import { lazyRequest } from "./lazy_request.ts";
 
-/** What a request came on. */
+/** The connection of a request. */
 export interface RequestOrigin {
   readonly localAddr: Addr;
-  /** Whether TLS is below. */
+  /** Whether the connection is under TLS. */
   readonly secure: boolean;
 }
 
 /**
- * The head as a `Request` of the web, for the application. Its scheme is the connection's; one that names no host, as
- * HTTP/1.0 may, has the connection's address for it.
+ * The head as a `Request`, for the application. The scheme is that of the connection; the host of an HTTP/1.0 request
+ * without `Host` is the local address.
  *
- * @throws {HttpHeadError} when there is no such URL, as HTTP allows hosts that the web does not, or method
+ * @throws {HttpHeadError} when `URL` does not accept the host, or `Request` does not support the method
  */
 export function toRequest(head: RequestHead, origin: RequestOrigin): Request {
   const { method, headers } = head;
   const request = new Request(urlOf(head, origin), { method, headers: [...headers] });
-  // A runtime may take a method that it does not know for another: the application must not.
+  // A runtime may replace a method that it does not know; the application must not see another one.
   if (request.method.toUpperCase() !== method.toUpperCase()) {
     throw new HttpHeadError(501, "The method is not supported");
   }
@@ -27,9 +27,9 @@ export function toRequest(head: RequestHead, origin: RequestOrigin): Request {
 }
 
 /**
- * The same for a request that asks for a WebSocket, made when it is looked at.
+ * The head of an upgrade request as a `Request` that is created lazily; see {@linkcode lazyRequest}.
  *
- * @throws {HttpHeadError} when there is no such URL
+ * @throws {HttpHeadError} when `URL` does not accept the host
  */
 export function toUpgradeRequest(head: RequestHead, origin: RequestOrigin): Request {
   const { method, headers } = head;
@@ -39,7 +39,7 @@ export function toUpgradeRequest(head: RequestHead, origin: RequestOrigin): Requ
 
 function urlOf({ target, headers }: RequestHead, { localAddr, secure }: RequestOrigin): string {
   const scheme = secure ? "https" : "http";
-  // Put together, not resolved: a path that begins with two slashes is a path.
+  // Joined as text: resolving against a base would take a path that begins with two slashes for a host.
   const host = headers.get("host") ?? String(localAddr);
   const url = target.startsWith("/")
     ? `${scheme}://${host}${target}`

@@ -16,34 +16,34 @@ import { textResponse } from "./text_response.ts";
 import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
 import type { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
-/** The two ends of the connection that a request came on. */
+/** Addresses of a request's connection. */
 export interface ConnInfo {
-  /** This end. */
+  /** Address of this end. */
   readonly localAddr: Addr;
-  /** The other end. */
+  /** Address of the client, or of the proxy in front of it. */
   readonly remoteAddr: Addr;
 }
 
-/** What an `upgrade` callback returns. */
+/** Result of an `upgrade` callback: a response that refuses, headers for the 101 response, or nothing. */
 export type UpgradeResult = void | Response | { headers: HeadersLike };
 
-/** How requests are answered. */
+/** Options of the answers to requests. */
 export interface RequestHandlerOptions extends UpgraderOptions {
-  /** Called before a handshake is accepted: return a `Response` to refuse, or headers to add. */
+  /** Called before a handshake is accepted: return a `Response` to refuse it, or headers for the 101 response. */
   upgrade?: (request: Request, info: ConnInfo) => UpgradeResult | Promise<UpgradeResult>;
-  /** Answers plain requests. They have no body: a request with one is refused. Default: 426 Upgrade Required. */
+  /** Answers plain requests, which have no body: a request with a body is refused. Default: 426 Upgrade Required. */
   fetch?: (request: Request, info: ConnInfo) => Response | Promise<Response>;
 }
 
-/** Who the handler works for. */
+/** The server, as its request handler knows it. */
 export interface RequestHandlerOwner {
-  /** Whether no connection is accepted any more. */
+  /** Whether the server is shutting down, so that no WebSocket is accepted any more. */
   isEnding(): boolean;
-  /** A request was answered with a WebSocket. */
+  /** The request was answered with a WebSocket. */
   onAccepted(from: RequestSocket, accepted: Accepted): void;
-  /** It was answered otherwise, and the connection is closed; or it was not, because that broke. */
+  /** The request was answered with a plain response, or the answer failed; the connection is closed. */
   onAnswered(from: RequestSocket): void;
-  /** A callback threw, or returned what cannot be sent. */
+  /** A callback threw, or returned a value that cannot be sent. */
   report(error: unknown, info: ConnInfo): void;
 }
 
@@ -53,13 +53,13 @@ export interface Accepted {
   readonly request: Request;
 }
 
-/** What answers a head that could not be read. */
-const UNREAD: AnsweredRequest = { method: "GET", minorVersion: 1 };
+/** A stand-in for a request whose head could not be read. */
+const UNREADABLE: AnsweredRequest = { method: "GET", minorVersion: 1 };
 
-/** `Request` takes none of these. */
+/** Methods that the class `Request` refuses. */
 const UNSUPPORTED_METHOD = /^(CONNECT|TRACE|TRACK)$/i;
 
-/** What a request is answered with. */
+/** The answer to a request. */
 type Answer = Accepted | Response;
 
 /** Reads the one request of a connection and answers it. */
@@ -78,15 +78,15 @@ export class RequestHandler implements RequestSocketOwner {
   }
 
   /**
-   * What answers the request that is to come on a socket, once it is started.
+   * Expects a request on a socket. Reading begins with `start` of the result.
    *
-   * @param below the connection that the socket was taken from, if there was one
+   * @param below the connection that the socket was taken from; `null` for a socket of a listener
    */
   expect(detached: DetachedSocket, below: Conn | null): RequestSocket {
     return new RequestSocket(this, this.#runtime, detached, below);
   }
 
-  /** Milliseconds for a handshake. */
+  /** Bound of the opening handshake, milliseconds. */
   get timeout(): number {
     return this.#upgrader.settings.handshakeTimeout;
   }
@@ -98,18 +98,18 @@ export class RequestHandler implements RequestSocketOwner {
     } catch (error) {
       answer = this.#failure(from, error);
     }
-    // Most are answered in the turn in which they came.
+    // Most requests are answered in the turn in which they came.
     if (isResponse(answer)) void this.#respond(from, answer, head);
     else if ("ws" in answer) this.#owner.onAccepted(from, answer);
     else void this.#finish(from, answer, head);
   }
 
   onBadRequest(from: RequestSocket, { status, message }: HttpHeadError): void {
-    void this.#respond(from, textResponse(status, message), UNREAD);
+    void this.#respond(from, textResponse(status, message), UNREADABLE);
   }
 
   onLate(from: RequestSocket): void {
-    void this.#respond(from, textResponse(408, "The request did not come in time"), UNREAD);
+    void this.#respond(from, textResponse(408, "The request did not come in time"), UNREADABLE);
   }
 
   onGone(from: RequestSocket): void {
@@ -119,7 +119,7 @@ export class RequestHandler implements RequestSocketOwner {
   #answer(from: RequestSocket, head: RequestHead, rest: Uint8Array): Answer | Promise<Answer> {
     if (UNSUPPORTED_METHOD.test(head.method)) return textResponse(501, "The method is not supported");
     if (isUpgradeRequest(head)) {
-      // Another method is refused, and nobody makes a request of it that was not checked.
+      // Any other method will be refused; `toRequest` checks it before the `error` callback sees the request.
       const request = head.method === "GET" ? toUpgradeRequest(head, from) : toRequest(head, from);
       return this.#upgrade(from, head, rest, request);
     }
@@ -131,7 +131,7 @@ export class RequestHandler implements RequestSocketOwner {
   async #fetch(answer: Response | Promise<Response>): Promise<Response> {
     const response = await answer;
     if (isResponse(response)) return response;
-    throw new TypeError("The fetch callback did not return a Response");
+    throw new TypeError("The fetch callback must return a Response");
   }
 
   #upgrade(
@@ -155,36 +155,36 @@ export class RequestHandler implements RequestSocketOwner {
     result: UpgradeResult,
   ): Answer {
     if (isResponse(result)) return result;
-    // Whatever else is returned might mean a refusal.
+    // Any other value might be meant as a refusal, so that the handshake must not be accepted.
     if (result !== undefined && typeof result?.headers !== "object") {
-      throw new TypeError("The upgrade callback returned neither a Response, headers nor nothing");
+      throw new TypeError("The upgrade callback must return a Response, { headers } or undefined");
     }
     if (this.#owner.isEnding()) return textResponse(503, "The server is shutting down");
     return { ws: this.#upgrader.accept(from, asked, rest, result?.headers), request };
   }
 
-  /** An answer that takes its time. */
+  /** Waits for an asynchronous answer and sends it. */
   async #finish(from: RequestSocket, answering: Promise<Answer>, head: RequestHead): Promise<void> {
-    // Whatever comes meanwhile is read, up to a bound.
+    // The getter makes a `Conn`, which reads what comes meanwhile, up to its bound.
     void from.conn;
     const answer = await answering.catch((error) => this.#failure(from, error));
     if (isResponse(answer)) await this.#respond(from, answer, head);
     else this.#owner.onAccepted(from, answer);
   }
 
-  /** A callback threw, or the request is one that nobody can make a `Request` of. */
+  /** The answer after an error: of a callback, or of a head that no `Request` can be made of. */
   #failure(from: RequestSocket, error: unknown): Response {
     if (error instanceof HttpHeadError) return textResponse(error.status, error.message);
     this.#owner.report(error, from);
     return serverFailed();
   }
 
-  /** Answers and closes. */
+  /** Sends a response and closes the connection. */
   async #respond(from: RequestSocket, response: Response, request: AnsweredRequest): Promise<void> {
     try {
       await this.#write(from, response, request);
     } catch {
-      // The connection broke while it was answered. There is nobody left to tell.
+      // The connection broke, or the response failed halfway: the client cannot be answered any more.
       from.drop();
     }
     this.#owner.onAnswered(from);
@@ -195,7 +195,7 @@ export class RequestHandler implements RequestSocketOwner {
     try {
       await writer.write(response, request);
     } catch (error) {
-      // That the connection broke is nobody's fault here. Anything else is the application's, who made the response.
+      // A broken connection is not the application's fault. Any other error is one of its response.
       if (error instanceof NetError) throw error;
       this.#owner.report(error instanceof BodyError ? error.cause : error, from);
       if (writer.begun) throw error;
@@ -204,7 +204,7 @@ export class RequestHandler implements RequestSocketOwner {
   }
 }
 
-/** Also one that is not of this realm's class, or of somebody's own. */
+/** Whether the value is a `Response`, of this realm, another realm or another implementation of the class. */
 function isResponse(value: unknown): value is Response {
   return value instanceof Response || (typeof value === "object" && value !== null && "status" in value);
 }

@@ -10,28 +10,28 @@ import { connectionStateOf, isTlsConn } from "../net/tls.ts";
 import { connOver } from "../net/tls_conn.ts";
 import { HttpHeadError, type RequestHead, RequestHeadReader } from "../http/head.ts";
 
-/** What a WebSocket is made of. */
+/** The socket of an accepted handshake, of which a WebSocket is made. */
 export interface TakenSocket {
   readonly detached: DetachedSocket;
-  /** The connection that it was; `null` when none was made so far. */
+  /** The connection that the socket was taken from; `null` if no `Conn` was made for it. */
   readonly netConn: Conn | null;
 }
 
-/** Who answers what comes. */
+/** The handler of a socket's request. */
 export interface RequestSocketOwner {
-  /** The request is here; `rest` are bytes that came with it and do not belong to it. */
+  /** The request's head is complete; `rest` is the bytes that came after it. */
   onRequest(from: RequestSocket, head: RequestHead, rest: Uint8Array): void;
-  /** What came is no request. */
+  /** The client sent something other than a valid request. */
   onBadRequest(from: RequestSocket, error: HttpHeadError): void;
-  /** It did not come in time. */
+  /** The timeout passed before the head was complete. */
   onLate(from: RequestSocket): void;
-  /** The peer has left before it was complete. */
+  /** The socket is gone. */
   onGone(from: RequestSocket): void;
 }
 
 /**
- * A socket on which a request is expected. Its head is read at the socket itself: a `Conn` is only made for what is not
- * answered with a WebSocket at once. It, with the promises of its reads, was a third of a handshake.
+ * A socket on which a request is expected. The head is read from the socket itself, and a `Conn` is made only for an
+ * answer other than an immediate WebSocket: a `Conn` and the promises of its reads took a third of a handshake's time.
  */
 export class RequestSocket implements StreamHandler, TimerEntry {
   time = -1;
@@ -39,14 +39,14 @@ export class RequestSocket implements StreamHandler, TimerEntry {
   readonly #owner: RequestSocketOwner;
   readonly #socket: StreamSocket;
   readonly #timers: TimerQueue;
-  /** Somebody else's connection below. */
+  /** The connection that the socket was taken from, if any. */
   readonly #below: Conn | null;
-  /** Until the head is complete. */
+  /** Reader of the head; `null` once the head is complete, or nothing more is expected. */
   #reader: RequestHeadReader | null;
   #ended = false;
   #conn: Conn | null = null;
 
-  /** @param below what `detached` was taken from, if it was a connection */
+  /** @param below the connection that `detached` was taken from; `null` for a socket of a listener */
   constructor(owner: RequestSocketOwner, runtime: Runtime, { socket }: DetachedSocket, below: Conn | null) {
     this.#owner = owner;
     this.#socket = socket;
@@ -56,9 +56,9 @@ export class RequestSocket implements StreamHandler, TimerEntry {
   }
 
   /**
-   * Begins to read.
+   * Starts reading.
    *
-   * @param timeout milliseconds for the whole head
+   * @param timeout bound of the time until the head is complete, milliseconds
    */
   start({ chunks, ended }: DetachedSocket, timeout: number): void {
     this.#timers.set(this, this.#timers.now() + timeout);
@@ -78,12 +78,12 @@ export class RequestSocket implements StreamHandler, TimerEntry {
     return this.#socket.remoteAddr;
   }
 
-  /** Whether TLS is below. */
+  /** Whether the connection is under TLS. */
   get secure(): boolean {
     return this.#below === null ? connectionStateOf(this.#socket) !== null : isTlsConn(this.#below);
   }
 
-  /** The connection, which reads from now on: for an answer that takes its time. */
+  /** The `Conn` over the socket, made at first use; it reads from then on. For answers that take time. */
   get conn(): Conn {
     if (this.#conn === null) {
       const conn = connOver(this.#socket, this.#timers, null);
@@ -93,14 +93,14 @@ export class RequestSocket implements StreamHandler, TimerEntry {
     return this.#conn;
   }
 
-  /** Gives the socket to a WebSocket, which starts it in the same turn. */
+  /** Releases the socket to a WebSocket, which must start it in the same turn. */
   take(): TakenSocket {
     if (this.#conn !== null) return { detached: takeOver(this.#conn), netConn: this.#below ?? this.#conn };
     const detached = { socket: this.#socket, chunks: null, ended: this.#ended, error: null };
     return { detached, netConn: this.#below };
   }
 
-  /** Drops it at once. */
+  /** Drops the connection at once. */
   drop(): void {
     if (this.#conn !== null) this.#conn.closeNow();
     else this.#socket.reset();
@@ -131,13 +131,13 @@ export class RequestSocket implements StreamHandler, TimerEntry {
 
   onDrain(): void {}
 
-  /** Whoever has taken it over hears of its end instead. */
+  /** Reports the socket's end; called only until another handler has taken the socket over. */
   onClose(): void {
     this.#stopReading();
     this.#owner.onGone(this);
   }
 
-  /** The time is over. */
+  /** Reports that the timeout has passed. */
   ring(): void {
     this.#stopReading();
     this.#owner.onLate(this);

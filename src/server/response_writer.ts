@@ -5,15 +5,15 @@ import { encodeChunk, LAST_CHUNK } from "../http/chunked.ts";
 import { encodeResponseHead, statusText } from "../http/head_writer.ts";
 import { BodyReader } from "./body_reader.ts";
 
-/** How long a peer may take to end after it was answered, milliseconds. */
+/** Bound of the time from the answer to the client's FIN, milliseconds. */
 const LINGER_TIME = 1_000;
-/** What it may still send in that time, bytes. */
+/** Bound of the bytes that are read and ignored in that time. */
 const LINGER_BYTES = 1_048_576;
 
-/** Up to here a body goes with its head into one write, bytes. */
-const JOIN_BELOW = 65_536;
+/** The largest head and body that are joined into one write, bytes together. */
+const MAX_JOINED = 65_536;
 
-/** What the writer sets itself. */
+/** Fields that the writer sets itself; those of the response are left out. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
@@ -21,13 +21,13 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
-/** What of a request its answer depends on. */
+/** The parts of a request that its answer depends on. */
 export interface AnsweredRequest {
   readonly method: string;
   readonly minorVersion: 0 | 1;
 }
 
-/** Writes one `Response` and ends the connection: one answer a connection, so no request can hide behind another. */
+/** Writes one `Response` and closes the connection, so that no second request can be smuggled behind the first. */
 export class ResponseWriter {
   readonly #conn: Conn;
   readonly #runtime: Runtime;
@@ -35,9 +35,9 @@ export class ResponseWriter {
   #begun = false;
 
   /**
-   * Makes one.
+   * Makes a writer.
    *
-   * @param timeout milliseconds that the peer may take for each part of the answer
+   * @param timeout bound of the time in which the peer takes one part of the answer, milliseconds
    */
   constructor(conn: Conn, runtime: Runtime, timeout: number) {
     this.#conn = conn;
@@ -45,21 +45,23 @@ export class ResponseWriter {
     this.#timeout = timeout;
   }
 
-  /** Whether something of an answer was written, so that there can be no other. */
+  /** Whether a byte of an answer may have been written, so that no other answer can be sent. */
   get begun(): boolean {
     return this.#begun;
   }
 
   /**
+   * Writes the response and closes the connection.
+   *
    * @throws {NetError} when the connection breaks
    * @throws {BodyError} when the body's stream fails
-   * @throws {TypeError} when the response is one that cannot be sent
+   * @throws {TypeError} when a field, the reason or a chunk of the body cannot be sent
    */
   async write(response: Response, { method, minorVersion }: AnsweredRequest): Promise<void> {
     const isEmpty = method === "HEAD" || response.status === 204 || response.status === 304;
     const body = new BodyReader(response);
     try {
-      // Most bodies are there at once: then their length is known, and head and body leave in one write.
+      // Most bodies are complete at once: then the length is known, and head and body leave in one write.
       const { parts, length, complete } = await body.readAhead(this.#runtime.adapter.clock);
       const chunked = !complete && minorVersion === 1;
       const fields = this.#fields(response);
@@ -72,17 +74,17 @@ export class ResponseWriter {
       else await this.#write([head, ...encodeChunk(parts, length)]);
       if (!isEmpty && !complete) await this.#writeRest(body, chunked);
     } finally {
-      // Whoever makes the body is told that nobody wants the rest.
+      // The source of the body learns that the rest is not wanted.
       body.cancel();
     }
     await this.#lingerAndClose();
   }
 
-  /** The response's own fields, and what every answer has. */
+  /** The response's fields, with `date` and `connection` added. */
   #fields({ headers }: Response): [string, string][] {
     const fields = [...headers].filter(([name]) => !OWN_FIELDS.has(name));
     if (!headers.has("date")) fields.push(["date", new Date(this.#runtime.timers.now()).toUTCString()]);
-    // RFC 9110, 7.8: whoever names a protocol to upgrade to says so here too.
+    // RFC 9110, 7.8: a sender of Upgrade lists it in Connection too.
     fields.push(["connection", headers.has("upgrade") ? "upgrade, close" : "close"]);
     return fields;
   }
@@ -97,15 +99,15 @@ export class ResponseWriter {
   async #write(parts: Uint8Array[]): Promise<void> {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     this.#begun = true;
-    for (const bytes of length <= JOIN_BELOW ? [concat(parts)] : parts) {
+    for (const bytes of length <= MAX_JOINED ? [concat(parts)] : parts) {
       this.#conn.setWriteDeadline(this.#runtime.timers.now() + this.#timeout);
       await this.#conn.write(bytes);
     }
   }
 
   /**
-   * Closes so that the peer can read the answer: closing with bytes of the peer unread makes the kernel send a reset,
-   * which can overtake the answer. Reads on for a moment, within bounds.
+   * Sends FIN, reads until the peer's FIN within bounds, then closes. Closing with bytes of the peer unread would
+   * make the kernel send a reset, which can destroy the answer before the peer has read it.
    */
   async #lingerAndClose(): Promise<void> {
     const conn = this.#conn;
@@ -118,13 +120,16 @@ export class ResponseWriter {
         left -= chunk.length;
       }
     } catch {
-      // The peer went or took too long: either way it is over.
+      // The peer reset the connection or exceeded a bound: it is closed in either case.
     }
     await conn.close();
   }
 }
 
-/** RFC 9110, 8.6: none where there is no body, the body's for HEAD too, where its answer knows it. */
+/**
+ * The `Content-Length` of an answer (RFC 9110, 8.6): none for 204 and 304; for HEAD without a body, the response's own
+ * field if it has one.
+ */
 function lengthField(
   { status, headers, body }: Response,
   length: number,

@@ -23,45 +23,49 @@ import type { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
 export type { ConnInfo, UpgradeResult } from "./request_handler.ts";
 
-/** What a server does. */
+/** Options of a server. */
 export interface ServeOptions extends RequestHandlerOptions {
   /**
-   * Called for each WebSocket that is accepted; the connection is closed when it settles. The request is made when it is
-   * looked at: `fetch` and `new Request` take `request.clone()`.
+   * Called for each accepted WebSocket, which is closed when the result settles. The `Request` is created lazily,
+   * here and for `upgrade`: pass `request.clone()` to `fetch()` or `new Request()`.
    */
   websocket: (conn: WebSocketConn, request: Request) => void | Promise<void>;
-  /** Told when a callback throws. What a peer does wrong is not told. Default: prints it. */
+  /**
+   * Called with the error of a callback, or of a response that cannot be sent. Faults of a peer are not reported.
+   * Default: `console.error`.
+   */
   onError?: (error: unknown, info: ConnInfo) => void;
-  /** Shuts the server down when it is aborted. */
+  /** Shuts the server down when it aborts. */
   signal?: AbortSignal;
 }
 
-/** How to end a server. */
+/** Options of {@linkcode Server.shutdown}. */
 export interface ShutdownOptions {
-  /** Drops the connections that are still there when it is aborted, and waits for no callback any more. */
+  /** Ends the wait when it aborts, as {@linkcode Server.close}: drops the connections that are left. */
   signal?: AbortSignal;
-  /** Default: 1001, going away. */
+  /** Code of the close frames. Default: 1001, going away. */
   code?: number;
-  /** The reason that the close frames give. Default: none. */
+  /** Reason in the close frames, at most 123 bytes of UTF-8. Default: none. */
   reason?: string;
 }
 
-/** Pauses between attempts to accept when one failed, milliseconds: the first, and the longest, as in Go. */
-const FIRST_RETRY = 5;
-const LAST_RETRY = 1_000;
+/** Pause before accepting again after a first failure, milliseconds. Doubles with each further failure, as in Go. */
+const FIRST_PAUSE = 5;
+/** Bound of that pause, milliseconds. */
+const MAX_PAUSE = 1_000;
 
 /** A server of WebSockets and plain requests. Go: `http.Server`. */
 export class Server implements AsyncDisposable {
-  /** Settles when the server has ended, every connection is closed and every callback has settled; never rejects. */
+  /** Resolves when the listener and every connection are closed and every callback has settled; never rejects. */
   readonly finished: Promise<void>;
   readonly #runtime: Runtime;
   readonly #listener: Listener;
   readonly #options: ServeOptions;
   readonly #handler: RequestHandler;
-  /** Connections on their way to be answered. */
+  /** Connections whose request is not answered yet. */
   readonly #pending = new Set<RequestSocket>();
   readonly #conns = new Set<WebSocketConn>();
-  /** Connections that are being answered or served. */
+  /** Number of connections that are being answered or served. */
   #running = 0;
   #onIdle: (() => void) | null = null;
   #ending = false;
@@ -70,7 +74,7 @@ export class Server implements AsyncDisposable {
   #onDropped!: () => void;
   readonly #onAbort = (): void => void this.shutdown();
 
-  /** Made by `serve`. */
+  /** Called by `serve`. */
   constructor(runtime: Runtime, listener: Listener, options: ServeOptions) {
     this.#runtime = runtime;
     this.#listener = listener;
@@ -87,21 +91,20 @@ export class Server implements AsyncDisposable {
     if (options.signal?.aborted) this.#onAbort();
   }
 
-  /** Where it listens. */
+  /** Address of the listener. */
   get addr(): Addr {
     return this.#listener.addr;
   }
 
-  /** The WebSockets that are open. */
+  /** The WebSockets that are not closed yet. */
   get conns(): ReadonlySet<WebSocketConn> {
     for (const conn of this.#conns) if (conn.state === "closed") this.#conns.delete(conn);
     return this.#conns;
   }
 
   /**
-   * Stops accepting, closes every WebSocket with 1001, and resolves when all is done, the callbacks too.
-   *
-   * Handshakes and plain requests that are not answered yet are dropped.
+   * Stops accepting, closes every WebSocket, with 1001 by default, and resolves when all connections are closed and all
+   * callbacks have settled. Connections whose request is not answered yet are dropped.
    *
    * @throws {RangeError} when the code must not be sent or the reason is too long
    */
@@ -117,7 +120,7 @@ export class Server implements AsyncDisposable {
     signal?.removeEventListener("abort", drop);
   }
 
-  /** Stops accepting and drops every connection. `finished` does not wait for callbacks any more. */
+  /** Stops accepting and drops every connection. From then on `finished` does not wait for callbacks. */
   close(): void {
     this.#stop();
     const closed = [...this.#conns].map((conn) => conn.closed);
@@ -135,7 +138,7 @@ export class Server implements AsyncDisposable {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     for (const from of this.#pending) from.drop();
     this.#stopped ??= this.#listener.close().catch(() => {
-      // It is no longer used, whatever its state.
+      // A listener that fails to close is not used any more either.
     });
   }
 
@@ -149,7 +152,7 @@ export class Server implements AsyncDisposable {
     if (this.#running > 0) await new Promise<void>((resolve) => this.#onIdle = resolve);
   }
 
-  /** Accepts until the listener is closed. */
+  /** Accepts connections until the listener is closed. */
   async #accept(): Promise<void> {
     const listener = this.#listener;
     if (listener instanceof SocketListener) {
@@ -157,15 +160,15 @@ export class Server implements AsyncDisposable {
         this.#serve({ socket, chunks: null, ended: false, error: null }, null);
       return await SocketListener.serve(listener, serve);
     }
-    for (let pause = FIRST_RETRY; !this.#ending;) {
+    for (let pause = FIRST_PAUSE; !this.#ending;) {
       try {
         this.#serveConn(await listener.accept());
-        pause = FIRST_RETRY;
+        pause = FIRST_PAUSE;
       } catch (error) {
         if (error instanceof ClosedError) return;
-        // One connection could not be accepted, for want of descriptors, say. The listener goes on.
+        // A connection could not be accepted, for example because no descriptor is free. The listener stays open.
         await this.#sleep(pause);
-        pause = Math.min(pause * 2, LAST_RETRY);
+        pause = Math.min(pause * 2, MAX_PAUSE);
       }
     }
   }
@@ -179,14 +182,14 @@ export class Server implements AsyncDisposable {
     try {
       this.#serve(takeOver(conn), conn);
     } catch {
-      // It was closed, or is in somebody else's hands.
+      // The connection is closed, or another object uses its socket.
       conn.closeNow();
     }
   }
 
-  /** Answers one connection. */
+  /** Expects a request on the socket. */
   #serve(detached: DetachedSocket, below: Conn | null): void {
-    // It may have been on its way from the listener.
+    // The listener may have accepted the socket before it was closed.
     if (this.#ending) return detached.socket.reset();
     this.#running++;
     const from = this.#handler.expect(detached, below);
@@ -199,15 +202,15 @@ export class Server implements AsyncDisposable {
     this.#onServed();
   }
 
-  /** Runs the application on a WebSocket. */
+  /** Calls the application for a WebSocket. */
   #onAccepted(from: RequestSocket, { ws, request }: Accepted): void {
     this.#pending.delete(from);
     this.#conns.add(ws);
-    // It may have begun to end while this one was being answered.
+    // The shutdown may have begun while this handshake was answered.
     if (this.#ending) void ws.close(CloseCode.GoingAway);
     try {
       const running = this.#options.websocket(ws, request);
-      // Not an asynchronous function, which would hold some hundred bytes more for as long as the connection lasts.
+      // Callbacks instead of `await`: an async function would hold some hundred bytes while the connection lasts.
       if (isThenable(running)) running.then(() => this.#onDone(ws), (error) => this.#onFailed(ws, error));
       else this.#onDone(ws);
     } catch (error) {
@@ -215,7 +218,7 @@ export class Server implements AsyncDisposable {
     }
   }
 
-  /** The application is done. */
+  /** Closes a WebSocket whose callback has settled. */
   #onDone(ws: WebSocketConn, code: CloseCode = CloseCode.NormalClosure): void {
     void ws.close(code).then(() => {
       this.#conns.delete(ws);
@@ -232,7 +235,7 @@ export class Server implements AsyncDisposable {
     if (--this.#running === 0) this.#onIdle?.();
   }
 
-  /** A callback threw, or returned what cannot be sent. */
+  /** Reports the error of a callback, or of a response that cannot be sent. */
   #report(error: unknown, info: ConnInfo): void {
     const { onError } = this.#options;
     if (onError === undefined) return console.error(error);
@@ -244,7 +247,7 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** How a connection ended is no error of the application. */
+/** Whether the error says how a connection ended, which is not a fault of the application. */
 function isPeersDoing(error: unknown): boolean {
   return error instanceof CloseError || error instanceof ProtocolError || error instanceof MessageTooBigError;
 }

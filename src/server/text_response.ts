@@ -1,4 +1,4 @@
-/** A line of text as an answer. It says what it is, because not every runtime's `Response` does. */
+/** A response with one line of text. The content type is set, because not every runtime's `Response` sets it. */
 export function textResponse(status: number, text: string, headers: Record<string, string> = {}): Response {
   return new Response(`${text}\n`, {
     status,

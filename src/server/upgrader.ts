@@ -22,20 +22,21 @@ import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from
 import { textResponse } from "./text_response.ts";
 import { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
-/** How a server answers handshakes. */
+/** Options of the answers to opening handshakes. */
 export interface UpgraderOptions extends WebSocketOptions {
   /**
-   * Whether to accept a page of this origin. Default: a request without `Origin` (no browser sent it), or one whose
-   * origin's host and port are the request's own `Host`. RFC 6455, 10.2.
+   * Whether to accept a handshake from the page of this origin; only `true` accepts it. Default: accepts a request
+   * without `Origin`, which no browser sent, or whose origin has the host and port of its `Host` field. RFC 6455,
+   * 10.2.
    */
   checkOrigin?: (request: Request) => boolean;
-  /** The answer to a handshake that is refused. Default: the status and a line of text. */
+  /** Makes the answer to a refused handshake. Default: the status with `reason` as a line of text. */
   error?: (request: Request, status: number, reason: string) => Response;
 }
 
-/** What a server's `upgrade` hook may add. */
+/** Further parameters of {@linkcode Upgrader.upgrade}. */
 export interface UpgradeExtras {
-  /** Bytes that came with the request's head and belong to the connection. */
+  /** Bytes that came after the request's head: the first frames. */
   head?: Uint8Array;
   /** Headers for the 101 response, such as cookies. */
   headers?: HeadersLike;
@@ -56,8 +57,11 @@ export class Upgrader {
   /**
    * Answers the handshake on a connection whose request was already read.
    *
-   * @param conn what the request came on; it belongs to the result from now on
-   * @throws {HandshakeError} when the request is refused; that was answered, and `conn` is closed
+   * @param conn the connection of the request; belongs to the result from now on
+   * @param request the request, without a body
+   * @param extras bytes after the request's head, and headers for the response
+   * @throws {HandshakeError} when the request is refused; the refusal was sent, and `conn` is closed
+   * @throws {NetError} when the connection breaks
    */
   async upgrade(conn: Conn, request: Request, extras: UpgradeExtras = {}): Promise<WebSocketConn> {
     try {
@@ -67,18 +71,19 @@ export class Upgrader {
         return this.accept(source, check, extras.head ?? new Uint8Array(0), extras.headers);
       }
       await this.#refuse(conn, check, request.method);
-      throw new HandshakeError(`The handshake was refused with ${check.status}`, check.status);
+      throw new HandshakeError(`Refused the handshake with status ${check.status}`, check.status);
     } catch (error) {
-      // Refused and closed, or broken, or a callback threw: in no case has it an owner any more.
+      // After a refusal, a broken connection or an error of a callback the connection has no owner.
       conn.closeNow();
       throw error;
     }
   }
 
   /**
-   * What the request asks for, or the answer that refuses it.
+   * Checks a handshake: the client's wishes, or the response that refuses them.
    *
-   * @param request the same as the application sees it
+   * @param head the request's head
+   * @param request the request for the callbacks of the application
    */
   check(head: RequestHead, request: Request): UpgradeRequest | Response {
     const check = checkUpgradeRequest(head);
@@ -92,7 +97,11 @@ export class Upgrader {
   /**
    * Sends the 101 response, with the connection's first frames.
    *
-   * @param source what the request came on, taken when nothing can go wrong any more
+   * @param source gives the socket, once nothing can fail any more
+   * @param asked the result of `check`
+   * @param rest bytes that came after the request's head
+   * @param headers further fields of the response
+   * @throws {TypeError} when a header cannot be sent
    */
   accept(
     source: { take(): TakenSocket },
@@ -124,7 +133,7 @@ export class Upgrader {
     });
   }
 
-  /** Sends an answer other than 101 and closes. That the peer left meanwhile makes it no less refused. */
+  /** Sends a response other than 101 and closes. A broken connection is ignored: the handshake is refused anyway. */
   async #refuse(conn: Conn, response: Response, method: string): Promise<void> {
     try {
       const writer = new ResponseWriter(conn, this.#runtime, this.settings.handshakeTimeout);
@@ -136,7 +145,7 @@ export class Upgrader {
 
   #originAllowed({ headers }: RequestHead, request: Request): boolean {
     const { checkOrigin } = this.#options;
-    // Only `true` will do: what a callback that should not be asynchronous returns is not yes.
+    // Only `true` accepts: the promise of an async callback must not.
     if (checkOrigin !== undefined) return checkOrigin(request) === true;
     return sameOriginHost(headers.get("origin"), headers.get("host") ?? "");
   }
@@ -151,7 +160,7 @@ export class Upgrader {
       textResponse(status, reason);
     const missing = fields.filter(([name]) => !response.headers.has(name));
     if (missing.length === 0) return response;
-    // A response may not let its headers be changed; a copy does.
+    // The headers of a response may be immutable; those of a copy are not.
     const copy = new Response(response.body, response);
     for (const [name, value] of missing) copy.headers.append(name, value);
     return copy;

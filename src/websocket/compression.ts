@@ -6,25 +6,26 @@ import { formatExtensionList } from "../http/header_fields.ts";
 import { compressWith } from "../protocol/message_deflater.ts";
 import { type MessageEncoding, type PreparedMessage, serverFrame } from "./prepared_message.ts";
 
-/** How to compress messages: permessage-deflate, RFC 7692. */
+/** Options of compression: permessage-deflate, RFC 7692. */
 export interface CompressionOptions {
-  /** Bytes from which on a message is compressed. Default: 512. */
+  /** Length from which on a message is compressed, bytes. Default: 512. */
   threshold?: number;
-  /** 0 (none) to 9 (smallest). Default: 1, which takes the least time. */
+  /** Level, 0 (none) to 9 (smallest). Default: 1, which takes the least time. */
   level?: number;
   /**
-   * Whether the server compresses each message by itself: larger messages, but no memory between them. Default: false.
+   * Whether the server compresses each message without reference to earlier ones. Messages are larger then, but an idle
+   * connection holds no window. Default: false.
    */
   serverNoContextTakeover?: boolean;
-  /** Whether the client does. Default: false. */
+  /** Whether the client compresses each message without reference to earlier ones. Default: false. */
   clientNoContextTakeover?: boolean;
-  /** How far the server's references may reach back, as a power of two, 8 to 15. Default: 15, 32 KiB. */
+  /** Base-2 logarithm of the server's window in bytes, 8 to 15. Default: 15, which is 32 KiB. */
   serverMaxWindowBits?: number;
-  /** How far the client's may. Default: 15. */
+  /** Base-2 logarithm of the client's window in bytes, 8 to 15. Default: 15. */
   clientMaxWindowBits?: number;
 }
 
-/** The options with every default in place. */
+/** Checked options with all defaults filled in. */
 export interface CompressionSettings {
   readonly threshold: number;
   readonly level: number;
@@ -32,9 +33,9 @@ export interface CompressionSettings {
 }
 
 /**
- * Puts the defaults in and checks what was given; `null` for no compression.
+ * Checks the options and fills in the defaults; `null` for no compression.
  *
- * @throws {RangeError} when a number is not one that is allowed
+ * @throws {RangeError} when a number is not a whole one in its range
  */
 export function compressionSettings(options: boolean | CompressionOptions): CompressionSettings | null {
   if (options === false) return null;
@@ -59,19 +60,22 @@ function whole(name: string, value: number, least: number, most: number): number
   return value;
 }
 
-/** The compression of one connection, as it was agreed on. */
+/** The negotiated compression of one connection. */
 export interface Compression {
   readonly parameters: DeflateParameters;
   readonly level: number;
   readonly threshold: number;
   readonly pool: DeflatePool;
-  /** One unmasked frame, compressed without reference to any other message; shared by all who agreed on the same. */
+  /**
+   * Encodes a message as one unmasked frame without reference to other messages. Connections with equal parameters
+   * share the encoding and its results.
+   */
   readonly frame: MessageEncoding;
-  /** The compressed payload alone, for whoever masks. */
+  /** Encodes a message as a compressed payload without a frame, for a client, which has to mask it. */
   readonly payload: MessageEncoding;
 }
 
-/** What was agreed on, ready for use. */
+/** The compression of a connection with the negotiated parameters. */
 export function compression(
   raw: RawDeflate,
   role: "client" | "server",
@@ -84,11 +88,11 @@ export function compression(
   return { parameters, level, threshold, pool: shared.pool, frame, payload };
 }
 
-/** The element of `Sec-WebSocket-Extensions` that says what was agreed on. */
+/** The `Sec-WebSocket-Extensions` element of the negotiated parameters; `""` for no compression. */
 export function extensionsText(parameters: DeflateParameters | null): string {
   if (parameters === null) return "";
   const { params } = offerDeflate(parameters);
-  // A largest window is what it is without a word.
+  // An offer names client_max_window_bits without a value; a negotiated window of the largest size is not named.
   const said = params.filter(({ value, name }) => name !== "client_max_window_bits" || value !== true);
   return formatExtensionList([{ name: PERMESSAGE_DEFLATE, params: said }]);
 }
@@ -98,7 +102,7 @@ interface Encodings {
   readonly payload: MessageEncoding;
 }
 
-/** What all connections of a runtime share: engines without a past, and encodings that receivers have in common. */
+/** The part of compression that all connections of a runtime share: engines with empty windows, and encodings. */
 class SharedCompression {
   readonly pool: DeflatePool;
   readonly #encodings = new Map<string, Encodings>();
@@ -135,7 +139,7 @@ function makeEncodings(pool: DeflatePool, windowBits: number, level: number, thr
         return frameOf(message, compressed(message));
       },
     },
-    // A copy: what the compressor gives lies where it writes next.
+    // A copy, because the compressor overwrites its output with the next message.
     payload: { encode: (message) => new Uint8Array(compressed(message)) },
   };
 }

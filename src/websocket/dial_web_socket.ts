@@ -23,31 +23,31 @@ import { readRefusal } from "./refusal.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
 import { WebSocketConn } from "./web_socket_conn.ts";
 
-/** How to dial a WebSocket. */
+/** Options of `dialWebSocket`. */
 export interface WebSocketDialOptions extends WebSocketOptions {
-  /** Gives up and rejects with the signal's reason. Has no effect once the connection is open. */
+  /** Cancels the handshake, which then rejects with the signal's reason. No effect once the connection is open. */
   signal?: AbortSignal;
-  /** Sent with the handshake: cookies, authorization. The handshake's own cannot be set. */
+  /** Further fields of the request, such as cookies or authorization. Fields that the handshake sets are refused. */
   headers?: HeadersLike;
-  /** The `Origin` to send. Default: none, as no browser asks. */
+  /** Value of the `Origin` field. Default: none, because the client is not a page in a browser. */
   origin?: string;
-  /** How to speak TLS, for `wss:`. */
+  /** TLS options for `wss:`. */
   tls?: TlsConfig;
   /**
-   * Makes the transport: through a proxy, over a Unix socket, in memory. For `wss:` TLS is put upon it, unless it is under
-   * TLS already. Default: TCP.
+   * Makes the connection below: through a proxy, over a Unix socket, in memory. For `wss:`, TLS is set up on it
+   * unless it is a TLS connection already. Default: TCP to the host of the URL.
    */
   netDial?: (network: "tcp", address: string) => Promise<Conn>;
 }
 
-/** How long the start of a refusal's body is waited for, milliseconds. */
+/** Bound of the wait for the beginning of a refusal's body, milliseconds. */
 const REFUSAL_TIME = 1_000;
-/** The protocol to ask for under TLS (ALPN), as browsers do. */
-const HTTP = ["http/1.1"];
-/** Interim responses (1xx) to skip before giving up. */
+/** Application protocol to negotiate in TLS (ALPN), as browsers do. */
+const ALPN_PROTOCOLS = ["http/1.1"];
+/** Bound of the interim responses (1xx) before the final one. */
 const MAX_INTERIM = 8;
 
-/** Dials a WebSocket. See `dialWebSocket` in entries/websocket.ts. */
+/** Opens a WebSocket on the given runtime. See `dialWebSocket` in entries/websocket.ts. */
 export async function dialWebSocketOn(
   runtime: Runtime,
   url: string | URL,
@@ -66,7 +66,7 @@ export async function dialWebSocketOn(
     extensions: deflate === null ? [] : [offerDeflate(wanted!.wishes)],
     headers: options.headers === undefined ? undefined : new Headers(options.headers),
   };
-  // Before dialling: what is wrong with the arguments is said at once.
+  // Encoded before dialling, so that an invalid option is refused at once.
   const request = encodeUpgradeRequest(offer);
   options.signal?.throwIfAborted();
   const deadline = runtime.timers.now() + settings.handshakeTimeout;
@@ -78,14 +78,17 @@ export async function dialWebSocketOn(
     const { head, rest } = await readResponse(conn, wait);
     const check = checkUpgradeResponse(head, offer);
     if (!check.ok) {
-      // What of the body does not come soon is left out.
+      // Only the part of the body that comes soon is read.
       conn.setReadDeadline(Math.min(deadline, runtime.timers.now() + REFUSAL_TIME));
       throw new HandshakeError(check.reason, head.status, await readRefusal(conn, head, rest, wait));
     }
     const { subprotocol, extensions } = check;
     const agreed = extensions.length === 0 ? null : checkDeflateResponse(extensions, wanted!.wishes);
     if (agreed === null && extensions.length > 0) {
-      throw new HandshakeError("The server's compression does not answer the offer", head.status);
+      throw new HandshakeError(
+        "The server's permessage-deflate parameters do not match the offer",
+        head.status,
+      );
     }
     const detached = takeOver(conn);
     return new WebSocketConn({
@@ -106,7 +109,7 @@ export async function dialWebSocketOn(
 
 function parseUrl(url: string | URL): URL {
   if (url instanceof URL) return url;
-  if (!URL.canParse(url)) throw new SyntaxError(`Cannot connect: ${JSON.stringify(url)} is no URL`);
+  if (!URL.canParse(url)) throw new SyntaxError(`Cannot connect: ${JSON.stringify(url)} is not a valid URL`);
   return new URL(url);
 }
 
@@ -119,7 +122,7 @@ async function connect(
 ): Promise<Conn> {
   const address = joinHostPort(target.hostname, target.port);
   const { signal, netDial } = options;
-  const tls = { nextProtos: HTTP, serverName: target.hostname, ...options.tls };
+  const tls = { nextProtos: ALPN_PROTOCOLS, serverName: target.hostname, ...options.tls };
   const limits = signal === undefined ? {} : { signal };
   if (netDial === undefined) {
     const timed = { ...limits, timeout: settings.handshakeTimeout };
@@ -133,7 +136,7 @@ async function connect(
   return await upgradeTlsOn(runtime, conn, { ...limits, handshakeTimeout, tls });
 }
 
-/** Waits for somebody else's dialling as long as there is time. A connection that comes too late is closed. */
+/** The result of `dialling`, if it comes before the deadline and the signal. A later connection is closed. */
 function within(
   runtime: Runtime,
   deadline: number,
@@ -187,10 +190,10 @@ async function readResponse(conn: Conn, wait?: WaitOptions): Promise<ReceivedRes
       if (chunk.length === 0) chunk = await conn.readChunk(wait);
     }
   }
-  throw new HandshakeError("The server closed the connection instead of answering", 0);
+  throw new HandshakeError("The server closed the connection before it answered", 0);
 }
 
-/** What failed during the handshake, in the words of the handshake. */
+/** The error to throw for an error during the handshake. */
 function handshakeError(error: unknown, target: WebSocketTarget): unknown {
   if (error instanceof HttpHeadError) {
     return new HandshakeError(`The server's answer is malformed: ${error.message}`, 0, null, error);

@@ -1,19 +1,19 @@
-/** The opening handshake failed. On the client it carries the server's answer, where there was one. */
+/** The opening handshake failed. On the client, the error has the server's response, if one came. */
 export class HandshakeError extends Error {
   /** Always `"HandshakeError"`. */
   override readonly name = "HandshakeError";
-  /** The HTTP status that was received or sent; 0 when there was none. */
+  /** HTTP status that was received or sent; 0 without a response. */
   readonly status: number;
-  /** On the client: the answer, with its headers and at most the first 1,024 bytes of its body. */
+  /** On the client, the response, with its headers and at most the first 1,024 bytes of its body; otherwise `null`. */
   readonly response: Response | null;
 
   /**
-   * Makes one.
+   * Makes an error.
    *
    * @param message what failed
-   * @param status the HTTP status; 0 when there was none
-   * @param response on the client: the server's answer
-   * @param cause what led to it
+   * @param status HTTP status; 0 without a response
+   * @param response on the client, the server's response
+   * @param cause the error that made the handshake fail
    */
   constructor(message: string, status: number, response?: Response | null, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });

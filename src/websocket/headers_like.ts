@@ -1,2 +1,2 @@
-/** What `new Headers` takes. The web calls it `HeadersInit`, a name that not every runtime's types have. */
+/** Headers as `new Headers` accepts them: `HeadersInit` of the web, a name that some runtimes' types lack. */
 export type HeadersLike = NonNullable<ConstructorParameters<typeof Headers>[0]>;

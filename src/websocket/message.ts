@@ -1,35 +1,34 @@
-/** What a message is, RFC 6455, 5.6. */
+/** Type of a message, RFC 6455, 5.6. */
 export type MessageType = "text" | "binary";
 
 /**
- * A message that came. Bytes are the receiver's to keep and to change; they may lie in a buffer with other messages of the
- * same connection, so make views with their `byteOffset`, which is a multiple of eight.
+ * A received message. The application may keep and change its bytes. They may share a buffer with other messages of the
+ * connection, so make views with their `byteOffset`, which is a multiple of eight.
  */
 export type Message =
   | { readonly type: "text"; readonly data: string }
   | { readonly type: "binary"; readonly data: Uint8Array };
 
-/** Any bytes. Of a view, just what it shows is sent. */
+/** Bytes to send. Of a view, only the part of the buffer that it covers is sent. */
 export type Bytes = ArrayBufferLike | ArrayBufferView;
 
-/** What can be sent: a string as text, bytes as binary. */
+/** Data of a message to send: a string for text, bytes for binary. */
 export type MessageData = string | Bytes;
 
 /**
  * The bytes as a `Uint8Array`, without a copy.
  *
- * @throws {TypeError} when it is something else, a number, say, which is never taken for a length; or when its buffer
- * was given away
+ * @throws {TypeError} when the data is not bytes (a number is not taken for a length), or its buffer was transferred
  */
 export function toBytes(data: unknown): Uint8Array {
   const bytes = viewOf(data);
   if (bytes.length === 0 && isDetached(bytes.buffer)) {
-    throw new TypeError("Cannot send: the data's buffer was transferred to somebody else");
+    throw new TypeError("Cannot send: the data's buffer was transferred, so that its bytes are gone");
   }
   return bytes;
 }
 
-/** Nobody can look into a buffer that was given away. Its property `detached` is younger than the oldest runtime. */
+/** Whether the buffer was transferred. Its property `detached` is not in the oldest supported runtime. */
 function isDetached(buffer: ArrayBufferLike): boolean {
   try {
     return new Uint8Array(buffer).length < 0;
@@ -45,5 +44,7 @@ function viewOf(data: unknown): Uint8Array {
   if (typeof SharedArrayBuffer !== "undefined" && data instanceof SharedArrayBuffer) {
     return new Uint8Array(data);
   }
-  throw new TypeError("Cannot send: the data is neither a string, an ArrayBuffer nor a view of one");
+  throw new TypeError(
+    "Cannot send: the data must be a string, an ArrayBuffer, a SharedArrayBuffer or a view of one",
+  );
 }

@@ -1,48 +1,50 @@
 import type { MemoryBudget } from "./memory_budget.ts";
 import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./compression.ts";
 
-/** What both sides of a WebSocket can set. */
+/** Options of a WebSocket, client or server. */
 export interface WebSocketOptions {
   /** Subprotocols, the preferred one first. Default: none. */
   subprotocols?: readonly string[];
-  /** Milliseconds for the opening handshake. Default: 10,000. */
+  /** Bound of the opening handshake, milliseconds. Default: 10,000. */
   handshakeTimeout?: number;
-  /** Milliseconds to wait for the peer in the closing handshake before the connection is dropped. Default: 5,000. */
+  /**
+   * Bound of the wait for the peer in the closing handshake, milliseconds; then the connection drops. Default: 5,000.
+   */
   closeTimeout?: number;
-  /** The largest message that may come, bytes. A larger one closes the connection with 1009. Default: 1 MiB. */
+  /** Bound of a received message, bytes. A larger one closes the connection with 1009. Default: 1 MiB. */
   readLimit?: number;
   /**
-   * In how many fragments of less than 1 KiB a message may come; longer ones are bounded by `readLimit` alone. One
-   * that comes in more closes the connection with 1008. Default: 65,536.
+   * Bound of the fragments shorter than 1 KiB in a received message; longer ones are bounded by `readLimit` alone. A
+   * message with more closes the connection with 1008. Default: 65,536.
    */
   maxFragments?: number;
-  /** Bytes of messages that are read ahead of the application; then the peer is slowed. Default: 64 KiB. */
+  /** Bytes of received messages that may wait for the application; beyond, the peer is slowed down. Default: 64 KiB. */
   readBufferSize?: number;
-  /** Bytes that may wait for the network before writes wait for them. Default: 64 KiB. */
+  /** Bytes that may wait for the network; beyond, writes wait. Default: 64 KiB. */
   writeBufferSize?: number;
   /**
-   * Compresses messages where the peer agrees (permessage-deflate, RFC 7692). It takes time, and up to some 250 KiB a
-   * connection, so it is off by default; nor should secrets and what an attacker can choose be compressed together.
+   * Compresses messages if the peer agrees (permessage-deflate, RFC 7692). Compression takes time and up to about 250
+   * KiB a connection. Do not compress secrets together with text that an attacker can choose. Default: false.
    */
   compression?: boolean | CompressionOptions;
   /**
-   * What this connection and others may hold together. Default: one of 1 GiB for all connections of the process that are
-   * given none.
+   * Bound of the memory that this connection and others hold together. Default: one budget of 1 GiB, shared by all
+   * connections of the process without this option.
    */
   memoryBudget?: MemoryBudget;
-  /** Pings while the peer is silent. `false`: none. */
+  /** Pings to a silent peer; `false` for none. Default: see {@linkcode KeepaliveOptions}. */
   keepalive?: KeepaliveOptions | false;
 }
 
-/** When a silent peer is pinged, and when it is taken for dead. */
+/** Times of the pings to a silent peer. */
 export interface KeepaliveOptions {
-  /** Milliseconds of silence before a ping. Default: 30,000. */
+  /** Silence after which a ping is sent, milliseconds. Default: 30,000. */
   pingInterval?: number;
-  /** Milliseconds for anything to come after a ping before the connection is dropped. Default: 20,000. */
+  /** Silence after a ping after which the connection is dropped, milliseconds. Default: 20,000. */
   pongTimeout?: number;
 }
 
-/** The options with every default in place. */
+/** Checked options with all defaults filled in. */
 export interface WebSocketSettings {
   readonly subprotocols: readonly string[];
   readonly handshakeTimeout: number;
@@ -58,7 +60,7 @@ export interface WebSocketSettings {
 }
 
 /**
- * Puts the defaults in and checks what was given.
+ * Checks the options and fills in the defaults.
  *
  * @throws {RangeError} when a number is not positive
  */
@@ -79,7 +81,7 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
   };
 }
 
-/** Checks one number. */
+/** The value, or the default for `undefined`; throws `RangeError` unless it is a positive number. */
 export function positive(name: string, value: number | undefined, byDefault: number): number {
   if (value === undefined) return byDefault;
   if (typeof value !== "number" || !(value > 0)) {

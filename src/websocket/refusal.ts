@@ -2,15 +2,17 @@ import type { Conn, WaitOptions } from "../net/conn.ts";
 import { ChunkedDecoder } from "../http/chunked.ts";
 import type { ResponseHead } from "../http/head.ts";
 
-/** Body of a refusal that the error keeps, at most, bytes. */
+/** Bound of the part of a refusal's body that the error keeps, bytes. */
 const KEPT_BODY = 1024;
-/** Bytes that are read for it, at most: a chunked body has sizes and line ends between its data. */
+/** Bound of the bytes read for that part, bytes. Twice as many, because a chunked body also has sizes and line ends. */
 const READ_BODY = 2 * KEPT_BODY;
 
 /**
- * A server's refusal with the start of its body, as far as that comes; `null` for a status that `Response` does not take.
+ * A server's refusal with the beginning of its body, as far as it comes; `null` for a status that `Response` does not
+ * accept.
  *
- * @param rest bytes that came with the head
+ * @param rest bytes that came after the head
+ * @param wait cancels reading the body
  */
 export async function readRefusal(
   conn: Conn,
@@ -48,7 +50,7 @@ async function readBodyStart(
       if (ended || length === body.length || left <= 0) break;
     }
   } catch {
-    // The connection failed or the time is up: the error shows what has come.
+    // The connection failed or the time is up: the bytes read so far are kept.
   }
   return body.slice(0, length);
 }

@@ -1,4 +1,4 @@
-/** Workers of Node's cluster that listen on one address, and a primary that connects to it and says what it was told. */
+/** Workers of Node's cluster that listen on one address, and a primary that connects to it and prints the answers. */
 
 import cluster from "node:cluster";
 import { once } from "node:events";

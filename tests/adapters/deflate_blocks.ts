@@ -1,4 +1,4 @@
-/** A second reader of DEFLATE (RFC 1951), which does not trust the first: it knows how far the references reach back. */
+/** A second decoder of DEFLATE (RFC 1951), which shares no code with zlib and reports how far references reach back. */
 
 export interface Blocks {
   readonly text: Uint8Array;

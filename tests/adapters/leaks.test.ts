@@ -1,4 +1,4 @@
-/** Whatever becomes of a socket, its descriptor is closed. */
+/** The descriptor of a socket is closed however the socket ends. */
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -11,7 +11,7 @@ import { Recorder } from "./recorder.ts";
 
 const adapter = currentAdapter();
 
-/** More than the kernel takes while nobody reads. */
+/** More bytes than the kernel buffers for a peer that does not read. */
 const MUCH = 32 << 20;
 
 interface Bench {

@@ -4,8 +4,8 @@ import type { StreamHandler, StreamSocket } from "../../src/net/stream_socket.ts
 import { assertBytes, pattern } from "../net/support.ts";
 
 /**
- * A handler that writes down what it hears and compares the bytes with the pattern. It also holds the socket to the
- * rules of order: data, then the end, then the close, each of the last two once, and nothing after it asked to leave.
+ * A handler that records its events and compares the bytes with the pattern. The recorder also checks the order of
+ * events: data, then the end, then the close, each of the last two once, and none after the handler asked to leave.
  */
 export class Recorder implements StreamHandler {
   /** `data`, `end`, `drain` and `close`, in the order in which they came; runs of data are one. */

@@ -1,4 +1,4 @@
-/** The port `StreamSocket`: the same contract for the adapter of the runtime that runs this, and for the pipe. */
+/** The contract of `StreamSocket`, for the adapter of the current runtime and for the pipe. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

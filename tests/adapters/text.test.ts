@@ -8,7 +8,7 @@ import type { TextCodec } from "../../src/bytes/text.ts";
 import { Random } from "../bytes/random.ts";
 import { hex, toHex, utf8 } from "../protocol/wire.ts";
 
-/** Deno's `Buffer` decodes, but does not encode as the others do. */
+/** Codecs to test. Deno's `Buffer` decodes like the other codecs, but does not encode like them. */
 const codecs: Record<string, TextCodec> = { webText, denoText, bufferText };
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -11,7 +11,7 @@ const MIB = 1 << 20;
 const windows = [8, 9, 10, 11, 12, 13, 14, 15];
 const levels = [0, 1, 6, 9];
 const hello = new TextEncoder().encode("Hello");
-/** "Hello" in a block that says it is the last, and the empty block that a flush adds. */
+/** "Hello" in a block marked as the last, and the empty block that a flush adds. */
 const finalHello = Uint8Array.of(0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff);
 const flushed = { finishFlush: constants.Z_SYNC_FLUSH };
 

@@ -8,7 +8,7 @@ interface Piece {
   readonly announced: number;
 }
 
-/** What gathering came to. */
+/** Result of gathering. */
 interface Outcome {
   readonly bytes: Uint8Array;
   /** Bytes that were copied because the buffer grew. */

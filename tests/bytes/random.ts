@@ -1,4 +1,4 @@
-/** Random values that are the same in each run: a test that fails names its seed. */
+/** Random values from a seed, equal in each run; a failed test names its seed. */
 export class Random {
   #state: number;
 

@@ -1,4 +1,4 @@
-/** Who is typing, who came and went, and how much a guest may ask for. */
+/** Notices of typing, of guests that come and go, and the limit of a guest's requests. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,7 @@
-/** A strict reader of OpenMetrics text, for tests: it takes what OpenMetrics 1.0 allows of the types that it knows, and throws at all else. */
+/**
+ * A strict parser of OpenMetrics text, for tests: accepts the metric types that it knows as OpenMetrics 1.0 allows
+ * them, and throws for any other text.
+ */
 
 /** The samples of one name. */
 export interface MetricFamily {

@@ -1,4 +1,4 @@
-/** The sum service: a server of this runtime with clients of all three, by TCP, UDP and WebSocket. */
+/** The sum service: a server on this runtime with clients on all three, by TCP, UDP and WebSocket. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";

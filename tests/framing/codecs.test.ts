@@ -1,4 +1,4 @@
-/** What holds for every codec, and what an attacker tries. */
+/** Properties of every codec, and attacks. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

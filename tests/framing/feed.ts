@@ -1,4 +1,4 @@
-/** What the tests of codecs share. */
+/** Helpers for the tests of codecs. */
 
 import * as fc from "fast-check";
 import { ByteBuffer } from "../../src/bytes/byte_buffer.ts";
@@ -6,7 +6,7 @@ import type { Codec, Decoder } from "../../src/framing/codec.ts";
 import { FrameError } from "../../src/framing/codec.ts";
 import { feedings } from "../protocol/feed.ts";
 
-/** Every property test: the same cases in each run, and not for ever. */
+/** Options of every property test: a fixed seed and a time limit. */
 export const bounded: fc.Parameters<unknown> = {
   seed: 0x1acf1e1d,
   numRuns: 200,
@@ -16,7 +16,7 @@ export const bounded: fc.Parameters<unknown> = {
 
 export { fc };
 
-/** Sizes to cut a stream up in, used over and over. */
+/** Sizes of chunks to split a stream into, used in turn. */
 export const cuts: fc.Arbitrary<number[]> = fc.array(fc.integer({ min: 1, max: 40 }), {
   minLength: 1,
   maxLength: 8,
@@ -26,7 +26,7 @@ export function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Copies of the bytes, cut up. */
+/** Copies of the bytes, split into chunks. */
 export function cutUp(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   for (let at = 0, i = 0; at < bytes.length; i++) {

@@ -1,4 +1,4 @@
-/** Items in datagrams. */
+/** Codecs over datagrams. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,10 +1,10 @@
-/** Cases by the seed: how many there are, where they begin, and what is said of one that fails. */
+/** Random test cases, each with a seed, and the report of a failed one. */
 
 import process from "node:process";
 import { Random } from "../bytes/random.ts";
 import { toHex } from "../protocol/wire.ts";
 
-/** Options of every test: a long run, asked for by the environment, may take its time. */
+/** Options of every test: a timeout of 30 seconds, or of 10 minutes where the environment sets the number of cases. */
 export const limit: { timeout: number } = {
   timeout: fromEnvironment("JACKFIELD_FUZZ_CASES", 0) > 0 ? 600_000 : 30_000,
 };
@@ -12,15 +12,15 @@ export const limit: { timeout: number } = {
 /** One case: checks `wire`, and throws what is wrong. */
 export type Check = (wire: Uint8Array) => void | Promise<void>;
 
-/** A wire made from a seed, and the check that it is put to. */
+/** A wire made from a seed, and its check. */
 export interface Case {
   readonly wire: Uint8Array;
   readonly check: Check;
 }
 
 /**
- * Runs `count` cases, or JACKFIELD_FUZZ_CASES of them, from the seed JACKFIELD_FUZZ_SEED on: each has a seed of its own,
- * so that one case can be run alone. A wire that fails is made shorter while it still does.
+ * Runs `count` cases, or JACKFIELD_FUZZ_CASES of them, from the seed JACKFIELD_FUZZ_SEED on. Each case has its own
+ * seed, so that it can be run alone. A failing wire is shortened as long as it still fails.
  */
 export async function runCases(count: number, make: (random: Random) => Case): Promise<void> {
   await runSeeds(count, async (seed) => {
@@ -33,7 +33,7 @@ export async function runCases(count: number, make: (random: Random) => Case): P
   });
 }
 
-/** Runs what is made of a seed alone, and says how to run the one that fails again. */
+/** Runs cases that are made from a seed alone; the error of a failed one says how to repeat it. */
 export async function runSeeds(count: number, run: (seed: number) => Promise<void>): Promise<void> {
   const cases = fromEnvironment("JACKFIELD_FUZZ_CASES", count);
   const first = fromEnvironment("JACKFIELD_FUZZ_SEED", 1);
@@ -47,7 +47,7 @@ export async function runSeeds(count: number, run: (seed: number) => Promise<voi
   }
 }
 
-/** The wire without each part whose loss leaves it failing, larger parts first. */
+/** The wire without the parts that it fails without too; larger parts are removed first. */
 async function shrink(wire: Uint8Array, fails: (wire: Uint8Array) => Promise<boolean>): Promise<Uint8Array> {
   let short = wire;
   let tries = 500;

@@ -1,6 +1,6 @@
 /**
- * A connection in memory, on which everything happens at random: chunks of a random wire, calls of the application, a
- * network that stalls, time that passes, either side leaving. However that goes, it ends and leaves nobody waiting.
+ * Random events on a connection in memory: chunks of a random wire, calls of the application, stalls of the network,
+ * passing time, either side leaving. In all cases the connection ends and every pending call settles.
  */
 
 import assert from "node:assert/strict";
@@ -17,7 +17,7 @@ import { randomWire } from "./frames.ts";
 
 type Action = (run: Run, random: Random) => unknown;
 
-/** Each as often as it stands here. */
+/** Frequent events; a repeated one is as many times as likely. */
 const ACTIONS: readonly Action[] = [
   ...Array<Action>(6).fill((run) => run.receiveNext()),
   ...Array<Action>(4).fill((run) => run.reads && run.read()),
@@ -35,7 +35,7 @@ const ACTIONS: readonly Action[] = [
   (run) => run.conn.ws.setDeadline(null),
 ];
 
-/** Each of them at most now and then: they end it. */
+/** Rare events, each of which ends the connection. */
 const LAST_ACTIONS: readonly Action[] = [
   (run) => run.close(4321),
   (run) => run.conn.ws.closeNow(),
@@ -44,8 +44,8 @@ const LAST_ACTIONS: readonly Action[] = [
 ];
 
 /**
- * Everything that comes is read, and the peer ends. The network takes what there is, or nothing any more: in both cases
- * it ends.
+ * Reads all that comes, then ends the peer. The network takes all output or none; the connection must end in both
+ * cases.
  */
 async function finish(run: Run, stalls: boolean): Promise<void> {
   const { clock, socket, ws } = run.conn;
@@ -91,7 +91,7 @@ async function checkRun(role: Role, wire: Uint8Array, random: Random): Promise<v
   checkWritten(run, wire, info);
 }
 
-/** The messages came in order, and none was lost before the last that was read. */
+/** Checks that messages came in order, without a gap before the last one that was read. */
 function checkHeard(run: Run, wire: Uint8Array, info: CloseInfo): void {
   const { heard: expected } = readWire(wire, { masked: run.role === "server", readLimit: READ_LIMIT });
   const messages = expected.filter(([kind]) => kind === "text" || kind === "binary");

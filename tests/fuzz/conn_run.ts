@@ -1,4 +1,4 @@
-/** A connection in memory, and what a test does to it at random. */
+/** A connection in memory, and the random events of a test. */
 
 import {
   CloseError,
@@ -16,17 +16,17 @@ import type { Heard } from "./frame_model.ts";
 export const READ_LIMIT = 1000;
 export const CLOSE_TIMEOUT = 1000;
 
-/** What a call of the application may end with. */
+/** Classes of errors with which a call of the application may fail. */
 const ENDS = [CloseError, ProtocolError, MessageTooBigError, DeadlineExceededError];
 
-/** One connection, and what was seen of it. */
+/** One connection, and a record of its results. */
 export class Run {
   readonly conn: TestConn;
   readonly role: Role;
   /** Whether the application reads before the end. */
   readonly reads: boolean;
   readonly #chunks: Uint8Array[];
-  /** Calls that wait. */
+  /** Pending calls. */
   calls = 0;
   readonly messages: Heard[] = [];
   readonly written: Heard[] = [];
@@ -44,11 +44,11 @@ export class Run {
     this.#watch(this.conn.socket);
   }
 
-  /** Holds the connection to the terms of its socket. */
+  /** Checks that the connection keeps the contract of its socket. */
   #watch(socket: TestSocket): void {
     const write = socket.write.bind(socket);
     socket.write = (bytes) => {
-      // One that was reset is gone with the next turn; until then it ignores what it is given.
+      // A socket that was reset is gone in the next turn; until then it ignores writes.
       const { calls } = socket;
       const ended = calls.includes("close") || calls.includes("closeWrite");
       if (ended && !calls.includes("reset")) this.faults.push("a write after the end");
@@ -63,7 +63,7 @@ export class Run {
     }
   }
 
-  /** The call settles, in one of the ways that it may. */
+  /** Checks that the call settles, with a result or an allowed error. */
   call(promise: Promise<unknown>): void {
     this.calls++;
     promise.catch((error) => {
@@ -91,7 +91,7 @@ export class Run {
     this.call(this.conn.ws.close(code, "leaving"));
   }
 
-  /** Whether the socket was told to go: then it tells of nothing but that it is gone. */
+  /** Whether the socket was closed or reset: then its only remaining event is its end. */
   get #told(): boolean {
     const { calls } = this.conn.socket;
     return calls.includes("close") || calls.includes("reset");
@@ -101,7 +101,7 @@ export class Run {
     if (!this.#told && !this.isGone) this.conn.socket.drain(more);
   }
 
-  /** The next chunk, unless the network is told to wait; a runtime may have one under way all the same. */
+  /** Delivers the next chunk, unless the socket is paused, ended or gone. */
   receiveNext(): void {
     if (this.isGone || this.#told || this.#ended || this.conn.socket.paused) return;
     const chunk = this.#chunks.shift();
@@ -124,18 +124,18 @@ export class Run {
     this.conn.socket.gone(error);
   }
 
-  /** Does what the socket was told, as a runtime does. */
+  /** Reports the socket's end after a close or reset, as a runtime does. */
   obey(): void {
     if (this.#told) this.gone(null);
   }
 }
 
-/** A message, to be compared. */
+/** A message in a form to compare. */
 export function heard({ data }: Pick<Message, "data">): Heard {
   return typeof data === "string" ? ["text", short(data)] : ["binary", short(data)];
 }
 
-/** Long messages are of one character each: to be compared, their length is enough with it. */
+/** The form of a long message, which repeats one character: this character and the length. */
 function short(data: string | Uint8Array): string {
   if (data.length > 2000) return `${data[0]} ${data.length} times`;
   return typeof data === "string" ? data : toHex(data);

@@ -1,20 +1,20 @@
 /**
- * What RFC 6455 says of a wire, written down as plainly as it can be: slow, in one pass over the whole, and without a
- * line in common with the code under test.
+ * A model of RFC 6455 for a whole wire, as plain as possible: slow, in one pass, and without code in common with the
+ * library.
  */
 
 import { toHex } from "../protocol/wire.ts";
 
-/** What a receiver hears: text as it is, bytes in hexadecimal, a fault's code. */
+/** One event of a receiver: text as it is, bytes in hexadecimal, or the close code of a fault. */
 export type Heard =
   | readonly [kind: "text" | "binary" | "ping" | "pong", what: string]
   | readonly [kind: "close", code: number, reason: string]
   | readonly [kind: "fault", code: number];
 
-/** What the other side of the comparison may do otherwise. The names are the keys of its table. */
+/** Known differences of the other side of the comparison; the names are the keys of its table. */
 export type Doubt = "shortest length" | "highest bit" | "text so far" | "half a head" | "half a close";
 
-/** What was heard, and where others may hear otherwise. */
+/** The events, and the points at which another receiver may differ. */
 export interface Model {
   readonly heard: readonly Heard[];
   readonly doubts: ReadonlySet<Doubt>;

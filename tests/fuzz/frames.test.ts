@@ -1,4 +1,4 @@
-/** Random wires against the protocol, against what the RFC says of them, and against npm ws's reader. */
+/** Random wires: the library compared with a model of RFC 6455 and with npm ws's receiver. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

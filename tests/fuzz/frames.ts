@@ -1,24 +1,24 @@
-/** Sequences of frames at random: sound ones, and ones that were spoiled. */
+/** Random sequences of frames, valid and damaged. */
 
 import type { Random } from "../bytes/random.ts";
 import { join, type Role, utf8 } from "../protocol/wire.ts";
 
-/** A frame that need not be a sound one. */
+/** A frame, valid or not. */
 export interface LooseFrame {
   fin: boolean;
-  /** 0x40, 0x20 and 0x10. */
+  /** Reserved bits: 0x40, 0x20 and 0x10. */
   rsv: number;
   opcode: number;
   masked: boolean;
   key: Uint8Array;
   payload: Uint8Array;
-  /** How the length is written; `null` is in the fewest bytes. */
+  /** Form of the length; `null` for the shortest. */
   form: 7 | 16 | 64 | null;
-  /** What the length says, when it is not the payload's. */
+  /** The length in the header, if it differs from the payload's. */
   announced: bigint | null;
 }
 
-/** What `role` may receive, as often sound as not: fewer than `messages` of them. */
+/** Frames for `role` to receive, of fewer than `messages` messages; about half of the results are valid. */
 export function randomWire(random: Random, role: Role, messages = 4): Uint8Array {
   const frames = soundFrames(random, role, messages);
   const spoiled = random.below(10);
@@ -71,7 +71,7 @@ export function encode({ fin, rsv, opcode, masked, key, payload, form, announced
 const CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999];
 const BAD_CODES = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535];
 
-/** Lengths whose sums come near to these limits too. */
+/** Lengths whose sums come close to the limits. */
 export const READ_LIMITS: readonly number[] = [1 << 20, 1 << 20, 100, 125, 126, 1000];
 
 const HUGE = [
@@ -86,7 +86,7 @@ const HUGE = [
   2n ** 64n - 1n,
 ];
 
-/** What is not UTF-8, or is its beginning only. */
+/** Bytes that are invalid or incomplete UTF-8. */
 const NOT_UTF8 = [
   [0x80],
   [0xc0, 0x80],
@@ -111,7 +111,7 @@ function message(random: Random, text: boolean): Uint8Array {
   return length < 200 ? utf8(random.text(length)) : utf8(random.text(20) + "x".repeat(length));
 }
 
-/** Cut anywhere, in the middle of a character too; some parts are empty. */
+/** The bytes split anywhere, inside characters too; some parts are empty. */
 function fragments(random: Random, message: Uint8Array): Uint8Array[] {
   if (random.oneIn(2)) return [message];
   const cuts = Array.from({ length: 1 + random.below(4) }, () => random.below(message.length + 1));
@@ -135,7 +135,7 @@ function closeBody(code: number, reason: Uint8Array): Uint8Array {
   return join([Uint8Array.of(code >> 8, code), reason]);
 }
 
-/** Changes one thing about one of the frames, or about their order. */
+/** Changes one property of one frame, or the order of frames. */
 function spoilFrames(random: Random, frames: LooseFrame[]): void {
   if (frames.length === 0) return;
   const at = random.below(frames.length);
@@ -175,7 +175,7 @@ const SPOILERS: readonly Spoiler[] = [
   },
 ];
 
-/** A close frame that may not be sent, by its code or its reason. */
+/** A close frame whose code or reason is not allowed. */
 function closing(random: Random, like: LooseFrame): LooseFrame {
   const good = utf8(random.text(3));
   const payload = random.oneIn(3)
@@ -193,7 +193,7 @@ function spoilText(random: Random, payload: Uint8Array): Uint8Array {
   return join([payload.subarray(0, at), wrong, payload.subarray(Math.min(at + lost, payload.length))]);
 }
 
-/** Bits flipped, bytes lost, doubled, put in, or the end cut off. */
+/** Damages a wire: flips bits; removes, repeats or inserts bytes; or cuts off the end. */
 export function spoilBytes(random: Random, wire: Uint8Array): Uint8Array {
   const at = random.below(wire.length + 1);
   const end = Math.min(wire.length, at + 1 + random.below(8));

@@ -1,4 +1,4 @@
-/** Random heads against the readers of heads, what checks the handshake in them, and the parser of Node. */
+/** Random heads: the head readers and the checks of the handshake, compared with Node's HTTP parser. */
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -29,7 +29,7 @@ import { limit, runCases } from "./cases.ts";
 import { randomRequest, randomResponse } from "./heads.ts";
 import { readByNode } from "./node_heads.ts";
 
-/** What came of a head, in a shape that can be compared. */
+/** The result of reading a head, in a form to compare. */
 type Outcome<Head> = { head: Head; rest: string } | { refused: number } | "unfinished";
 
 function outcome<Head>(reader: Reader<Head>, chunks: readonly Uint8Array[]): Outcome<Head> {
@@ -45,7 +45,7 @@ function outcome<Head>(reader: Reader<Head>, chunks: readonly Uint8Array[]): Out
   }
 }
 
-/** The outcome, which is the same however the wire is cut. */
+/** The result, which must not depend on how the wire is split. */
 function settled<Head extends RequestHead | ResponseHead>(
   make: () => Reader<Head>,
   wire: Uint8Array,
@@ -64,7 +64,7 @@ function comparable(outcome: Outcome<RequestHead | ResponseHead>): unknown {
   return { ...outcome, head: { ...outcome.head, headers: [...outcome.head.headers] } };
 }
 
-/** Whatever the head says, the handshake has an answer to it. */
+/** Checks that the handshake has a response to every head. */
 function checkRequest(head: RequestHead): void {
   const check = checkUpgradeRequest(head);
   sameOriginHost(head.headers.get("origin"), head.headers.get("host") ?? "");
@@ -77,12 +77,12 @@ function checkRequest(head: RequestHead): void {
   encodeUpgradeResponse({ key: check.key, subprotocol, extensions: check.extensions });
 }
 
-/** With the runtime's own codec, and without one. */
+/** The runtime's own text codec, and none. */
 const codec = (seed: number): TextCodec | null => seed % 2 === 0 ? currentAdapter().text : null;
 
 const UNSUPPORTED = ["CONNECT", "TRACE", "TRACK"];
 
-/** Whatever the head says, the application sees a `Request`, or the peer is told what was wrong. */
+/** Checks that every head becomes a `Request` or an error with a status. */
 function checkWebRequest(head: RequestHead): void {
   if (UNSUPPORTED.includes(head.method.toUpperCase())) return;
   try {
@@ -124,7 +124,7 @@ describe("heads at random", () => {
 
 const other = process.versions.bun !== undefined || process.versions.deno !== undefined;
 
-/** Names of methods that Node's parser knows, of those that are sent here. */
+/** Methods of these tests that Node's parser knows. */
 const KNOWN = ["GET", "HEAD", "POST", "OPTIONS", "CONNECT", "TRACE", "PATCH"];
 
 describe("heads of requests at random, read by Node too", () => {

@@ -1,15 +1,15 @@
-/** Heads of HTTP messages at random: sound ones, and ones that were spoiled. */
+/** Random heads of HTTP messages, valid and damaged. */
 
 import type { Random } from "../bytes/random.ts";
 import { latin1 } from "../protocol/feed.ts";
 import { spoilBytes } from "./frames.ts";
 
-/** What a server may receive. */
+/** A head for a server to receive. */
 export function randomRequest(random: Random): Uint8Array {
   return spoiled(random, [requestLine(random), ...fields(random, REQUEST_FIELDS)]);
 }
 
-/** What a client may receive. */
+/** A head for a client to receive. */
 export function randomResponse(random: Random): Uint8Array {
   return spoiled(random, [statusLine(random), ...fields(random, RESPONSE_FIELDS)]);
 }

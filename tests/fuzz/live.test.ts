@@ -28,7 +28,7 @@ import { randomRequest, randomResponse } from "./heads.ts";
 const READ_LIMIT = 1000;
 const COUNT = 250;
 
-/** Writes it in pieces, then ends this side; the other may leave at any time. */
+/** Writes a wire in pieces, then ends this side; the other side may leave at any time. */
 async function send(conn: Conn, wire: Uint8Array, random: Random): Promise<void> {
   try {
     for (const part of random.cut(wire, 1 + random.below(2000))) await conn.write(part);
@@ -38,7 +38,7 @@ async function send(conn: Conn, wire: Uint8Array, random: Random): Promise<void>
   }
 }
 
-/** What comes until the other side ends, cleanly or not. */
+/** All bytes until the other side's end, clean or not. */
 async function receive(conn: Conn): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   try {
@@ -51,7 +51,7 @@ async function receive(conn: Conn): Promise<Uint8Array> {
   return join(parts);
 }
 
-/** Reads messages to the end; how it ends is one of these. */
+/** Reads messages to the end; checks that the error is one of the allowed ones. */
 async function readAll(conn: WebSocketConn): Promise<Heard[]> {
   const messages: Heard[] = [];
   try {
@@ -67,7 +67,7 @@ async function readAll(conn: WebSocketConn): Promise<Heard[]> {
   return messages;
 }
 
-/** What a side of this role hears in the wire. */
+/** The events of a receiver of this role. */
 function heardIn(role: Role, wire: Uint8Array): readonly Heard[] {
   return readWire(wire, { masked: role === "server", readLimit: READ_LIMIT }).heard;
 }
@@ -84,11 +84,11 @@ function checkSent(role: Role, wire: Uint8Array, received: Uint8Array): void {
   const close = all.findIndex(({ opcode }) => opcode === OP.close);
   assert.ok(close < 0 || close === all.length - 1, "something followed a close frame");
   const echoes = all.filter(({ opcode }) => opcode === OP.text || opcode === OP.binary).map(messageOf);
-  // It stops answering when it fails the connection, and when the peer ends it.
+  // Answers end when the receiver fails the connection, and when the peer ends it.
   assert.deepEqual(echoes, messagesIn(role, wire).slice(0, echoes.length));
   const last = heardIn(role, wire).at(-1);
   if (last?.[0] !== "fault" && last?.[0] !== "close") return;
-  // After a close frame nothing is read any more, so that a reset may take the answer away; a fault is always told.
+  // After a close frame nothing is read any more, so that a reset may destroy the answer; a fault is always reported.
   if (close < 0 && last[0] === "close") return;
   assert.ok(close >= 0, "the fault was not told");
   const { payload } = all[close]!;
@@ -101,7 +101,7 @@ function messageOf({ opcode, payload }: Frame): Heard {
   return opcode === OP.text ? ["text", decoder.decode(payload)] : ["binary", toHex(payload)];
 }
 
-/** What the server says to a request: the head's reader knows whether it is one. */
+/** The server's expected response to a request, by the result of the head reader. */
 function expectedAnswer(wire: Uint8Array): RegExp {
   try {
     const head = new RequestHeadReader().receive(wire.slice());
@@ -111,7 +111,7 @@ function expectedAnswer(wire: Uint8Array): RegExp {
   }
 }
 
-/** Tells of nothing, and dials again to show that the server is well. */
+/** Runs with a server, which must still accept and echo afterwards, and have reported no error. */
 async function survivingServer(run: (address: string) => Promise<void>): Promise<void> {
   const before = openSockets();
   const errors: unknown[] = [];

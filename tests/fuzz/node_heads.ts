@@ -1,4 +1,4 @@
-/** The head of a request, read by `node:http`. */
+/** Reads the head of a request with `node:http`. */
 
 import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage } from "node:http";
@@ -7,7 +7,7 @@ import { Duplex } from "node:stream";
 export interface NodeHead {
   readonly method: string;
   readonly target: string;
-  /** `name: value`, the names in lower case. */
+  /** Fields in the form `name: value`, names in lower case. */
   readonly fields: string[];
 }
 

@@ -1,4 +1,4 @@
-/** npm ws's reader of frames, by its path: under its name, a runtime may give something of its own. */
+/** npm ws's receiver, imported by its path, because a runtime may replace a package of that name. */
 
 import { Buffer } from "node:buffer";
 import { toHex } from "../protocol/wire.ts";
@@ -9,7 +9,7 @@ interface WsOptions {
   readonly maxPayload: number;
 }
 
-/** What is used of it; `_write` is what its stream calls, and tells of an error at once. */
+/** The part of the receiver that is used; its stream calls `_write`, which reports an error at once. */
 interface WsReceiver {
   on(event: string, listener: (first: Uint8Array & number, second: Uint8Array & boolean) => void): void;
   _write(chunk: Uint8Array, encoding: string, done: (error?: Record<symbol, number>) => void): void;

@@ -5,7 +5,7 @@ import { ChunkedDecoder, encodeChunk, LAST_CHUNK } from "../../src/http/chunked.
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (parts: Uint8Array[]): string => parts.map((part) => new TextDecoder().decode(part)).join("");
 
-/** The data of a body that comes in the given pieces, and how the decoder ended. */
+/** Decodes a body in the given pieces; returns its data and the decoder's state at the end. */
 function decode(pieces: Uint8Array[]): { data: string; end: "complete" | "invalid" | "more" } {
   const decoder = new ChunkedDecoder();
   const data = text(pieces.flatMap((piece) => decoder.receive(piece)));

@@ -1,4 +1,4 @@
-/** The WebSocket of a page in Chromium against our server. */
+/** The WebSocket of a page in Chromium with Jackfield's server. */
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** permessage-deflate with peers that others wrote. */
+/** permessage-deflate with foreign peers. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** What is sent to and fro with every foreign peer. */
+/** Messages for the tests with every foreign peer. */
 
 import assert from "node:assert/strict";
 import { dialWebSocket } from "../../mod.ts";
@@ -8,7 +8,7 @@ export const limit: { timeout: number } = { timeout: 20_000 };
 
 const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i * 7 + (i >> 8));
 
-/** Messages whose answer is the same message. */
+/** Messages that an echo server must return unchanged. */
 export const messages: readonly (readonly [what: string, message: string | Uint8Array])[] = [
   ["text", "hello"],
   ["empty text", ""],

@@ -1,4 +1,4 @@
-/** The runtime's own WebSocket client against our server. */
+/** The runtime's own WebSocket client with Jackfield's server. */
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** The runtimes' own WebSockets where something goes wrong, is refused, or ends from above. */
+/** The runtimes' own WebSockets in refused handshakes, faults, and endings by the application. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -6,7 +6,7 @@ import { type CloseInfo, dialWebSocket } from "../../mod.ts";
 import { holdProcess, limit } from "../net/support.ts";
 import { runtimeName, startServer, until } from "../websocket/support.ts";
 
-/** A native client's end. */
+/** The close event of a native client. */
 function ended(client: WebSocket): Promise<CloseInfo> {
   return new Promise((resolve) => {
     client.addEventListener("close", ({ code, reason, wasClean }) => resolve({ code, reason, wasClean }));

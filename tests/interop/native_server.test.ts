@@ -1,4 +1,4 @@
-/** Our client against the runtime's own WebSocket server. */
+/** Jackfield's client with the runtime's own WebSocket server. */
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { dialWebSocket } from "../../mod.ts";
 import { checkMessages, checkOrder, limit } from "./messages.ts";
 
-/** What is used of Bun and Deno, whose types the others do not have. */
+/** The used parts of Bun and Deno, declared here because the other runtimes lack their types. */
 interface NativeRuntimes {
   Bun?: {
     serve(options: object): { port: number; stop(now: boolean): Promise<void> };

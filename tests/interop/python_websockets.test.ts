@@ -1,4 +1,4 @@
-/** Python's `websockets`, where it is installed, against our server and our client. */
+/** Python's `websockets`, where it is installed, with Jackfield's server and client. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,4 +1,4 @@
-/** What every foreign peer is put through. */
+/** Scenarios for every foreign peer. */
 
 import assert from "node:assert/strict";
 import type { CloseInfo, WebSocketConn } from "../../mod.ts";

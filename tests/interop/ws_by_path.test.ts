@@ -1,4 +1,4 @@
-/** npm `ws` in both roles, by its path: under its name, a runtime may give something of its own. */
+/** npm `ws` in both roles, imported by its path, because a runtime may replace a package of that name. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

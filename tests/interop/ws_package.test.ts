@@ -1,4 +1,4 @@
-/** npm `ws` in both roles. On Bun that name is a part of the runtime, which makes it one more foreign peer. */
+/** npm `ws` in both roles. On Bun this name is a part of the runtime, and so one more foreign peer. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

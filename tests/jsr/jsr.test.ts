@@ -1,8 +1,8 @@
 /**
- * The package as a consumer of JSR meets it: its names are those of `deno.json`, and JSR's own packages are beside it.
+ * The package as a consumer of JSR imports it: by the names in `deno.json`, beside packages of JSR.
  *
- * Where the registry cannot be reached, that is said and nothing is run, unless `JACKFIELD_STD` names a checkout of the
- * repository of `@std`, or the part of it that is needed, which takes the registry's place.
+ * Where the registry cannot be reached, the tests are skipped and say so, unless `JACKFIELD_STD` names a checkout of
+ * the repository of `@std`, or of the needed part, which takes the registry's place.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** The certificates of the tests; `certificates/generate.sh` makes them. */
+/** Certificates for the tests, made by `certificates/generate.sh`. */
 
 import { readFileSync } from "node:fs";
 import type { TlsCertificate, TlsConfig } from "../../src/net/tls.ts";

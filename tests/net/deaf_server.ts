@@ -1,4 +1,4 @@
-/** Run as a process of its own: listens, says where, and then never comes back to accept anybody. */
+/** A program that listens, prints its address, and then blocks without ever accepting a connection. */
 
 import { writeSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";

@@ -1,4 +1,4 @@
-/** The open file descriptors of this process, where the system tells. */
+/** The open file descriptors of this process, on systems with /proc. */
 
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,12 +9,12 @@ function descriptors(): string[] {
   return existsSync(DIRECTORY) ? readdirSync(DIRECTORY) : [];
 }
 
-/** How many are open; 0 where the system does not tell. */
+/** Number of open descriptors; 0 on systems without /proc. */
 export function openDescriptors(): number {
   return descriptors().length;
 }
 
-/** How many of them are IP sockets: a runtime opens others for itself when it first needs them, Unix sockets too. */
+/** Number of open IP sockets. Other descriptors do not count, because a runtime opens some for itself when needed. */
 export function openSockets(): number {
   const sockets = descriptors().flatMap((descriptor) =>
     /^socket:\[(\d+)\]$/.exec(linkOf(descriptor))?.[1] ?? []

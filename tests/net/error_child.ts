@@ -1,6 +1,6 @@
 /**
- * A process to which something is forbidden, or of which something has run out. Prints a line of JSON for each call
- * that failed: `[what, class, op, network, addr, code, timeout]`.
+ * A program that runs without a permission or out of a resource. Prints a line of JSON for each failed call: `[what,
+ * class, op, network, addr, code, timeout]`.
  */
 
 import { closeSync, openSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** What goes wrong with sockets, really, and the error that it comes to on every runtime. */
+/** Real failures of sockets, and the error that each must be on every runtime. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";

@@ -1,41 +1,41 @@
-/** A TCP proxy that harms what passes through it. Over plain `node:net`: what it does owes nothing to the library. */
+/** A TCP proxy that injects faults. Over plain `node:net`, so that it does not depend on the library. */
 
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
-/** A way through the proxy. */
+/** A direction through the proxy. */
 export type Direction = "toServer" | "toClient";
 
-/** How bytes pass in one direction. */
+/** Delay and size of the pieces in one direction. */
 export interface Manner {
-  /** Milliseconds that each part is held. */
+  /** Delay of each piece, milliseconds. */
   delay?: number;
-  /** One byte at a time, each in a write of its own. */
+  /** Whether each byte is written separately. */
   bytewise?: boolean;
 }
 
-/** What happens to a connection when exactly `after` bytes have passed. */
+/** A fault of a connection, after exactly `after` bytes have passed. */
 export interface Fault {
   /**
    * - `stall`: the counted directions pass on nothing more, until `release`
-   * - `end`: the counted directions end, what still comes is dropped; counting one of them, that is a half-close
-   * - `close`: both sockets are closed, whatever is still unread
+   * - `end`: the counted directions end, and later bytes are dropped; a half-close if one direction is counted
+   * - `close`: both sockets are closed, even with bytes unread
    * - `reset`: both sockets are reset
    */
   kind: "stall" | "end" | "close" | "reset";
   after: number;
-  /** Which bytes count. */
+  /** The directions whose bytes are counted. */
   counting: Direction | "both";
 }
 
-/** What the proxy does to each connection. */
+/** Delays and fault of each connection. */
 export interface ProxyOptions extends Partial<Record<Direction, Manner>> {
   fault?: Fault;
 }
 
-/** Listens on a port of its own, and connects to the target once for each connection. */
+/** A proxy, which listens on a free port and connects to the target once for each connection. */
 export class FaultProxy {
-  /** Bytes that passed. */
+  /** Number of bytes that have passed. */
   readonly passed: Record<Direction, number> = { toServer: 0, toClient: 0 };
   readonly #server: Server;
   readonly #links = new Set<Link>();
@@ -44,7 +44,7 @@ export class FaultProxy {
     this.#server = server;
   }
 
-  /** Listens; `target` is `host:port` of the server. */
+  /** Starts a proxy; `target` is `host:port` of the server. */
   static async open(target: string, options: ProxyOptions = {}): Promise<FaultProxy> {
     const [host = "", port] = target.split(":");
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
@@ -58,17 +58,17 @@ export class FaultProxy {
     return proxy;
   }
 
-  /** Where to dial. */
+  /** Address of the proxy, to dial. */
   get address(): string {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Lets what is stalled go on. */
+  /** Continues stalled directions. */
   release(): void {
     for (const link of this.#links) link.release();
   }
 
-  /** Drops what is left, and resolves when all is closed. */
+  /** Drops the remaining connections, and resolves when all are closed. */
   async close(): Promise<void> {
     for (const link of this.#links) link.destroy();
     this.#server.close();
@@ -82,7 +82,7 @@ class Link {
   readonly #upstream: Socket;
   readonly #options: ProxyOptions;
   readonly #passed: Record<Direction, number>;
-  /** Counted bytes that may pass before the fault. */
+  /** Number of counted bytes that may still pass before the fault. */
   #left: number;
   #struck = false;
   readonly #released = Promise.withResolvers<void>();
@@ -95,7 +95,7 @@ class Link {
     this.#left = options.fault?.after ?? Infinity;
     for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
       socket.setNoDelay(true);
-      // What broke one side breaks the other.
+      // An error of one side breaks the other too.
       socket.on("error", () => reset(other));
     }
     upstream.once("connect", () => this.#start());
@@ -139,7 +139,7 @@ class Link {
 
   async #forward(direction: Direction, to: Socket, bytes: Uint8Array): Promise<void> {
     if (!this.#counts(direction)) return await this.#send(direction, to, bytes);
-    // Taken off before the wait: the other direction counts at the same time.
+    // Subtracted before the wait, because the other direction counts at the same time.
     const count = Math.min(bytes.length, this.#left);
     this.#left -= count;
     if (count > 0) await this.#send(direction, to, bytes.subarray(0, count));
@@ -155,7 +155,7 @@ class Link {
     return counting === "both" || counting === direction;
   }
 
-  /** Waits until the runtime has passed the bytes to the kernel, or cannot. */
+  /** Waits until the runtime has passed the bytes to the kernel, or the socket has failed. */
   async #send(direction: Direction, to: Socket, bytes: Uint8Array): Promise<void> {
     await new Promise<void>((resolve) => void to.write(bytes, () => resolve()));
     this.#passed[direction] += bytes.length;
@@ -176,7 +176,7 @@ class Link {
   }
 }
 
-/** Sends RST, after the end of the stream when one is on its way. */
+/** Resets the socket, after its FIN if one is on its way. */
 function reset(socket: Socket): void {
   if (socket.writableEnded && !socket.writableFinished) socket.once("finish", () => socket.resetAndDestroy());
   else socket.resetAndDestroy();

@@ -1,4 +1,4 @@
-/** Exchanges through a proxy that harms them: each completes with every byte or fails as documented, and none hangs. */
+/** Exchanges through a fault proxy: each completes with every byte or fails as documented, and none hangs. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

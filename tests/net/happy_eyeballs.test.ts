@@ -5,7 +5,7 @@ import { TimerQueue } from "../../src/net/timer_queue.ts";
 import { limit } from "./support.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-/** Attempts that the test ends. */
+/** Attempts to connect, which the test ends. */
 class Attempts {
   readonly clock = new VirtualClock();
   readonly started: string[] = [];

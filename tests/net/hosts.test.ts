@@ -1,4 +1,4 @@
-/** What only a network can do: lose packets, be unplugged, and never answer. Two hosts, each a process on this runtime. */
+/** Lost packets, an unplugged cable and silent addresses, between two hosts: processes of this runtime in namespaces. */
 
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
@@ -9,7 +9,7 @@ import { BLACK_HOLES, hostsPermitted, lossPermitted, SHUT_OFF, Wire } from "./ne
 const limit = { timeout: 60_000 };
 const wires = new Set<Wire>();
 
-// Where a test's time is over nobody goes on to clear up behind it.
+// A test that times out does not clean up, so that the file does it at its end.
 after(() => {
   for (const wire of wires) wire.remove();
 });

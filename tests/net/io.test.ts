@@ -5,7 +5,7 @@ import { copy, readAll, readFull } from "../../src/net/io.ts";
 import { pipe } from "../../mod.ts";
 import { assertBytes, limit, pattern } from "./support.ts";
 
-/** A reader that is no `Conn`, and gives a little at a time. */
+/** A reader other than a `Conn`, which returns a few bytes at a time. */
 function readerOf(bytes: Uint8Array, part: number): Reader {
   let at = 0;
   return {

@@ -1,4 +1,4 @@
-/** What keeps a process alive: processes that have one thing open, and must end by themselves, or must not. */
+/** Processes with one open resource, which must keep the process alive or must let it end. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";

@@ -1,8 +1,8 @@
 /**
- * A process that opens one thing, does some calls on it, and then has only that to live for. It ends by itself; or,
- * when it is asked to, it says `held` after a while, by a timer that holds no process, and ends.
+ * A program that opens one resource, makes some calls on it, and then has nothing else to keep it alive. The process
+ * ends by itself; with `held` it prints `held` after a while, by a timer that does not keep it alive, and ends.
  *
- *     lifetime_child.ts <what is opened> <calls, with commas between> <the peer's address> [held]
+ *     lifetime_child.ts RESOURCE CALL,CALL… PEER_ADDRESS [held]
  */
 
 import process from "node:process";

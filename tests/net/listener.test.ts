@@ -8,7 +8,7 @@ import { countedSignal, holdProcess, isClosed, isDeadlineExceeded, limit } from 
 
 type Options = Parameters<typeof listen>[2];
 
-/** Runs a test with a listener, and closes what it opened. */
+/** Runs a test with a listener, and closes all that the test opened. */
 function withListener(body: (bench: Bench) => Promise<void>, options?: Options): () => Promise<void> {
   return async () => {
     const listener = await listen("tcp", "127.0.0.1:0", options);

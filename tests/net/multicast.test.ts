@@ -1,4 +1,4 @@
-/** Datagrams to many: groups and broadcast, on loopback and between two hosts, each a process on this runtime. */
+/** Multicast and broadcast, on loopback and between two hosts, each a process of this runtime. */
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -124,7 +124,7 @@ describe("multicast on loopback", () => {
 });
 
 const wires = new Set<Wire>();
-// Where a test's time is over nobody goes on to clear up behind it.
+// A test that times out does not clean up, so that the file does it at its end.
 after(() => {
   for (const wire of wires) wire.remove();
 });

@@ -1,6 +1,6 @@
 /**
- * Two hosts on one wire: network namespaces, joined by a pair of virtual interfaces. It takes Linux, `ip` and the rights
- * of root; programs run in them as processes of their own.
+ * Two hosts on one wire: network namespaces joined by a pair of virtual interfaces. This needs Linux, `ip` and root;
+ * programs run in the namespaces as processes.
  */
 
 import { execFileSync } from "node:child_process";
@@ -16,10 +16,10 @@ export interface Host {
   readonly mac: string;
 }
 
-/** Addresses of the wire that the far host takes, as a router would, and drops: nobody answers, nobody says so. */
+/** Addresses whose packets the far host accepts, as a router would, and drops without an answer. */
 export const BLACK_HOLES = { ipv4: "10.77.0.99", ipv6: "2001:db8:77::99" } as const;
 
-/** An address to which every way is shut, by a route; any address off the wire has no route at all. */
+/** An address that a route makes unreachable. Other addresses off the wire have no route at all. */
 export const SHUT_OFF = "10.78.0.1";
 
 /** The interface, by the same name in both namespaces. */
@@ -27,12 +27,12 @@ const DEVICE = "wire";
 
 let made = 0;
 
-/** Whether namespaces can be made and joined here. */
+/** Whether this process can make and join namespaces. */
 export const hostsPermitted: boolean = succeeds(() =>
   inNewNamespace((name) => ip("-n", name, "link", "add", "one", "type", "veth", "peer", "name", "other"))
 );
 
-/** How to make packets get lost: at random where the kernel can, else in a queue that is too short. */
+/** The `tc` discipline that loses packets: at random where the kernel supports it, otherwise by a short queue. */
 const lossy: string[] | undefined = [
   ["netem", "loss", "5%", "delay", "5ms"],
   ["tbf", "rate", "40mbit", "burst", "5kb", "limit", "30kb"],
@@ -41,7 +41,7 @@ const lossy: string[] | undefined = [
     succeeds(() => inNewNamespace((name) => tc(name, "qdisc", "add", "dev", "lo", "root", ...discipline)));
 });
 
-/** Whether packets can be made to get lost. */
+/** Whether this process can make packets get lost. */
 export const lossPermitted: boolean = lossy !== undefined;
 
 function succeeds(action: () => void): boolean {
@@ -94,7 +94,7 @@ export class Wire {
   };
   readonly #programs = new Set<Program>();
 
-  /** Call `remove` behind it, also when this throws. */
+  /** Makes the hosts and the wire. Call `remove` afterwards, even if this throws. */
   lay(): void {
     const { near, far } = this;
     for (const { namespace } of [near, far]) ip("netns", "add", namespace);
@@ -105,7 +105,7 @@ export class Wire {
       ip("-n", host.namespace, "address", "add", `${host.ipv6}/64`, "dev", DEVICE, "nodad");
       for (const device of ["lo", DEVICE]) ip("-n", host.namespace, "link", "set", device, "up");
     }
-    // For good: nobody who is silent is found out by a question for his hardware address.
+    // Permanent entries: otherwise a silent address would be noticed by an unanswered ARP request.
     for (const address of [far.ipv4, far.ipv6, BLACK_HOLES.ipv4, BLACK_HOLES.ipv6]) {
       ip(
         "-n",
@@ -124,7 +124,7 @@ export class Wire {
     ip("-n", near.namespace, "route", "add", "unreachable", SHUT_OFF);
   }
 
-  /** Whether both interfaces run: soon after `lay`. */
+  /** Whether both interfaces are up, as they are soon after `lay`. */
   get running(): boolean {
     return [this.near, this.far].every(({ namespace }) => {
       return execFileSync("ip", ["-n", namespace, "link", "show", DEVICE], { encoding: "utf8" }).includes(
@@ -148,14 +148,14 @@ export class Wire {
     ip("netns", "exec", this.near.namespace, "sh", "-c", `echo ${value} >/proc/sys/${name}`);
   }
 
-  /** Makes packets get lost both ways. */
+  /** Makes packets get lost in both directions. */
   makeLossy(): void {
     for (const { namespace } of [this.near, this.far]) {
       tc(namespace, "qdisc", "add", "dev", DEVICE, "root", ...lossy!);
     }
   }
 
-  /** Packets that got lost so far. */
+  /** Number of packets lost so far. */
   lost(): number {
     const statistics = [this.near, this.far].map(({ namespace }) => {
       return tc(namespace, "-s", "qdisc", "show", "dev", DEVICE);
@@ -163,7 +163,7 @@ export class Wire {
     return statistics.reduce((sum, text) => sum + Number(/dropped (\d+)/.exec(text)![1]), 0);
   }
 
-  /** Pulls the plug, at the far end: the near one is not told more than that. */
+  /** Takes the far end's interface down, so that the near end loses its carrier. */
   pull(): void {
     ip("-n", this.far.namespace, "link", "set", DEVICE, "down");
   }
@@ -179,7 +179,7 @@ export class Wire {
     return program;
   }
 
-  /** Ends what was started and takes everything away, as far as it is there. */
+  /** Ends the started programs and removes the namespaces, as far as they exist. */
   remove(): void {
     for (const program of this.#programs) program.kill();
     for (const { namespace } of [this.near, this.far]) {

@@ -1,4 +1,4 @@
-/** What every {@linkcode PacketConn} must do, given only a way to make one. */
+/** Conformance tests for every {@linkcode PacketConn}, given only a way to make one. */
 
 import assert from "node:assert/strict";
 import process from "node:process";

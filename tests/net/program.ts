@@ -1,4 +1,4 @@
-/** A process of its own, for what a test must not do in its own. */
+/** Programs in their own process, for actions that a test must not do in its process. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -7,17 +7,17 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** How `program_main.ts` is run on this runtime. */
+/** Command line that runs `program_main.ts` on this runtime. */
 export function childCommand(args: readonly string[]): string[] {
   const script = fileURLToPath(new URL("./program_main.ts", import.meta.url));
   const run = process.versions.deno === undefined ? [] : ["run", "-A", "--no-check"];
   return [process.execPath, ...run, script, ...args];
 }
 
-/** How long a program may take, milliseconds: then it is killed, so that its test fails and clears up. */
+/** Bound of a program's run time, milliseconds; then it is killed, so that its test fails and cleans up. */
 const LONGEST = 30_000;
 
-/** A process that tells what it does line by line. */
+/** A process that reports line by line. */
 export class Program {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -36,20 +36,20 @@ export class Program {
     });
   }
 
-  /** What it says next; `null` when it ended. */
+  /** The next line of output; `null` at its end. */
   async nextLine(): Promise<string | null> {
     const { done, value } = await this.#lines.next();
     return done ? null : value;
   }
 
-  /** Lets it go on, where it waits to be told. */
+  /** Continues the program, which waits for this. */
   goOn(): void {
     this.#child.stdin!.write("\n");
   }
 
-  /** What it still says; ends with it, which ends by itself. */
+  /** The remaining lines; resolves when the program has ended by itself. */
   async outcome(): Promise<string[]> {
-    // Who has waited to be told may listen on.
+    // A program that waits to be continued may still be reading its input.
     this.#child.stdin!.end();
     const lines: string[] = [];
     for (let line = await this.nextLine(); line !== null; line = await this.nextLine()) lines.push(line);
@@ -58,11 +58,11 @@ export class Program {
   }
 
   kill(): void {
-    // Not `child.kill`: on Deno it makes the exit code `null`, however the process ended.
+    // `process.kill`, because on Deno `child.kill` makes the exit code `null`, however the process ended.
     try {
       if (!this.#over) process.kill(this.#child.pid!, "SIGKILL");
     } catch {
-      // It has ended just now.
+      // The process has just ended.
     }
   }
 }

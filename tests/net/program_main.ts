@@ -1,4 +1,4 @@
-/** Run as a process of its own, see `Program`: does one thing, and says line by line how it went. */
+/** A program that runs in its own process (see `Program`), does one action, and prints the result line by line. */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -17,18 +17,18 @@ import {
 } from "../../mod.ts";
 import { assertBytes, isDeadlineExceeded, pattern } from "./support.ts";
 
-/** Soon enough for a test; who is dead needs both. */
+/** Short keep-alive times, milliseconds; a dead peer is noticed after their sum. */
 const KEEPALIVE = { pingInterval: 400, pongTimeout: 400 };
 
 const commands: Record<string, (...args: string[]) => Promise<void>> = {
-  /** Dials, for so long: says who answered, or the code of the error. */
+  /** Dials with a timeout; prints the remote address, or the code of the error. */
   async dial(address, timeout) {
     const conn = await dial("tcp", address!, timeout === undefined ? {} : { timeout: Number(timeout) });
     say(String(conn.remoteAddr));
     await conn.close();
   },
 
-  /** Dials and changes its mind. */
+  /** Dials and aborts. */
   async giveUp(address) {
     const abort = new AbortController();
     setTimeout(() => abort.abort(), 100);
@@ -36,27 +36,27 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     say("gave up");
   },
 
-  /** Dials when every descriptor that the system allows is taken. */
+  /** Dials while all descriptors that the system allows are in use. */
   async dialWithoutDescriptors(address) {
     const taken: number[] = [];
     try {
       while (true) taken.push(openSync("/dev/null", "r"));
     } catch {
       const dialling = await dial("tcp", address!).catch((error) => error);
-      // Who speaks may need one.
+      // Printing may need a descriptor.
       for (const descriptor of taken) closeSync(descriptor);
       throw dialling;
     }
   },
 
-  /** Sends everything back, until it is killed. */
+  /** Echoes all bytes until the process is killed. */
   async echo(address) {
     const listener = await listen("tcp", address!);
     say(String(listener.addr));
     for await (const conn of listener) copy(conn, conn).then(() => conn.close()).catch(() => conn.closeNow());
   },
 
-  /** Says which datagrams come, also those of the groups, up to `end`; leaves them when it is told `leave`. */
+  /** Prints received datagrams, those of the groups included, up to `end`; leaves the groups on `leave`. */
   async hear(address, groups, on, source) {
     const conn = await listenPacket(address!.startsWith("[") ? "udp6" : "udp4", address!, {
       reuseAddress: true,
@@ -76,7 +76,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     await conn.close();
   },
 
-  /** Sends datagrams to where they are told to go, with these options. */
+  /** Sends datagrams to the given addresses, with these options. */
   async send(options, ...datagrams) {
     await using conn = await listenPacket(
       datagrams[0]!.startsWith("[") ? "udp6" : "udp4",
@@ -89,7 +89,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     say("sent");
   },
 
-  /** Sends so many bytes to `echo` and wants the same back. */
+  /** Sends a number of bytes to `echo` and checks the bytes that come back. */
   async transfer(address, size) {
     const conn = await dial("tcp", address!);
     await Promise.all([
@@ -101,7 +101,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     say("whole");
   },
 
-  /** The same, but the plug is pulled when a half has come. */
+  /** Sends to `echo` as above; the cable is unplugged when half of the bytes have come back. */
   async transferInterrupted(address, size) {
     const [half, whole] = [Number(size) / 2, Number(size)];
     const conn = await dial("tcp", address!);
@@ -133,7 +133,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     await listener.close();
   },
 
-  /** Serves WebSocket with short keep-alive; says how the first one closed. */
+  /** Serves WebSockets with short keep-alive; prints how the first one closed. */
   async serveWebSocket(address) {
     const ended = Promise.withResolvers<void>();
     const server = await listenAndServe("tcp", address!, {
@@ -145,7 +145,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     await server.shutdown();
   },
 
-  /** Dials a WebSocket with short keep-alive; says how it closed. */
+  /** Dials a WebSocket with short keep-alive; prints how it closed. */
   async dialWebSocket(address) {
     const conn = await dialWebSocket(`ws://${address}/`, { keepalive: KEEPALIVE });
     say("connected");
@@ -165,7 +165,7 @@ function say(line: string): void {
   writeSync(1, `${line}\n`);
 }
 
-/** Says where it is, and waits to be told to go on. */
+/** Prints the current step, and waits to be continued. */
 async function told(line: string): Promise<void> {
   say(line);
   await once(process.stdin, "data");

@@ -9,7 +9,7 @@ import { TimerQueue } from "../../src/net/timer_queue.ts";
 import { isBroken, isClosed, isDeadlineExceeded, limit, pattern } from "./support.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-/** A socket that does what the test says, and writes down what it is told. */
+/** A socket that the test controls, and that records the calls of its methods. */
 class ScriptedSocket implements StreamSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;

@@ -1,4 +1,4 @@
-/** What a server does with a listener: it takes it over. */
+/** A server that takes over a listener. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

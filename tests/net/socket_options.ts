@@ -1,14 +1,14 @@
-/** What the system says of the options of a socket. */
+/** Options of a socket, as read from the kernel. */
 
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import type { Addr, TcpAddr } from "../../src/net/addr.ts";
 
-/** Options as the kernel has them. */
+/** Values of the kernel. */
 export interface SystemOptions {
   readonly noDelay: boolean;
-  /** Seconds; `null` when keep-alive is off. */
+  /** Idle time before the first probe, seconds; `null` without keep-alive. */
   readonly keepAliveIdle: number | null;
 }
 
@@ -25,7 +25,7 @@ s.detach()
 export const canAskSystem: boolean = process.platform === "linux" &&
   spawnSync("python3", ["-V"]).status === 0;
 
-/** The options of one of this process's own ends of a TCP connection over IPv4. A child that inherits it asks for them. */
+/** Options of this process's end of a TCP connection over IPv4, read by a child process that inherits the socket. */
 export function systemOptions(
   { localAddr, remoteAddr }: { localAddr: Addr; remoteAddr: Addr },
 ): SystemOptions {

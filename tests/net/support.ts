@@ -1,4 +1,4 @@
-/** What the tests of sockets share. */
+/** Helpers for the tests of sockets. */
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
@@ -8,7 +8,7 @@ import { ClosedError, DeadlineExceededError, NetError } from "../../src/net/erro
 export const limit: { timeout: number } = { timeout: 20_000 };
 
 /**
- * Keeps the process alive while this file's, or this group's, tests run. The library's timers are unref'd on purpose,
+ * Keeps the process alive while the tests of this file or group run. The library's timers are unref'd on purpose,
  * so that Node would end a test that waits for a deadline and nothing else.
  */
 export function holdProcess(): void {
@@ -17,7 +17,7 @@ export function holdProcess(): void {
   after(() => clearInterval(timer));
 }
 
-/** Numbers that look random and are the same in each run. */
+/** Random numbers that are equal in each run. */
 export function randomNumbers(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -33,7 +33,7 @@ export function pattern(start: number, end: number): Uint8Array {
   return bytes;
 }
 
-/** Compares without building a message of some megabytes when it fails. */
+/** Compares bytes; a failure's message does not contain them, which may be megabytes. */
 export function assertBytes(actual: Uint8Array, expected: Uint8Array, at = 0): void {
   assert.equal(actual.length, expected.length, "the lengths differ");
   const wrong = actual.findIndex((byte, i) => byte !== expected[i]);
@@ -62,11 +62,11 @@ export function isBroken(error: unknown): true {
   return true;
 }
 
-/** A signal that knows how many listeners it has. */
+/** A signal that counts its listeners. */
 export function countedSignal(): { abort: AbortController; signal: AbortSignal; listeners: () => number } {
   const abort = new AbortController();
   const signal = abort.signal;
-  /** Each with whether the abort itself takes it off. */
+  /** Listeners, with whether the abort itself removes them (`once`). */
   const listeners = new Map<unknown, boolean>();
   const { addEventListener, removeEventListener } = signal;
   Object.assign(signal, {

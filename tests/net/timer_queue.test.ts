@@ -8,7 +8,7 @@ interface Bench {
   clock: VirtualClock;
   timers: TimerQueue;
   rung: string[];
-  /** An alarm that leaves its name in `rung`. */
+  /** An alarm that adds its name to `rung`. */
   alarm(name: string): Alarm;
 }
 

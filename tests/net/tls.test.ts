@@ -1,4 +1,4 @@
-/** TLS: who is believed, who is refused, and with which code; the same on every runtime. */
+/** TLS: accepted and refused certificates, with equal error codes on every runtime. */
 
 import assert from "node:assert/strict";
 import { connect, createServer, type Socket } from "node:net";

@@ -1,4 +1,4 @@
-/** An exchange under TLS through a proxy that harms it: it completes with every byte or fails, and never hangs. */
+/** Exchanges under TLS through a fault proxy: each completes with every byte or fails, and none hangs. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

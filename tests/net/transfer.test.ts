@@ -1,6 +1,6 @@
 /**
- * Large transfers to a slow reader, in little memory. `JACKFIELD_TRANSFER_MIB` says how large; then the memory that they
- * took is printed. With `JACKFIELD_TRANSFER_GARBAGE` as well, garbage counts, and no bound is held.
+ * Large transfers to a slow reader, in little memory. `JACKFIELD_TRANSFER_MIB` is their size in MiB, with which
+ * the used memory is printed. With `JACKFIELD_TRANSFER_GARBAGE` as well, garbage counts, and no bound is checked.
  */
 
 import { describe, it } from "node:test";

@@ -1,7 +1,7 @@
 /**
- * One end of a large transfer, as a process of its own so that its memory can be told from the other's:
- * `transfer_peer.ts read TRANSPORT MIB` listens and reads slowly, `transfer_peer.ts write TRANSPORT MIB ADDRESS` dials and
- * writes. The last line that it prints is a {@linkcode TransferReport}.
+ * One end of a large transfer, in its own process so that its memory can be measured separately: `transfer_peer.ts
+ * read TRANSPORT MIB` listens and reads slowly, `transfer_peer.ts write TRANSPORT MIB ADDRESS` dials and writes. The
+ * last line that it prints is a {@linkcode TransferReport}.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -90,8 +90,8 @@ export async function transfer(
 }
 
 /**
- * Megabytes in memory. Chunks that were read are garbage, and a runtime may let some 60 MiB of it lie; where the collector
- * can be called (`--expose-gc`), what is held is what is measured.
+ * Megabytes in memory. Chunks that were read are garbage, and a runtime may let some 60 MiB of it lie; where the
+ * collector can be called (`--expose-gc`), what is held is what is measured.
  */
 function resident(): number {
   (globalThis as { gc?: () => void }).gc?.();

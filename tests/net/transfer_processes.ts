@@ -1,4 +1,4 @@
-/** Large transfers between two processes, and what the environment says about them. */
+/** Large transfers between two processes, with their size and mode from the environment. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -9,7 +9,7 @@ import { after } from "node:test";
 import type { TransferReport } from "./transfer_peer.ts";
 
 const { JACKFIELD_TRANSFER_MIB, JACKFIELD_TRANSFER_GARBAGE } = process.env;
-/** Whether garbage counts as well. */
+/** Whether garbage counts as used memory. */
 const countsGarbage = JACKFIELD_TRANSFER_GARBAGE !== undefined;
 /** Megabytes to pass. */
 export const size: number = Number(JACKFIELD_TRANSFER_MIB ?? 64);

@@ -1,4 +1,4 @@
-/** The core of UDP over a socket in the test's hands. */
+/** The core of UDP, over a socket that the test controls. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -5,11 +5,11 @@ interface VirtualTimer {
   readonly at: number;
 }
 
-/** A clock that moves when the test says so. */
+/** A clock that only the test advances. */
 export class VirtualClock implements Clock {
   time = 1_000_000;
   readonly timers: Set<VirtualTimer> = new Set();
-  /** How often a timer was started: what deadlines cost a runtime. */
+  /** Number of started timers, which is the cost of deadlines to a runtime. */
   started = 0;
   readonly #afterTurn: (() => void)[] = [];
 

@@ -1,6 +1,6 @@
 /**
- * The npm package as a consumer meets it: packed, installed from the tarball in an empty folder, and used there by the
- * programs beside this file, in TypeScript and JavaScript, on the runtime that runs this test, and on Node 20.
+ * The npm package as a consumer installs it: packed, installed from the tarball in an empty folder, and used there by
+ * the programs in `programs`, in TypeScript and JavaScript, on the runtime of this test and on Node 20.
  */
 
 import assert from "node:assert/strict";

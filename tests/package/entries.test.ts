@@ -1,4 +1,4 @@
-/** The entries: what each exports, loads and binds to the runtime. */
+/** The exports of each entry, the modules that it loads, and its binding to the runtime. */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";

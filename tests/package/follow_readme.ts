@@ -1,7 +1,7 @@
 /**
- * Follows the README to the letter: clones what is committed to an empty folder and runs there what stands in its `sh`
- * blocks, with npm and nothing else. The chat must answer at the address that it prints. `npm test` is left out: this
- * may be a part of it.
+ * Follows the README to the letter: clones the last commit to an empty folder and runs the commands of the README's
+ * `sh` blocks there, with npm only. The chat must answer at the address that it prints. `npm test` is left out,
+ * because this program may be a part of it.
  *
  *     node tests/package/follow_readme.ts
  */

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 
-/** How a program ended and what it said. */
+/** Exit code and output of a program. */
 export interface Ended {
   code: number | null;
   output: string;

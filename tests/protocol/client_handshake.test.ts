@@ -293,12 +293,12 @@ describe("RFC 6455, 4.1: checking the server's handshake", () => {
         `${ACCEPT}, ${ACCEPT}`,
       ]
     ) {
-      refused(/does not answer the key/, response({ "Sec-WebSocket-Accept": accept }));
+      refused(/does not match the key/, response({ "Sec-WebSocket-Accept": accept }));
     }
     for (const accept of [null, [ACCEPT, ACCEPT], [ACCEPT, "x"]]) {
       refused(/exactly one/, response({ "Sec-WebSocket-Accept": accept }));
     }
-    refused(/does not answer the key/, response(), { key: "duR0pUQxNgBJsRQKj2Jxsw==" });
+    refused(/does not match the key/, response(), { key: "duR0pUQxNgBJsRQKj2Jxsw==" });
   });
 
   it("item 5: no extension that was not offered", () => {

@@ -1,9 +1,9 @@
-/** Cutting test input up in every way that the wire may. */
+/** Ways to split test input into chunks. */
 
-/** One way to cut the same bytes up. */
+/** Some bytes split into chunks, with a name for the way of splitting. */
 export interface Feeding {
   readonly name: string;
-  /** Copies: the receiver may scribble over them. */
+  /** Copies, which the receiver may overwrite. */
   readonly chunks: Uint8Array[];
 }
 

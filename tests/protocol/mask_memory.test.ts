@@ -9,7 +9,7 @@ import { Protocol, type ProtocolHandler } from "../../src/protocol/protocol.ts";
 import { Random } from "../bytes/random.ts";
 import { frameTo, head, join, KEY_NUMBER, toHex, utf8 } from "./wire.ts";
 
-/** In which nothing is fast. */
+/** A mask memory without any fast path. */
 class SlowMemory implements MaskMemory {
   readonly bytes: Uint8Array;
   readonly workspace: number;

@@ -1,6 +1,6 @@
 /**
- * RFC 6455, section by section: what the tests of the parts (frame_reader, frame_writer, protocol, the handshakes) leave
- * open, most of it exhaustively. docs/rfc6455.md says for each requirement which test shows it.
+ * RFC 6455, section by section: requirements that the tests of the parts (frame_reader, frame_writer, protocol, the
+ * handshakes) do not cover, most of them exhaustively. docs/rfc6455.md lists the tests of each requirement.
  */
 
 import assert from "node:assert/strict";

@@ -1,10 +1,10 @@
-/** Known faults of parsers of handshakes (docs/threats.md): work that grows with the square, and inherited names. */
+/** Known faults of parsers of handshakes (docs/threats.md): quadratic work, and inherited names. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseExtensionList, parseTokenList } from "../../src/http/header_fields.ts";
 
-/** A text that counts how often it is looked at; it has what the parsers use of a string. */
+/** A text that counts accesses to its characters; it has the methods of a string that the parsers use. */
 class CountedText {
   readonly #text: string;
   readonly length: number;

@@ -1,15 +1,15 @@
-/** Frames on the wire, made and cut without the code under test. */
+/** Makes and splits frames without the code under test. */
 import { type Feeding, feedings } from "./feed.ts";
 
 export type Role = "client" | "server";
 
 export const roles: readonly Role[] = ["client", "server"];
 
-/** The masking key of the examples in RFC 6455, 5.7, and the number that stands for it. */
+/** The masking key of the examples in RFC 6455, 5.7, as bytes and as a number. */
 export const KEY = "37fa213d";
 export const KEY_NUMBER = 0x3d21fa37;
 
-/** The bytes that are written in hexadecimal; spaces do not count. */
+/** Bytes from hexadecimal text, in which spaces are ignored. */
 export function hex(text: string): Uint8Array {
   const digits = text.replaceAll(" ", "");
   return Uint8Array.from(

@@ -1,4 +1,4 @@
-/** A request that is made when somebody looks at it is a request in every way that an application can see. */
+/** A lazily created request is a `Request` in every way that an application can see. */
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,4 +1,4 @@
-/** A request that is read at its socket, and what answers it there. */
+/** Requests that are read from a socket, and their answers. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

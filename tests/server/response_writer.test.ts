@@ -9,7 +9,7 @@ import { bytesOf, dial, startServer } from "../websocket/support.ts";
 
 type Fetch = NonNullable<ServeOptions["fetch"]>;
 
-/** The answer as it is on the wire. */
+/** The answer's bytes, as text. */
 async function answerOf(
   fetch: Fetch | undefined,
   request = "GET / HTTP/1.1",

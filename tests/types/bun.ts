@@ -1,10 +1,10 @@
-/** What the adapter says of Bun holds of Bun's own types: an error of types here says where it does not. */
+/** Checks the adapter's declarations of Bun against Bun's own types: a difference is a type error here. */
 
 import type { BunSockets, BunTcpListener, BunTcpSocket } from "../../adapters/bun.ts";
 import type { BunUdp } from "../../adapters/bun_causes.ts";
 import type { BunDatagrams, BunUdpOptions, BunUdpSocket } from "../../adapters/bun_datagram.ts";
 
-// The adapter gives either; each has a signature of its own.
+// The adapter passes either type; each has an overload of its own.
 type Listening = Omit<Parameters<BunSockets["listen"]>[0], "hostname" | "port" | "unix">;
 export const tcp: (options: Listening & { hostname: string; port: number }) => BunTcpListener = Bun.listen;
 export const unix: (options: Listening & { unix: string }) => Pick<BunTcpListener, "ref" | "unref" | "stop"> =

@@ -1,9 +1,9 @@
-/** What the adapter says of Deno holds of Deno's own types: an error of types here says where it does not. */
+/** Checks the adapter's declarations of Deno against Deno's own types: a difference is a type error here. */
 
 import type { DenoListener, DenoPlace, DenoSockets, DenoTcpConn } from "../../adapters/deno.ts";
 import type { DenoDatagramConn, DenoDatagrams, DenoUdpAddr } from "../../adapters/deno_datagram.ts";
 
-// The adapter gives either; each has a signature of its own.
+// The adapter passes either type; each has an overload of its own.
 type Tcp = Exclude<DenoPlace, { transport: "unix" }>;
 type Unix = Extract<DenoPlace, { transport: "unix" }>;
 

@@ -1,4 +1,4 @@
-/** An application that does not read stops its peer at a bound; until then pings are answered. */
+/** An application that does not read: its peer is slowed down at a bound, and pings are answered until then. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

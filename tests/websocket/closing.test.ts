@@ -1,4 +1,4 @@
-/** The closing handshake, RFC 6455, 7, and every other way that a connection ends. */
+/** The closing handshake, RFC 6455, 7, and all other endings of a connection. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** Compression of a connection: agreed on, switched, shared by many, and bounded. */
+/** Compression of connections: negotiation, switching, sharing and bounds. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

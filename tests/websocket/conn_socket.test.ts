@@ -1,4 +1,4 @@
-/** A `Conn` that somebody else made, driven as a socket. */
+/** A foreign implementation of `Conn`, driven as a socket. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -9,7 +9,7 @@ import type { StreamHandler, StreamSocket } from "../../src/net/stream_socket.ts
 import { holdProcess, limit } from "../net/support.ts";
 import { bytesOf, foreign, textOf, turn } from "./support.ts";
 
-/** Remembers what it hears. */
+/** A handler that records its events. */
 class Recorder implements StreamHandler {
   readonly heard: string[] = [];
   onEvent: ((event: string) => void) | null = null;

@@ -10,10 +10,10 @@ import { OP } from "./raw_peer.ts";
 import { textOf } from "./support.ts";
 import { HubWorld } from "../hub/support.ts";
 
-/** Writes down what it is told. */
+/** A listener that records its calls. */
 class Listener {
   readonly told: string[] = [];
-  /** Called when it has left. */
+  /** Called when all has left. */
   next: (() => void) | null = null;
 
   onDrained(): void {

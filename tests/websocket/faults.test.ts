@@ -1,4 +1,4 @@
-/** What a peer must not do, and how it is told: on the wire, to the reader, and in `closed`. */
+/** Faults of a peer, and their reports: on the wire, to the reader, and in `closed`. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** The frames of one turn leave in one write: at its end, or as soon as the application waits. */
+/** Frames of one turn leave in one write: at the turn's end, or as soon as the application waits. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

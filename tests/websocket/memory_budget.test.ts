@@ -1,4 +1,4 @@
-/** What many connections hold together has a bound. */
+/** The bound of the memory that many connections hold together. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

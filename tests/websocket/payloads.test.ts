@@ -1,6 +1,6 @@
 /**
- * What every send path takes, and what it sends of it: just what a view shows, never memory that nobody wrote
- * (threats: "Memory disclosure").
+ * Payloads of every way to send: a view's own bytes are sent, and never uninitialised memory (threats: "Memory
+ * disclosure").
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** A peer made by hand: writes what it likes, and reads frames without the library's reader. */
+/** A peer that writes arbitrary bytes, and reads frames without the library's reader. */
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
- * RFC 6455, section by section: what the other tests of connections leave open. docs/rfc6455.md says for each
- * requirement which test shows it.
+ * RFC 6455, section by section: requirements that the other tests of connections do not cover. docs/rfc6455.md lists
+ * the tests of each requirement.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** What the tests of WebSockets share. */
+/** Helpers for the tests of WebSockets. */
 
 import assert from "node:assert/strict";
 import {

@@ -1,4 +1,4 @@
-/** A WebSocket over a socket that the test is, with a clock that the test moves. */
+/** A WebSocket over a socket that the test controls, with a clock that the test advances. */
 
 import { currentAdapter } from "../../adapters/runtime.ts";
 import type { Conn } from "../../mod.ts";

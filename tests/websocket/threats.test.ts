@@ -1,6 +1,6 @@
 /**
- * Known faults of other libraries, tried on connections: handshakes that are meant to crash, to inject or to fill the
- * memory. docs/threats.md says for each fault which test shows that we are safe from it.
+ * Known faults of other libraries, tried on connections: handshakes that try to crash, to inject or to fill memory.
+ * docs/threats.md lists the tests of each fault.
  */
 
 import assert from "node:assert/strict";

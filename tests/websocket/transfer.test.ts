@@ -1,6 +1,6 @@
 /**
- * One long message to a slow reader, in little memory. `JACKFIELD_TRANSFER_MIB` says how long; then the memory that it
- * took is printed. With `JACKFIELD_TRANSFER_GARBAGE` as well, garbage counts, and no bound is held.
+ * One long message to a slow reader, in little memory. `JACKFIELD_TRANSFER_MIB` is its length in MiB, with
+ * which the used memory is printed. With `JACKFIELD_TRANSFER_GARBAGE` as well, garbage counts, and no bound is checked.
  */
 
 import { describe, it } from "node:test";

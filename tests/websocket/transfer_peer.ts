@@ -1,7 +1,7 @@
 /**
- * One end of a WebSocket that one long message passes, as a process of its own so that its memory can be told from the
- * other's: `transfer_peer.ts read WAY MIB` serves and reads slowly, `transfer_peer.ts write WAY MIB ADDRESS` dials and
- * writes. The last line that it prints is a {@linkcode TransferReport}.
+ * One end of a WebSocket that carries one long message, in its own process so that its memory can be measured
+ * separately: `transfer_peer.ts read WAY MIB` serves and reads slowly, `transfer_peer.ts write WAY MIB ADDRESS` dials
+ * and writes. The last line that it prints is a {@linkcode TransferReport}.
  */
 
 import process from "node:process";

@@ -1,4 +1,4 @@
-/** The whole page and its parts, with `@std/assert`. */
+/** The main entry point and its parts, with `@std/assert`. */
 
 import * as jackfield from "@jackfield/jackfield";
 import * as framing from "@jackfield/jackfield/framing";

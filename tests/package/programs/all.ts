@@ -5,7 +5,7 @@ import * as net from "jackfield/net";
 import * as websocket from "jackfield/websocket";
 import { equal } from "./check.ts";
 
-// Whichever page a name is imported from, it is the same.
+// A name is the same object whichever entry point it is imported from.
 const parts: Record<string, unknown> = { ...net, ...framing, ...websocket, ...hub };
 equal(Object.keys(parts).sort(), Object.keys(jackfield).sort());
 for (const [name, value] of Object.entries(jackfield)) equal(parts[name] === value, true);

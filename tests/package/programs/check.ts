@@ -1,4 +1,4 @@
-/** Fails when it is not as expected. */
+/** Throws unless the values are equal. */
 export function equal<T>(actual: T, expected: T): void {
   const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
   if (a !== b) throw new Error(`${a} instead of ${b}`);

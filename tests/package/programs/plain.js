@@ -1,4 +1,4 @@
-// As somebody writes it who has no TypeScript.
+// Plain JavaScript, as written without TypeScript.
 import { dial, Hub, listen } from "jackfield";
 import { Framed, JsonLinesCodec } from "jackfield/framing";
 import { Room } from "jackfield/hub";
