@@ -103,7 +103,7 @@ export const bunAdapter: RuntimeAdapter = {
   clock: systemClock,
   text: bufferText,
   maskMemory,
-  cheapArray: 4096,
+  maxCheapArray: 4096,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,
 };

@@ -96,7 +96,7 @@ export const denoAdapter: RuntimeAdapter = {
   clock: systemClock,
   text: denoText,
   maskMemory,
-  cheapArray: 0,
+  maxCheapArray: 0,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,
 };

@@ -21,7 +21,7 @@ export const nodeAdapter: RuntimeAdapter = {
   clock: systemClock,
   text: bufferText,
   maskMemory,
-  cheapArray: 64,
+  maxCheapArray: 64,
   fillRandom: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   deflate: rawDeflate,
 };

@@ -1,26 +1,30 @@
-/** Where what is kept begins: at a multiple of so many bytes of its buffer, so that any typed array can be made over it. */
+/** Alignment of kept parts in their buffer, bytes: any typed array can be made over a part. */
 const ALIGNMENT = 8;
 
-/** Bytes of the first buffer that short copies share in a chunk; each further one is twice as long, up to the last. */
+/** Bytes of the first buffer that the short copies of a chunk share; each further one is twice as long, up to `LAST_SHARED`. */
 const FIRST_SHARED = 1024;
 const LAST_SHARED = 8192;
 
-/** From here on a copy has a buffer of its own. */
-const OWN_FROM = 4096;
+/**
+ * Length in bytes from which a part has a buffer to itself, or is kept where it lies. Shorter parts are copied and never
+ * moved, so that `room` is read, and the bytes in front of a part are written, only from this length on.
+ */
+export const OWN_FROM = 4096;
 
-/** A part of a chunk that is more than so many times as long is copied, so that keeping a little does not keep a lot. */
+/** A part is kept where it lies only in a buffer of up to this many times its length: keeping a little must not keep a lot. */
 const MAX_KEPT_RATIO = 8;
 
-/** Bytes that a loop copies faster than a call. */
+/** Upper bound, in bytes, of copies that a loop makes faster than a call. */
 const LOOP_COPY = 32;
 
-/** Where the next short copies of a connection go. */
+/** Buffer for the next short copies of a connection. */
 export interface CopySpace {
   readonly bytes: Uint8Array;
+  /** Bytes taken, from the start. */
   used: number;
 }
 
-/** Whose chunks are copied: one connection. */
+/** A connection, as the owner of its copies. */
 export interface CopyOwner {
   /** Made by the first copy that needs one; may be set to `null` at any time, so that an idle connection holds none. */
   copySpace: CopySpace | null;
@@ -32,18 +36,20 @@ export interface CopyOwner {
  * parts of two connections lie in one buffer, as whoever looks at `buffer` instead of its bytes would see them.
  */
 export class ChunkCopies {
-  /** An array of so many bytes costs less than a view: the engine has it in its own heap. */
-  readonly #cheapArray: number;
+  readonly #maxCheapArray: number;
   #owner: CopyOwner | null = null;
   #chunkSize = 0;
   #nextSize = FIRST_SHARED;
 
-  /** @param cheapArray bytes of an array that the engine makes faster than a view */
-  constructor(cheapArray: number) {
-    this.#cheapArray = cheapArray;
+  /**
+   * @param maxCheapArray bytes: up to this length `new Uint8Array(n)` costs less than a view of an existing buffer, because
+   * the engine has such an array in its own heap
+   */
+  constructor(maxCheapArray: number) {
+    this.#maxCheapArray = maxCheapArray;
   }
 
-  /** A chunk of this connection begins, of so many bytes: what is kept until the next call is its own. */
+  /** Begins a chunk of `owner`, `size` bytes long. Parts kept until the next call belong to that chunk. */
   begin(owner: CopyOwner, size: number): void {
     this.#owner = owner;
     this.#chunkSize = size;
@@ -51,14 +57,15 @@ export class ChunkCopies {
   }
 
   /**
-   * `chunk[start, end)` to be kept.
+   * Returns the bytes of `chunk[start, end)` in an array that may be kept: a copy, or the chunk's own bytes.
    *
-   * @param lent whether the chunk is somebody else's soon
-   * @param room bytes before `start` that nobody needs any more
+   * @param lent whether the chunk's memory is used again after this turn
+   * @param room bytes directly before `start` that may be overwritten, an upper bound. Counts only for parts of `OWN_FROM`
+   * bytes and more: in front of shorter ones nothing is ever written, whatever `room` says
    */
   keep(chunk: Uint8Array, start: number, end: number, lent: boolean, room = 0): Uint8Array {
     const size = end - start;
-    if (size <= this.#cheapArray) return copyOf(chunk, start, size);
+    if (size <= this.#maxCheapArray) return copyOf(chunk, start, size);
     if (size < OWN_FROM) return this.#copyShared(chunk, start, end);
     if (!lent && size * MAX_KEPT_RATIO >= chunk.buffer.byteLength) {
       const gap = (chunk.byteOffset + start) % ALIGNMENT;
@@ -81,7 +88,7 @@ export class ChunkCopies {
     return new Uint8Array(bytes.buffer, used, size);
   }
 
-  /** For `size` bytes at least. The first of a connection, which may stay the last, has room for no more than came. */
+  /** Makes space for `size` bytes at least. A connection's first, which may stay its last, is no longer than the chunk. */
   #newSpace(size: number): CopySpace {
     const owner = this.#owner!;
     const room = owner.copySpace === null ? Math.min(this.#chunkSize, this.#nextSize) : this.#nextSize;
@@ -97,7 +104,7 @@ function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
   return copy;
 }
 
-/** The bytes where they lie, moved to the front by a few where they do not begin at a multiple. */
+/** Bytes of the chunk where they lie, after a move of `gap` bytes towards the front that aligns them. */
 function alignedView(chunk: Uint8Array, start: number, end: number, gap: number): Uint8Array {
   if (gap > 0) chunk.copyWithin(start - gap, start, end);
   return new Uint8Array(chunk.buffer, chunk.byteOffset + start - gap, end - start);

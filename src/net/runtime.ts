@@ -41,8 +41,8 @@ export interface RuntimeAdapter {
   readonly text: TextCodec;
   /** Where masking is fast; `null` where there is no such place. */
   readonly maskMemory: MaskMemory | null;
-  /** An array of so many bytes is made faster than a view of a buffer. */
-  readonly cheapArray: number;
+  /** Bytes: up to this length `new Uint8Array(n)` costs less than a view of an existing buffer, in this engine. */
+  readonly maxCheapArray: number;
   /** Fills with bytes that nobody can guess. */
   fillRandom(into: Uint8Array): void;
   /** Compression; `null` where there is none. */
@@ -70,7 +70,7 @@ export class Runtime {
 
   constructor(adapter: RuntimeAdapter) {
     this.adapter = adapter;
-    this.copies = new ChunkCopies(adapter.cheapArray);
+    this.copies = new ChunkCopies(adapter.maxCheapArray);
     this.timers = new TimerQueue(adapter.clock);
     this.turn = new Turn(adapter.clock);
     this.random = new RandomSource((into) => adapter.fillRandom(into));
