@@ -38,7 +38,7 @@ import { bindDeno } from "./deno_datagram.ts";
 import { denoText } from "./deno_text.ts";
 import { maskMemory } from "./mask_memory.ts";
 import { netError } from "./net_errors.ts";
-import { connectNode, listenNode } from "./node_socket.ts";
+import { connectNode, listenNode } from "./node_net.ts";
 import { denoTls } from "./deno_tls.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles } from "./unix_files.ts";

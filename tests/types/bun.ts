@@ -1,7 +1,8 @@
 /** What the adapter says of Bun holds of Bun's own types: an error of types here says where it does not. */
 
-import type { BunSockets, BunTcpListener, BunTcpSocket } from "../../adapters/bun.ts";
+import type { BunSockets, BunTcpListener } from "../../adapters/bun.ts";
 import type { BunUdp } from "../../adapters/bun_causes.ts";
+import type { BunTcpSocket } from "../../adapters/bun_socket.ts";
 import type { BunDatagrams, BunUdpOptions, BunUdpSocket } from "../../adapters/bun_datagram.ts";
 
 // The adapter gives either; each has a signature of its own.
