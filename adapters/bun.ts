@@ -45,7 +45,9 @@ import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles } from "./unix_files.ts";
 import { rawDeflate } from "./zlib.ts";
 
-/** The part of Bun that is used here, declared so that every type checker can read this file. */
+// The part of Bun that is used here, declared so that every type checker can read this file.
+
+/** A listener of Bun. */
 export interface BunTcpListener {
   readonly hostname: string;
   readonly port: number;
@@ -53,6 +55,8 @@ export interface BunTcpListener {
   unref(): void;
   stop(): void;
 }
+
+/** Where to listen, and with which callbacks. */
 export interface BunTarget {
   readonly hostname?: string;
   readonly port?: number;
@@ -60,12 +64,14 @@ export interface BunTarget {
   readonly allowHalfOpen: true;
   readonly socket: BunSocketHandler;
 }
+
+/** The calls of `Bun` that make sockets. */
 export interface BunSockets {
   listen(options: BunTarget & { reusePort: boolean; ipv6Only: boolean }): BunTcpListener;
 }
 declare const Bun: BunSockets;
 
-/** Bun's own sockets, and its `Buffer` for text. */
+/** The adapter of Bun. */
 export const bunAdapter: RuntimeAdapter = {
   name: "bun",
   lookup: lookUpHost,
@@ -152,6 +158,7 @@ async function listenSocket(
   }
 }
 
+/** A listening socket over a listener of Bun. */
 class BunServer implements SocketServer {
   readonly addr: Addr;
   readonly #listener: BunTcpListener;

@@ -28,7 +28,7 @@ import type {
 } from "../src/net/datagram_socket.ts";
 import type { NetError } from "../src/net/errors.ts";
 import { findInterface } from "./interfaces.ts";
-import { isToldLater, netError, notSupported } from "./net_errors.ts";
+import { isDelayedError, netError, notSupported } from "./net_errors.ts";
 import { bindNode, type DatagramTraits } from "./node_datagram.ts";
 
 /** What is used of Deno, so that every type checker can read this file. */
@@ -57,7 +57,12 @@ export interface DenoDatagrams {
 }
 declare const Deno: DenoDatagrams;
 
-const DENO: DatagramTraits = { connects: false, tellsTwice: false, reusesPort: false, choosesIpv6: false };
+const DENO: DatagramTraits = {
+  connects: false,
+  reportsTwice: false,
+  reusesPort: false,
+  choosesIpv6Source: false,
+};
 
 /** No datagram is longer. */
 const LONGEST = 65535;
@@ -115,7 +120,7 @@ class DenoDatagramSocket implements DatagramSocket {
         const [data, { hostname, port }] = await this.#conn.receive(buffer);
         if (!this.#closing) this.#handler.onDatagram(data.slice(), hostname, port);
       } catch (error) {
-        if (!this.#closing && !isToldLater(error)) broken = netError(error, "read", "udp", this.localAddr);
+        if (!this.#closing && !isDelayedError(error)) broken = netError(error, "read", "udp", this.localAddr);
       }
     }
     if (!this.#closing) this.close();

@@ -3,7 +3,7 @@ import type { GroupMembership } from "../src/net/datagram_socket.ts";
 import { interfaceName } from "./interfaces.ts";
 
 /** What `node:dgram` and Bun's own sockets call alike. */
-interface MembershipSocket {
+export interface MembershipSocket {
   addMembership(group: string, interfaceName?: string): unknown;
   dropMembership(group: string, interfaceName?: string): unknown;
   addSourceSpecificMembership(source: string, group: string, interfaceName?: string): unknown;

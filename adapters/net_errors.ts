@@ -55,7 +55,7 @@ export function notSupported(reason: string, addr: Addr): NetError {
 }
 
 /** What the network tells of a datagram that was sent before. */
-const TOLD_LATER: ReadonlySet<string> = new Set([
+const DELAYED: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
   "EHOSTDOWN",
@@ -67,6 +67,6 @@ const TOLD_LATER: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether the error may be another datagram's than the one that was being sent. */
-export function isToldLater(error: unknown): boolean {
-  return TOLD_LATER.has(codeOf(error));
+export function isDelayedError(error: unknown): boolean {
+  return DELAYED.has(codeOf(error));
 }

@@ -119,6 +119,7 @@ async function listenError(error: unknown, target: SocketTarget): Promise<NetErr
   return new NetError({ op: "listen", network: "unix", addr: target, code: "ENOENT", cause: error });
 }
 
+/** A listening socket over a `net.Server`. */
 class NodeServer implements SocketServer {
   readonly addr: Addr;
   readonly #server: Server;

@@ -1,6 +1,8 @@
 /** What the adapter says of Deno holds of Deno's own types: an error of types here says where it does not. */
 
-import type { DenoListener, DenoPlace, DenoSockets, DenoTcpConn } from "../../adapters/deno.ts";
+import type { DenoPlace, DenoSockets } from "../../adapters/deno.ts";
+import type { DenoListener } from "../../adapters/deno_server.ts";
+import type { DenoTcpConn } from "../../adapters/deno_socket.ts";
 import type { DenoDatagramConn, DenoDatagrams, DenoUdpAddr } from "../../adapters/deno_datagram.ts";
 
 // The adapter gives either; each has a signature of its own.
