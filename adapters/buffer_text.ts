@@ -6,11 +6,11 @@ const { utf8Slice, utf8Write } = Buffer.prototype as unknown as {
   utf8Write(this: Uint8Array, text: string, offset: number): number;
 };
 
-/** `Buffer`'s native calls, on Node and Bun: they take offsets, so no view is made for each text. */
+/** Text codec over `Buffer`'s native calls, on Node and Bun, which take offsets: no view is made for each text. */
 export const bufferText: TextCodec = {
   decode(bytes, start, end) {
     const text = utf8Slice.call(bytes, start, end);
-    // What is invalid was replaced by U+FFFD; a text that has one anyway is looked at again.
+    // Invalid bytes become U+FFFD. A valid text may contain that character, so such a text is checked once more.
     return text.includes("\uFFFD") && !isUtf8(bytes.subarray(start, end)) ? null : text;
   },
   encode: (text) => Buffer.from(text, "utf8"),

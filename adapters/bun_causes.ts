@@ -1,7 +1,7 @@
 /**
- * Why Bun could not connect or listen. Its `connect` says ECONNREFUSED also where the kernel said that there is no
- * route, no descriptor or no such directory. What is at fault is still so a moment later, and is asked for by calls that
- * send nothing: another descriptor, a UDP socket to the same place, a look at the path.
+ * Causes of a failed connect or listen on Bun, whose `connect` gives ECONNREFUSED also where the kernel said that there is
+ * no route, no descriptor or no such directory. Such a cause lasts, so that a moment later a call that sends nothing finds
+ * it: one that opens another descriptor, connects a UDP socket to the same address, or looks at the path.
  */
 
 import { access, constants } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { devNull } from "node:os";
 import { ipFamily } from "../src/net/ip.ts";
 import type { SocketTarget } from "../src/net/stream_socket.ts";
 
-/** What is used of Bun, so that every type checker can read this file. */
+/** The part of Bun that is used here, declared so that every type checker can read this file. */
 export interface BunUdp {
   udpSocket(
     options: { hostname: string; connect: { hostname: string; port: number } },
@@ -18,7 +18,7 @@ export interface BunUdp {
 }
 declare const Bun: BunUdp;
 
-/** What UDP may tell of TCP. It is forbidden to speak to a broadcast address, which TCP does not reach. */
+/** Codes of a UDP connect, and the code that TCP has for the same cause. EACCES: a broadcast address, unreachable to TCP. */
 const UNREACHABLE: ReadonlyMap<string, string> = new Map([
   ["EACCES", "ENETUNREACH"],
   ["EHOSTUNREACH", "EHOSTUNREACH"],
@@ -26,7 +26,7 @@ const UNREACHABLE: ReadonlyMap<string, string> = new Map([
   ["ENETUNREACH", "ENETUNREACH"],
 ]);
 
-/** The error of a failed connect, with its own code when ECONNREFUSED is not it. */
+/** Gives the error of a failed connect the code of its cause, where ECONNREFUSED is wrong. */
 export async function connectCause(error: unknown, target: SocketTarget): Promise<unknown> {
   if (codeOf(error) !== "ECONNREFUSED") return error;
   const code = descriptorFault() ??
@@ -36,7 +36,7 @@ export async function connectCause(error: unknown, target: SocketTarget): Promis
   return withCode(error, code);
 }
 
-/** The error of a failed listen, with a code when the cause is known. */
+/** Gives the error of a failed listen a code, where it has none and the cause is found. */
 export function listenCause(error: unknown): unknown {
   return codeOf(error) === undefined ? withCode(error, descriptorFault()) : error;
 }
@@ -61,7 +61,7 @@ function descriptorFault(): string | null {
 }
 
 async function pathFault(path: string): Promise<string | null> {
-  // An abstract name is no path.
+  // An abstract name is not a path.
   if (path.startsWith("@")) return null;
   return await access(path, constants.F_OK).then(() => null, (error) => String(codeOf(error)));
 }

@@ -10,14 +10,14 @@
  *
  * | `Bun.udpSocket` | here |
  * | --- | --- |
- * | an error without an `error` handler ends the process | there always is one |
- * | an unconnected socket is told of refusals, and the next `send` fails with another's: a dead destination costs the living their datagrams | that is not passed on, and the send is tried once more |
- * | a connected one is told twice: as the next `send`'s failure and by `error` | the send is tried once more, `error` is passed on |
- * | a datagram that is too long is told by `error` too, after `send` threw | it is not passed on |
- * | `send` returns `false` when the kernel's buffer is full | it is sent again on `drain` |
- * | `sendMany` stops at the first that fails, also by another's error | it returns how many went; the next is sent by itself, which tries again |
- * | `error` is given the error, though its types say the socket and the error | either will do |
- * | what a handler throws is told to `error` | nothing is thrown |
+ * | an error without an `error` handler ends the process | every socket has the handler |
+ * | an unconnected socket gets refusals as events, and its next `send` fails with the error of an earlier datagram: a dead destination costs the living their datagrams | the events are not passed on, and the send is tried once more |
+ * | a connected socket gets a refusal twice: as the failure of its next `send`, and by `error` | the send is tried once more, `error` is passed on |
+ * | a datagram that is too long comes to `error` too, after `send` threw | the event is not passed on |
+ * | `send` returns `false` when the kernel's buffer is full | the datagram is sent again on `drain` |
+ * | `sendMany` stops at the first failure, also when the error is an earlier datagram's | `sendMany` returns the number that left; the next datagram is sent alone, by `send`, which tries again |
+ * | `error` gets the error alone, though its types say the socket and the error | both are accepted |
+ * | what a handler throws comes to `error` | the handlers here throw nothing |
  */
 
 import { type UdpAddr, udpAddr } from "../src/net/addr.ts";
@@ -25,16 +25,15 @@ import type {
   BindRequest,
   DatagramHandler,
   DatagramSocket,
-  GroupMembership,
   OutgoingDatagram,
 } from "../src/net/datagram_socket.ts";
-import type { NetError } from "../src/net/errors.ts";
-import { interfaceName } from "./interfaces.ts";
-import { joinGroup, leaveGroup } from "./memberships.ts";
-import { isToldLater, netError, notSupported } from "./net_errors.ts";
+import { AdapterDatagramSocket } from "./adapter_datagram_socket.ts";
+import { isDelayedError, netError, notSupported } from "./net_errors.ts";
 import { bindNode, type DatagramTraits } from "./node_datagram.ts";
 
-/** What is used of Bun, so that every type checker can read this file. */
+// The part of Bun that is used here, declared so that every type checker can read this file.
+
+/** A UDP socket of Bun. */
 export interface BunUdpSocket {
   readonly address: { readonly address: string; readonly port: number };
   send(data: Uint8Array, port?: number, address?: string): boolean;
@@ -52,6 +51,8 @@ export interface BunUdpSocket {
   unref(): void;
   close(): void;
 }
+
+/** How to bind a UDP socket, and its callbacks. */
 export interface BunUdpOptions {
   readonly hostname: string;
   readonly port: number;
@@ -63,14 +64,16 @@ export interface BunUdpOptions {
     error(socketOrError: BunUdpSocket | Error, error?: Error): void;
   };
 }
+
+/** The call of `Bun` that makes UDP sockets. */
 export interface BunDatagrams {
   udpSocket(options: BunUdpOptions): Promise<BunUdpSocket>;
 }
 declare const Bun: BunDatagrams;
 
-const BUN: DatagramTraits = { connects: true, tellsTwice: true, reusesPort: true, choosesIpv6: true };
+const BUN: DatagramTraits = { connects: true, reportsTwice: true, reusesPort: true, choosesIpv6Source: true };
 
-/** Binds a socket, by whatever can do what is asked for. */
+/** Binds a UDP socket, through `Bun.udpSocket` or, where the request asks for more than that has, `node:dgram`. */
 export async function bindBun(target: UdpAddr, request: BindRequest): Promise<DatagramSocket> {
   const { reuseAddress, reusePort, ipv6Only, settings } = request;
   const alone = ipv6Only && target.hostname === "::";
@@ -79,47 +82,35 @@ export async function bindBun(target: UdpAddr, request: BindRequest): Promise<Da
   return await BunDatagramSocket.open(target, request.peer);
 }
 
-class BunDatagramSocket implements DatagramSocket {
-  localAddr: UdpAddr;
-  readonly connected: boolean;
-  readonly #peer: UdpAddr | null;
-  #socket!: BunUdpSocket;
-  #handler: DatagramHandler | null = null;
-  #closed = false;
-  /** What the kernel had no room for. */
+/** A UDP socket over one of `Bun.udpSocket`. */
+class BunDatagramSocket extends AdapterDatagramSocket<BunUdpSocket> implements DatagramSocket {
+  /** The datagram that the kernel had no room for. */
   #waiting: OutgoingDatagram | null = null;
 
-  private constructor(target: UdpAddr, peer: UdpAddr | null) {
-    this.localAddr = target;
-    this.#peer = peer;
-    this.connected = peer !== null;
-  }
-
   static async open(target: UdpAddr, peer: UdpAddr | null): Promise<DatagramSocket> {
-    const opened = new BunDatagramSocket(target, peer);
     const { hostname, port } = target;
+    let opened: BunDatagramSocket | null = null;
     try {
-      opened.#socket = await Bun.udpSocket({
+      const socket = await Bun.udpSocket({
         hostname,
         port,
         binaryType: "uint8array",
         ...peer === null ? {} : { connect: { hostname: peer.hostname, port: peer.port } },
         socket: {
-          data: (_socket, data, port, address) => opened.#handler?.onDatagram(data, address, port),
-          drain: () => opened.#onDrain(),
-          error: (first, second) => opened.#onError(second ?? first as Error),
+          data: (_socket, data, port, address) => opened?.handler?.onDatagram(data, address, port),
+          drain: () => opened?.onDrain(),
+          error: (first, second) => opened?.onError(second ?? first as Error),
         },
       });
+      const { address } = socket;
+      return opened = new BunDatagramSocket(socket, udpAddr(address.address, address.port), peer);
     } catch (error) {
       throw netError(error, peer === null ? "listen" : "dial", "udp", peer ?? target);
     }
-    const { address } = opened.#socket;
-    opened.localAddr = udpAddr(address.address, address.port);
-    return opened;
   }
 
   start(handler: DatagramHandler): void {
-    this.#handler = handler;
+    this.handler = handler;
   }
 
   send(data: Uint8Array, addr: UdpAddr | null): boolean {
@@ -127,20 +118,20 @@ class BunDatagramSocket implements DatagramSocket {
     try {
       left = this.#send(data, addr);
     } catch (error) {
-      throw this.#writeError(error, addr);
+      throw this.writeError(error, addr);
     }
     if (!left) this.#waiting = { data, addr };
     return left;
   }
 
-  /** The first failure may be another datagram's. */
+  /** Sends, and tries once more after a failure that may be an earlier datagram's. */
   #send(data: Uint8Array, addr: UdpAddr | null): boolean {
     const once = () =>
-      addr === null ? this.#socket.send(data) : this.#socket.send(data, addr.port, addr.hostname);
+      addr === null ? this.socket.send(data) : this.socket.send(data, addr.port, addr.hostname);
     try {
       return once();
     } catch (error) {
-      if (!isToldLater(error)) throw error;
+      if (!isDelayedError(error)) throw error;
       return once();
     }
   }
@@ -152,54 +143,23 @@ class BunDatagramSocket implements DatagramSocket {
       else packets.push(data, addr.port, addr.hostname);
     }
     try {
-      return this.#socket.sendMany(packets);
+      return this.socket.sendMany(packets);
     } catch {
       return 0;
     }
   }
 
-  #writeError(error: unknown, addr: UdpAddr | null): NetError {
-    return netError(error, "write", "udp", addr ?? this.#peer ?? this.localAddr);
-  }
-
-  #onDrain(): void {
+  protected onDrain(): void {
     const waiting = this.#waiting;
-    if (waiting === null || this.#closed) return;
+    if (waiting === null || this.closed) return;
     try {
       if (!this.#send(waiting.data, waiting.addr)) return;
       this.#waiting = null;
-      this.#handler!.onSent(null);
+      this.handler!.onSent(null);
     } catch (error) {
       this.#waiting = null;
-      this.#handler!.onSent(this.#writeError(error, waiting.addr));
+      this.handler!.onSent(this.writeError(error, waiting.addr));
     }
-  }
-
-  #onError(error: Error): void {
-    if (this.#closed || isToldLater(error) && !this.connected) return;
-    const mapped = netError(error, "read", "udp", this.#peer ?? this.localAddr);
-    if (mapped.code === "EMSGSIZE") return;
-    this.#handler?.onError(mapped);
-  }
-
-  setBroadcast(on: boolean): void {
-    this.#set(() => this.#socket.setBroadcast(on));
-  }
-
-  setTtl(hops: number): void {
-    this.#set(() => this.#socket.setTTL(hops));
-  }
-
-  setMulticastTtl(hops: number): void {
-    this.#set(() => this.#socket.setMulticastTTL(hops));
-  }
-
-  setMulticastLoopback(on: boolean): void {
-    this.#set(() => this.#socket.setMulticastLoopback(on));
-  }
-
-  setMulticastInterface(name: string): void {
-    this.#set(() => this.#socket.setMulticastInterface(interfaceName(this.localAddr, name)));
   }
 
   setReadBuffer(): void {
@@ -216,33 +176,9 @@ class BunDatagramSocket implements DatagramSocket {
     );
   }
 
-  async joinGroup(membership: GroupMembership): Promise<void> {
-    this.#set(() => joinGroup(this.#socket, membership, this.localAddr));
-  }
-
-  async leaveGroup(membership: GroupMembership): Promise<void> {
-    this.#set(() => leaveGroup(this.#socket, membership, this.localAddr));
-  }
-
-  #set(action: () => unknown): void {
-    try {
-      action();
-    } catch (error) {
-      throw netError(error, "set", "udp", this.localAddr);
-    }
-  }
-
   close(): void {
-    this.#closed = true;
-    this.#socket.close();
-    queueMicrotask(() => this.#handler?.onClose(null));
-  }
-
-  ref(): void {
-    this.#socket.ref();
-  }
-
-  unref(): void {
-    this.#socket.unref();
+    this.closed = true;
+    this.socket.close();
+    queueMicrotask(() => this.handler?.onClose(null));
   }
 }

@@ -1,15 +1,19 @@
 import { X509Certificate } from "node:crypto";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 
-/** Longer chains than this are not followed. */
+/** Upper bound of a chain, certificates; longer ones are not followed. */
 const LONGEST_CHAIN = 10;
 
-/** What is wrong with a chain of certificates. */
+/** Code of what is wrong with a chain of certificates. */
 export type ChainFault = "ECERTUNTRUSTED" | "ECERTEXPIRED";
 
 /**
- * Whether the peer's certificate leads, signature by signature, to an authority that is trusted (RFC 5280, 6.1). It looks
- * at versions, signatures, dates and who may sign; what certificates may be used for it leaves to `node:tls`.
+ * Follows the chain from the peer's certificate, signature by signature, to a trusted authority (RFC 5280, 6.1). Checks
+ * versions, signatures, dates and the right to sign; what a certificate may be used for is left to `node:tls`.
+ *
+ * @param presented the peer's certificates, DER, its own first
+ * @param rootCas the trusted authorities, PEM
+ * @returns `null` for a valid chain
  */
 export function chainFault(presented: readonly Uint8Array[], rootCas: readonly string[]): ChainFault | null {
   const [leaf, ...others] = presented.map((der) => new X509Certificate(der));
@@ -28,7 +32,7 @@ export function chainFault(presented: readonly Uint8Array[], rootCas: readonly s
   return "ECERTUNTRUSTED";
 }
 
-/** The certificates that the peer showed, its own first. */
+/** Reads the certificates that the peer showed, DER, its own first. */
 export function presentedBy(tls: TLSSocket): Uint8Array[] {
   const presented: Uint8Array[] = [];
   let next: DetailedPeerCertificate | undefined = tls.getPeerCertificate(true);
@@ -43,7 +47,7 @@ function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): bool
   try {
     return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
   } catch {
-    // A kind of key that this runtime does not know.
+    // The runtime does not know this kind of key.
     return false;
   }
 }
@@ -54,8 +58,8 @@ function isCurrent({ validFrom, validTo }: X509Certificate): boolean {
 }
 
 /**
- * Whether a certificate says that it is one of version 3: Certificate and TBSCertificate are sequences, and the first
- * thing in the second is `[0] INTEGER 2` (RFC 5280, 4.1). Only they say who may sign what.
+ * Whether a certificate is one of version 3, the only version that says who may sign what. Certificate and TBSCertificate
+ * are sequences, and the second begins with `[0] INTEGER 2` (RFC 5280, 4.1).
  */
 function isVersion3(der: Uint8Array): boolean {
   let at = 0;
@@ -69,7 +73,7 @@ function isVersion3(der: Uint8Array): boolean {
 
 const cache = new WeakMap<readonly string[], ReadonlyMap<string, readonly X509Certificate[]>>();
 
-/** Authorities by the name in their certificate. One list is read once. */
+/** Reads authorities, by the name in their certificate. Each list is read once. */
 function authorities(rootCas: readonly string[]): ReadonlyMap<string, readonly X509Certificate[]> {
   const known = cache.get(rootCas);
   if (known !== undefined) return known;

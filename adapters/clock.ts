@@ -1,6 +1,6 @@
 import type { Clock } from "../src/net/timer_queue.ts";
 
-/** The timers that Node, Bun and Deno (2.9 and later) have in common. One that a test has put in their place may have less. */
+/** The part that timers of Node, Bun and Deno (2.9 and later) have in common. A test's mock timer may lack it. */
 interface RuntimeTimer {
   unref?(): void;
 }
@@ -9,7 +9,7 @@ declare function setTimeout(callback: () => void, delay: number): RuntimeTimer;
 declare function clearTimeout(timer: RuntimeTimer): void;
 declare function setImmediate(callback: () => void): unknown;
 
-/** The runtime's clock, or what a test has put in its place. Its timers keep no process alive. */
+/** The runtime's clock, or a test's mock in its place. Timers keep no process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   startTimer(callback, delay) {

@@ -3,20 +3,20 @@
  *
  * | served by | what | cost |
  * | --- | --- | --- |
- * | `Deno.listenDatagram` | everything else, where it is there: it takes `--unstable-net` | 7.9 us |
- * | `node:dgram` | all without that; `ttl`, `multicastTtl`, `multicastLoopback`, `multicastInterface`, `readBuffer`, `writeBuffer` given when the socket is made; `ipv6Only` for `::` | 23 us |
+ * | `Deno.listenDatagram` | everything else, where Deno has it: needs `--unstable-net` | 7.9 us |
+ * | `node:dgram` | everything without `--unstable-net`; `ttl`, `multicastTtl`, `multicastLoopback`, `multicastInterface`, `readBuffer`, `writeBuffer` given when the socket is made; `ipv6Only` for `::` | 23 us |
  *
  * What is bridged here; for `node:dgram` see `node_datagram.ts`:
  *
  * | `Deno.listenDatagram` | here |
  * | --- | --- |
- * | two calls of `receive` are served in reverse | one is under way at most, and always one |
- * | a datagram that is too long for its buffer is cut silently | the buffer is as long as any; what came is copied out |
- * | nothing connects a socket | the core looks at who sent what; of refusals nobody hears |
- * | sending to broadcast addresses is always allowed | the core forbids the one that it can know |
- * | hops, interfaces, sources and sizes cannot be set | ENOTSUP; as options, `node:dgram` |
+ * | two calls of `receive` are served in reverse order | exactly one is under way |
+ * | a datagram longer than its buffer is cut silently | the buffer has the greatest length of a datagram; each datagram is copied out |
+ * | no call connects a socket | the core compares the sender's address; refusals are not reported |
+ * | sending to broadcast addresses is always allowed | the core forbids the one that it can know, 255.255.255.255 |
+ * | hops, interfaces, sources and buffer sizes cannot be set | ENOTSUP; as options when the socket is made, `node:dgram` |
  * | IPv6 interfaces are numbers | `interfaces.ts` |
- * | nothing is said of the port until `receive` has ended | `onClose` comes after it |
+ * | a closed socket keeps its port until `receive` has ended | `onClose` is called after that |
  */
 
 import { type UdpAddr, udpAddr } from "../src/net/addr.ts";
@@ -28,18 +28,24 @@ import type {
 } from "../src/net/datagram_socket.ts";
 import type { NetError } from "../src/net/errors.ts";
 import { findInterface } from "./interfaces.ts";
-import { isToldLater, netError, notSupported } from "./net_errors.ts";
+import { isDelayedError, netError, notSupported } from "./net_errors.ts";
 import { bindNode, type DatagramTraits } from "./node_datagram.ts";
 
-/** What is used of Deno, so that every type checker can read this file. */
+// The part of Deno that is used here, declared so that every type checker can read this file.
+
+/** An address of UDP. */
 export interface DenoUdpAddr {
   readonly transport: "udp";
   readonly hostname: string;
   readonly port: number;
 }
+
+/** Membership in a multicast group. */
 export interface DenoMembership {
   leave(): Promise<void>;
 }
+
+/** A UDP socket of Deno. */
 export interface DenoDatagramConn {
   readonly addr: DenoUdpAddr;
   receive(into: Uint8Array): Promise<[Uint8Array, DenoUdpAddr]>;
@@ -50,19 +56,26 @@ export interface DenoDatagramConn {
   unref(): void;
   close(): void;
 }
+
+/** The calls of `Deno` that make UDP sockets. */
 export interface DenoDatagrams {
   readonly permissions: { request(wanted: { name: "net"; host: string }): Promise<{ state: string }> };
-  /** Not without `--unstable-net`. */
+  /** Missing without `--unstable-net`. */
   readonly listenDatagram?: (options: DenoUdpAddr & { reuseAddress?: boolean }) => DenoDatagramConn;
 }
 declare const Deno: DenoDatagrams;
 
-const DENO: DatagramTraits = { connects: false, tellsTwice: false, reusesPort: false, choosesIpv6: false };
+const DENO: DatagramTraits = {
+  connects: false,
+  reportsTwice: false,
+  reusesPort: false,
+  choosesIpv6Source: false,
+};
 
-/** No datagram is longer. */
-const LONGEST = 65535;
+/** Upper bound of a datagram, bytes. */
+const LONGEST_DATAGRAM = 65535;
 
-/** Binds a socket, by whatever can do what is asked for. */
+/** Binds a UDP socket, through `Deno.listenDatagram` or, where that is missing or has less than the request asks for, `node:dgram`. */
 export async function bindDeno(target: UdpAddr, request: BindRequest): Promise<DatagramSocket> {
   const { listenDatagram } = Deno;
   if (listenDatagram === undefined || needsNode(target, request)) {
@@ -89,6 +102,7 @@ async function bindThroughNode(target: UdpAddr, request: BindRequest): Promise<D
   throw netError({ code: "EACCES" }, peer === null ? "listen" : "dial", "udp", peer ?? target);
 }
 
+/** A UDP socket over one of `Deno.listenDatagram`. */
 class DenoDatagramSocket implements DatagramSocket {
   readonly localAddr: UdpAddr;
   readonly connected = false;
@@ -108,14 +122,14 @@ class DenoDatagramSocket implements DatagramSocket {
   }
 
   async #receive(): Promise<void> {
-    const buffer = new Uint8Array(LONGEST);
+    const buffer = new Uint8Array(LONGEST_DATAGRAM);
     let broken: NetError | null = null;
     while (broken === null && !this.#closing) {
       try {
         const [data, { hostname, port }] = await this.#conn.receive(buffer);
         if (!this.#closing) this.#handler.onDatagram(data.slice(), hostname, port);
       } catch (error) {
-        if (!this.#closing && !isToldLater(error)) broken = netError(error, "read", "udp", this.localAddr);
+        if (!this.#closing && !isDelayedError(error)) broken = netError(error, "read", "udp", this.localAddr);
       }
     }
     if (!this.#closing) this.close();
@@ -135,7 +149,7 @@ class DenoDatagramSocket implements DatagramSocket {
     if (!this.#closing) this.#handler.onSent(error);
   }
 
-  /** Always allowed. */
+  /** Does nothing: Deno always allows broadcasts. */
   setBroadcast(): void {}
 
   setTtl(): void {
@@ -170,7 +184,7 @@ class DenoDatagramSocket implements DatagramSocket {
   async joinGroup({ group, interface: on, source }: GroupMembership): Promise<void> {
     if (source !== null) {
       throw notSupported(
-        "Deno.listenDatagram cannot choose a source; give multicastTtl when the socket is made, and another call serves it",
+        "Deno.listenDatagram cannot choose the source of a group; give multicastTtl when the socket is made, and node:dgram is used",
         this.localAddr,
       );
     }
@@ -188,7 +202,10 @@ class DenoDatagramSocket implements DatagramSocket {
     if (name === null) return 0;
     const { index } = findInterface(6, name);
     if (index > 0) return index;
-    throw notSupported(`Deno.listenDatagram wants the number of ${name}, which nobody tells`, this.localAddr);
+    throw notSupported(
+      `Deno.listenDatagram needs the number of interface ${name}, which the runtime tells only of one with a link-local address`,
+      this.localAddr,
+    );
   }
 
   async leaveGroup({ group, interface: on }: GroupMembership): Promise<void> {

@@ -1,19 +1,19 @@
-// Not by name: where all adapters are loaded, Node 20 would look for a name that its module has not.
+// The whole module, because Node 20, where all adapters may be loaded, fails on an import of a name that its module lacks.
 import * as tls from "node:tls";
 import { chainFault, presentedBy } from "./certificate_chain.ts";
 import type { NodeTlsTraits } from "./tls.ts";
 import { tlsCode } from "./tls_errors.ts";
 
 /**
- * Deno's `node:tls` believes certificates of version 1, and badly encoded ones, when they name a trusted authority as
- * their issuer, without looking at the signature: anybody can make one. So its word alone is not enough.
+ * Traits of Deno's `node:tls`, which accepts certificates of version 1, and badly encoded ones, if they name a trusted
+ * authority as their issuer, without checking the signature: anybody can make one. Each chain is verified once more here.
  */
 export const denoTls: NodeTlsTraits = {
   defaultCas: () => tls.getCACertificates("default"),
   verifyPeer(tls, rootCas) {
     const fault = chainFault(presentedBy(tls), rootCas);
     if (fault !== null || tls.authorized) return fault;
-    // What it is told by is a code here, and an error elsewhere.
+    // `authorizationError` is a string on Deno, and an error elsewhere.
     const error: unknown = tls.authorizationError;
     return tlsCode(Object(error).code ?? error) ?? "ECERTUNTRUSTED";
   },

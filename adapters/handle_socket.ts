@@ -1,72 +1,62 @@
 import { getSystemErrorName } from "node:util";
 import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import type { AcceptedOptions, StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
+import { AdapterSocket } from "./adapter_socket.ts";
 import { readBuffer } from "./mask_memory.ts";
-import { netError } from "./net_errors.ts";
 import { type HandleAddr, type StreamHandle, streamWrap, type WrapRequest } from "./stream_wrap.ts";
 
-/** Leads from a handle to its socket. */
+/** Property of a handle that leads to its `HandleSocket`. */
 const owner = Symbol("owner");
 
 interface OwnedHandle extends StreamHandle {
   [owner]?: HandleSocket;
 }
 
+/** Libuv's code for the end of the stream. */
 const END_OF_FILE = -4095;
 
-/** All sockets read into it; the kernel's copy then lies in the processor's cache when it is looked at. */
+/** Buffer of all sockets' reads: with one buffer, bytes from the kernel are in the processor's cache when they are used. */
 const shared = readBuffer;
 
-/** For the next write: only one that goes on uses it up. */
+/** Request for the next write, kept for the one after when the kernel takes all at once. */
 let spareWrite: WrapRequest | null = null;
 
-/** What is known of a socket's addresses without asking it. */
+/** The addresses of a socket as far as they are known beforehand; `null`: the handle is asked. */
 export interface KnownEnds {
   readonly localAddr: Addr | null;
   readonly remoteAddr: Addr | null;
 }
 
-/** A connected handle. */
-export class HandleSocket implements StreamSocket {
-  readonly localAddr: Addr;
-  readonly remoteAddr: Addr;
+/** A stream socket over a connected handle of libuv. */
+export class HandleSocket extends AdapterSocket implements StreamSocket {
   readonly #handle: StreamHandle;
-  #handler: StreamHandler | null = null;
   #options: AcceptedOptions | null;
   #reading = false;
-  /** What broke it, or what the handler threw. */
-  #error: unknown = null;
-  /** A FIN is on its way. */
+  /** Whether a FIN is on its way. */
   #shutting = false;
-  /** `close` or `reset` was called. */
-  #leaving = false;
-  /** The handle is closing, for whatever reason. */
+  /** Whether the handle is closing, for whatever reason. */
   #closing = false;
-  #closed = false;
   #ended = false;
-  /** The handler that heard of the end. */
-  #told: StreamHandler | null = null;
 
-  /**
-   * @param ends as far as they are known; what is `null`, the handle knows
-   * @param options that it has inherited
-   */
+  /** @param options inherited from the listener: need not be set once more */
   constructor(
     handle: StreamHandle,
     { localAddr, remoteAddr }: KnownEnds,
     options: AcceptedOptions | null = null,
   ) {
+    super({
+      localAddr: localAddr ?? addrOf(handle, "getsockname"),
+      remoteAddr: remoteAddr ?? addrOf(handle, "getpeername"),
+    });
     this.#handle = handle;
     this.#options = options;
     (handle as OwnedHandle)[owner] = this;
-    this.localAddr = localAddr ?? addrOf(handle, "getsockname");
-    this.remoteAddr = remoteAddr ?? addrOf(handle, "getpeername");
   }
 
   start(handler: StreamHandler): void {
-    const first = this.#handler === null;
-    this.#handler = handler;
-    if (this.#closed) return void queueMicrotask(() => this.#reportClose());
+    const first = this.handler === null;
+    this.handler = handler;
+    if (this.closed) return this.reportCloseLater();
     if (!first || this.#closing) return;
     this.#handle.onread = onRead;
     this.#handle.useUserBuffer(shared);
@@ -86,16 +76,15 @@ export class HandleSocket implements StreamSocket {
     else this.#reading = true;
   }
 
-  /** What `onread` calls. */
+  /** @param count bytes read into `shared`, 0 for none, or a negative error */
   onRead(count: number): void {
-    // Nothing came after all.
     if (count === 0 || this.#closing) return;
     try {
-      if (count > 0) return this.#handler!.onData(shared.subarray(0, count), true);
+      if (count > 0) return this.handler!.onData(shared.subarray(0, count), true);
       if (count !== END_OF_FILE) return this.#fail(systemError("read", count));
       this.pause();
       this.#ended = true;
-      this.#handler!.onEnd();
+      this.handler!.onEnd();
     } catch (error) {
       this.#break(error);
     }
@@ -121,7 +110,7 @@ export class HandleSocket implements StreamSocket {
     if (this.#closing) return;
     if (status < 0) return this.#fail(systemError("write", status));
     try {
-      this.#handler?.onDrain();
+      this.handler?.onDrain();
     } catch (error) {
       this.#break(error);
     }
@@ -130,29 +119,30 @@ export class HandleSocket implements StreamSocket {
   closeWrite(): void {
     if (this.#closing) return;
     const request = new streamWrap!.ShutdownWrap();
-    // That there is nobody left to tell is seen when it is read.
+    // A failed shutdown is ignored: the read side reports the broken connection.
     request.oncomplete = () => void (this.#shutting = false);
     this.#shutting = this.#handle.shutdown(request) === 0;
   }
 
   close(): void {
-    this.#leaving = true;
+    this.leaving = true;
     this.#close();
   }
 
   reset(): void {
-    this.#leaving = true;
+    this.leaving = true;
     this.#reset();
   }
 
   /** The handler threw. */
   #break(error: unknown): void {
-    this.#error ??= error;
+    this.noteError(error);
     this.#reset();
   }
 
+  /** A call of the system failed. */
   #fail(error: Error): void {
-    this.#error ??= error;
+    this.noteError(error);
     this.#close();
   }
 
@@ -173,21 +163,8 @@ export class HandleSocket implements StreamSocket {
   }
 
   #onClosed(): void {
-    this.#closed = true;
-    this.#reportClose();
-  }
-
-  #reportClose(): void {
-    const handler = this.#handler;
-    if (handler === null || handler === this.#told) return;
-    this.#told = handler;
-    const sound = this.#leaving || this.#error === null;
-    const { network } = this.remoteAddr;
-    try {
-      handler.onClose(sound ? null : netError(this.#error, "read", network, this.remoteAddr));
-    } catch {
-      // The socket is gone already: there is nothing left to break.
-    }
+    this.closed = true;
+    this.reportClose();
   }
 
   setNoDelay(on: boolean): void {
@@ -211,7 +188,7 @@ export class HandleSocket implements StreamSocket {
   }
 }
 
-/** One function for all handles. */
+/** Read callback, one function for all handles: the handle is `this`, the count is in libuv's shared variable. */
 function onRead(this: OwnedHandle): void {
   this[owner]!.onRead(streamWrap!.streamBaseState[streamWrap!.kReadBytesOrError]!);
 }
@@ -222,7 +199,7 @@ function addrOf(handle: StreamHandle, call: "getsockname" | "getpeername"): Addr
   return tcpAddr(found.address ?? "", found.port ?? 0);
 }
 
-/** As `node:net` would say it. */
+/** Makes the error that `node:net` would give for a status of libuv. */
 function systemError(syscall: string, status: number): Error {
   const code = getSystemErrorName(status);
   return Object.assign(new Error(`${syscall} ${code}`), { code, errno: status, syscall });

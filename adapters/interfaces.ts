@@ -4,21 +4,21 @@ import { NetError } from "../src/net/errors.ts";
 import { ipFamily } from "../src/net/ip.ts";
 import { netError } from "./net_errors.ts";
 
-/** An interface, as calls of one family name it. */
+/** A network interface, as the calls of each family name it. */
 export interface InterfaceNames {
-  /** One of its IPv4 addresses. */
+  /** An address of the interface, of the family that was asked for. */
   readonly ipv4: string;
-  /** Its number; 0 where it is not known, because no address has it for a zone. */
+  /** Number of the interface; 0 where it is unknown, because no link-local address tells it. */
   readonly index: number;
-  /** Its name as the zone of no address. */
+  /** Name of the interface as the zone of the unspecified address: `::%eth0`. */
   readonly ipv6: string;
 }
 
 /**
- * Finds an interface of IPv4 or IPv6 by its name, or by one of its addresses. Where an address is wanted and one is given,
- * nobody is asked.
+ * Finds an interface of IPv4 or IPv6 by its name, or by one of its addresses. An IPv4 address for IPv4 is returned as it
+ * is, without a look at the system's interfaces.
  *
- * @throws {NetError} `EADDRNOTAVAIL` when there is none, `EACCES` where the runtime was not given permission to look
+ * @throws {NetError} `EADDRNOTAVAIL` when there is none, `EACCES` without the runtime's permission to look
  */
 export function findInterface(family: 4 | 6, given: string): InterfaceNames {
   if (family === 4 && ipFamily(given) === 4) return { ipv4: given, index: 0, ipv6: "" };
@@ -32,11 +32,11 @@ export function findInterface(family: 4 | 6, given: string): InterfaceNames {
     );
     return { ipv4: found.address, index, ipv6: `::%${name}` };
   }
-  const reason = `there is no interface ${given} of IPv${family}`;
+  const reason = `no interface ${given} has an address of IPv${family}`;
   throw new NetError({ op: "set", network: "udp", addr: given, code: "EADDRNOTAVAIL" }, reason);
 }
 
-/** An interface as `node:dgram` and Bun name it to a socket of this address. */
+/** Names an interface as `node:dgram` and Bun want it for a socket bound to this address. */
 export function interfaceName({ hostname }: UdpAddr, name: string): string {
   return hostname.includes(":") ? findInterface(6, name).ipv6 : findInterface(4, name).ipv4;
 }

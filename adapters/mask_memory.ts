@@ -1,13 +1,13 @@
 /**
- * Masking sixteen bytes at a time, through the only way that JavaScript has to such instructions: a function of WebAssembly,
- * which works in memory of its own. There 16 B take 3.5 ns instead of 14, 1 KiB 40 instead of 170, 64 KiB 2.8 µs instead of 6
- * to 10, and to copy something there costs less than that saves (`bench/mask.ts`).
+ * Masking sixteen bytes at a time, by a function of WebAssembly, the only way from JavaScript to such instructions. The
+ * function works in memory of its own, where 16 B take 3.5 ns instead of 14, 1 KiB 40 ns instead of 170, and 64 KiB 2.8 µs
+ * instead of 6 to 10; a copy into that memory costs less than that saves (`bench/mask.ts`).
  */
 
 import type { MaskMemory } from "../src/bytes/mask_memory.ts";
 import { maskModule } from "./mask_module.ts";
 
-/** What is used of WebAssembly, which the checker of the core does not know. */
+/** The part of WebAssembly that is used here: the type checks of the core have no declaration of it. */
 interface WebAssemblyHost {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object) => { readonly exports: unknown };
@@ -20,16 +20,17 @@ interface MaskExports {
   readonly memory: { readonly buffer: ArrayBuffer };
 }
 
-/** As much as one read takes. */
+/** Upper bound of one read, bytes. */
 const READ_SIZE = 262144;
-/** As much as is copied at once: what Bun reads. */
+/** Upper bound of what is copied in at once, bytes: the longest chunk that Bun gives. */
 const WORKSPACE_SIZE = 524288;
 
+/** A page of WebAssembly memory, bytes. */
 const PAGE = 65536;
 
 const functions = instantiate();
 
-/** `null` where there is no WebAssembly. */
+/** The memory and its function; `null` without WebAssembly. */
 export const maskMemory: MaskMemory | null = functions && {
   bytes: new Uint8Array(functions.memory.buffer),
   workspace: READ_SIZE,
@@ -37,7 +38,7 @@ export const maskMemory: MaskMemory | null = functions && {
   mask: functions.mask,
 };
 
-/** For a runtime that reads all its sockets into one buffer: the part of that memory that nobody else uses. */
+/** Buffer for a runtime that reads all its sockets into one: a part of the memory that serves nothing else. */
 export const readBuffer: Uint8Array = maskMemory?.bytes.subarray(0, READ_SIZE) ?? new Uint8Array(READ_SIZE);
 
 /** Whether `maskMemory.bytes[start, end)` is ASCII, and so UTF-8. */
@@ -52,7 +53,7 @@ function instantiate(): MaskExports | null {
     const module = new WebAssembly.Module(maskModule((READ_SIZE + WORKSPACE_SIZE) / PAGE));
     return new WebAssembly.Instance(module).exports as MaskExports;
   } catch {
-    // Forbidden, without the instructions, or there is no address space for it.
+    // WebAssembly is forbidden, the processor lacks the instructions, or there is no address space for the memory.
     return null;
   }
 }

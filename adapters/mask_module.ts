@@ -1,24 +1,24 @@
 /**
- * The module of WebAssembly behind `mask_memory.ts`: `mask(start, stop, key)`, `ascii(start, stop)`, and their memory. Written out
- * in the binary format, as fifty instructions are not worth a compiler among the tools.
+ * The WebAssembly module behind `mask_memory.ts`: `mask(start, stop, key)`, `ascii(start, stop)`, and their memory. Written
+ * in the binary format, because fifty instructions are not worth a compiler among the tools.
  */
 
 const I32 = 0x7f, V128 = 0x7b, NO_RESULT = 0x40, FUNCTION = 0x60;
 const BLOCK = 0x02, LOOP = 0x03, IF = 0x04, END = 0x0b, BRANCH = 0x0c, BRANCH_IF = 0x0d, RETURN = 0x0f;
 const LOCAL_GET = 0x20, LOCAL_SET = 0x21, I32_CONST = 0x41;
 const I32_LESS = 0x49, I32_ADD = 0x6a, I32_SUB = 0x6b, I32_AND = 0x71, I32_XOR = 0x73, I32_ROTR = 0x78;
-/** Of memory: aligned to one byte, at no offset. */
+/** Instructions on memory: alignment of one byte, offset 0. */
 const I32_LOAD8 = [0x2d, 0, 0], I32_STORE8 = [0x3a, 0, 0];
 const V128_LOAD = [0xfd, 0x00, 0, 0], V128_STORE = [0xfd, 0x0b, 0, 0];
 const I32X4_SPLAT = [0xfd, 0x11], V128_XOR = [0xfd, 0x51], I8X16_BITMASK = [0xfd, 0x64];
 
-/** Parameters, and the local of `mask`: the key four times. */
+/** Indexes of the parameters, and of the local of `mask`, which holds the key four times. */
 const START = 0, STOP = 1, KEY = 2, KEYS = 3;
 
 /**
- * The module.
+ * Makes the module.
  *
- * @param pages of its memory, 64 KiB each, at most 127
+ * @param pages pages of its memory, 64 KiB each, at most 127
  */
 export function maskModule(pages: number): Uint8Array {
   return new Uint8Array([
@@ -72,7 +72,7 @@ function section(id: number, content: number[]): number[] {
   return [id, ...sized(content)];
 }
 
-/** With its length in front, in groups of seven bits. */
+/** Puts the length in front of `content`, in groups of seven bits. */
 function sized(content: number[]): number[] {
   const { length } = content;
   return length < 128 ? [length, ...content] : [(length & 127) | 128, length >> 7, ...content];

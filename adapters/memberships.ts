@@ -2,15 +2,15 @@ import type { UdpAddr } from "../src/net/addr.ts";
 import type { GroupMembership } from "../src/net/datagram_socket.ts";
 import { interfaceName } from "./interfaces.ts";
 
-/** What `node:dgram` and Bun's own sockets call alike. */
-interface MembershipSocket {
+/** The methods for multicast groups, which sockets of `node:dgram` and Bun have in common. */
+export interface MembershipSocket {
   addMembership(group: string, interfaceName?: string): unknown;
   dropMembership(group: string, interfaceName?: string): unknown;
   addSourceSpecificMembership(source: string, group: string, interfaceName?: string): unknown;
   dropSourceSpecificMembership(source: string, group: string, interfaceName?: string): unknown;
 }
 
-/** Hears a multicast group; throws what the runtime throws. */
+/** Joins a multicast group; throws what the runtime throws. */
 export function joinGroup(socket: MembershipSocket, membership: GroupMembership, localAddr: UdpAddr): void {
   const { group, source } = membership;
   const name = nameOf(membership, localAddr);
@@ -18,7 +18,7 @@ export function joinGroup(socket: MembershipSocket, membership: GroupMembership,
   else socket.addSourceSpecificMembership(source, group, name);
 }
 
-/** Hears it no more. */
+/** Leaves a multicast group; throws what the runtime throws. */
 export function leaveGroup(socket: MembershipSocket, membership: GroupMembership, localAddr: UdpAddr): void {
   const { group, source } = membership;
   const name = nameOf(membership, localAddr);

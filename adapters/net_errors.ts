@@ -1,7 +1,7 @@
 import type { Addr } from "../src/net/addr.ts";
 import { NetError, type NetOp } from "../src/net/errors.ts";
 
-/** Codes that runtimes give under another name. */
+/** Codes of runtimes, and the code that the library has for the same cause. */
 const CODES: ReadonlyMap<string, string> = new Map([
   ["EAI_AGAIN", "ENOTFOUND"],
   ["EAI_FAIL", "ENOTFOUND"],
@@ -15,7 +15,7 @@ const CODES: ReadonlyMap<string, string> = new Map([
   ["UNKNOWN", "EIO"],
 ]);
 
-/** Deno gives some errors a class and no code. */
+/** Names of Deno's error classes, for errors without a code. */
 const NAMES: ReadonlyMap<string, string> = new Map([
   ["AddrInUse", "EADDRINUSE"],
   ["AddrNotAvailable", "EADDRNOTAVAIL"],
@@ -30,7 +30,7 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ["TimedOut", "ETIMEDOUT"],
 ]);
 
-/** What a runtime's error comes to: the same code on every runtime. */
+/** Maps a runtime's error to a `NetError` whose code is the same on every runtime. */
 export function netError(error: unknown, op: NetOp, network: string, addr?: Addr | string): NetError {
   if (error instanceof NetError) return error;
   return new NetError({ op, network, addr, code: codeOf(error), cause: error });
@@ -49,13 +49,17 @@ function codeOf(error: unknown): string {
   return NAMES.get(name ?? "") ?? "EIO";
 }
 
-/** What a runtime cannot do with a UDP socket, and what to do instead. */
+/**
+ * Makes the error for an option that a runtime lacks for UDP sockets.
+ *
+ * @param reason what is missing, and what to do instead
+ */
 export function notSupported(reason: string, addr: Addr): NetError {
   return new NetError({ op: "set", network: "udp", addr, code: "ENOTSUP" }, `not supported: ${reason}`);
 }
 
-/** What the network tells of a datagram that was sent before. */
-const TOLD_LATER: ReadonlySet<string> = new Set([
+/** Codes by which the network reports that an earlier datagram did not arrive. */
+const DELAYED: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
   "EHOSTDOWN",
@@ -66,7 +70,7 @@ const TOLD_LATER: ReadonlySet<string> = new Set([
   "EPROTO",
 ]);
 
-/** Whether the error may be another datagram's than the one that was being sent. */
-export function isToldLater(error: unknown): boolean {
-  return TOLD_LATER.has(codeOf(error));
+/** Whether the error may be about an earlier datagram than the one that is being sent. */
+export function isDelayedError(error: unknown): boolean {
+  return DELAYED.has(codeOf(error));
 }

@@ -3,17 +3,17 @@
  *
  * | `node:dgram` | here |
  * | --- | --- |
- * | `send` looks each address up | they are IP addresses: a `lookup` that gives them back |
- * | an `error` that nobody hears ends the process | it is always heard |
- * | Bun tells an unconnected socket of refusals, and fails the next `send` with another's | that is not passed on, and the send is tried once more |
- * | Bun tells a connected one twice: as the next `send`'s failure and as `error` | the send is tried once more, `error` is passed on |
- * | Bun tells of a send that was too long as `error` too | it is not passed on |
- * | Deno's `connect` keeps no strangers out, and hears of no refusal | it is not called: the core looks at who sent what |
- * | Deno hands over a small part of a large buffer | a copy |
- * | Deno's `unref` lets go of nothing before the next datagram has come | left so |
- * | Deno's `reusePort` is not passed on, and before 22.12 Node knows none | ENOTSUP |
- * | Deno's IPv6 cannot choose a source | ENOTSUP |
- * | Deno's codes are EINVAL and UNKNOWN for much that is not | the core looks first at what it can know; the rest is EIO |
+ * | `send` looks each address up | addresses are IP addresses: a `lookup` gives them back as they are |
+ * | an `error` event without a listener ends the process | every socket has one |
+ * | Bun gives an unconnected socket refusals as events, and fails its next `send` with the error of an earlier datagram | the events are not passed on, and the send is tried once more |
+ * | Bun gives a connected socket a refusal twice: as the failure of its next `send`, and as `error` | the send is tried once more, `error` is passed on |
+ * | Bun gives the error of a send that was too long as `error` too | the event is not passed on |
+ * | on Deno a connected socket still gets datagrams of strangers, and no refusals | `connect` is not called: the core compares the sender's address |
+ * | on Deno a datagram is a small part of a large buffer | it is copied |
+ * | on Deno `unref` takes effect when the next datagram has come | left as it is |
+ * | Deno does not pass `reusePort` on, and Node before 22.12 does not know it | ENOTSUP |
+ * | Deno cannot choose the source of an IPv6 group | ENOTSUP |
+ * | Deno gives EINVAL and UNKNOWN for many causes | the core checks beforehand what it can know; the rest is EIO |
  * | interfaces are named by an address, or for IPv6 by a zone | `interfaces.ts` |
  */
 
@@ -25,33 +25,30 @@ import type {
   DatagramSocket,
   GroupMembership,
 } from "../src/net/datagram_socket.ts";
-import type { NetError } from "../src/net/errors.ts";
-import { interfaceName } from "./interfaces.ts";
-import { joinGroup, leaveGroup } from "./memberships.ts";
-import { isToldLater, netError, notSupported } from "./net_errors.ts";
+import { AdapterDatagramSocket } from "./adapter_datagram_socket.ts";
+import { isDelayedError, netError, notSupported } from "./net_errors.ts";
 import { knowsReusePort } from "./reuse_port.ts";
 
-/** How a runtime's `node:dgram` differs. */
+/** Traits of a runtime's `node:dgram`. */
 export interface DatagramTraits {
-  /** Whether `connect` does something. */
+  /** Whether `connect` makes the kernel drop the datagrams of strangers and report refusals. */
   readonly connects: boolean;
-  /** Whether the kernel's errors are told apart from the sends they hit. */
-  readonly tellsTwice: boolean;
-  /** Whether `reusePort` does something. */
+  /** Whether an error that the kernel reports late comes as an event too, besides failing the next send. */
+  readonly reportsTwice: boolean;
+  /** Whether `reusePort` has an effect. */
   readonly reusesPort: boolean;
-  /** Whether a source can be chosen by IPv6 too. */
-  readonly choosesIpv6: boolean;
+  /** Whether the source of an IPv6 group can be chosen. */
+  readonly choosesIpv6Source: boolean;
 }
 
-/** Those of Node itself. */
 const NODE: DatagramTraits = {
   connects: true,
-  tellsTwice: false,
+  reportsTwice: false,
   reusesPort: knowsReusePort,
-  choosesIpv6: true,
+  choosesIpv6Source: true,
 };
 
-/** IP addresses stay what they are. */
+/** Resolves an IP address to itself. */
 function lookup(
   hostname: string,
   options: unknown,
@@ -68,7 +65,7 @@ export async function bindNode(
 ): Promise<DatagramSocket> {
   const { peer, settings } = request;
   if (request.reusePort && !traits.reusesPort) {
-    throw notSupported("node:dgram of this runtime does not pass reusePort on", target);
+    throw notSupported("node:dgram of this runtime has no reusePort", target);
   }
   const socket = createSocket({
     type: target.hostname.includes(":") ? "udp6" : "udp4",
@@ -90,7 +87,7 @@ export async function bindNode(
   }
 }
 
-/** A call that ends with its callback, or with an `error`. */
+/** Makes a call that ends with its callback, or with an `error` event. */
 function called(socket: Socket, call: (done: (error?: Error) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
@@ -102,137 +99,82 @@ function called(socket: Socket, call: (done: (error?: Error) => void) => void): 
   });
 }
 
-class NodeDatagramSocket implements DatagramSocket {
-  readonly localAddr: UdpAddr;
-  readonly connected: boolean;
-  readonly #socket: Socket;
-  readonly #peer: UdpAddr | null;
+/** A UDP socket over one of `node:dgram`. */
+class NodeDatagramSocket extends AdapterDatagramSocket<Socket> implements DatagramSocket {
   readonly #traits: DatagramTraits;
-  #handler: DatagramHandler | null = null;
-  #closing = false;
-  /** What is being sent, once; the callback is one for all. */
+  /** The datagram under way; `again` says whether it may be sent once more. */
   #sending: { data: Uint8Array; addr: UdpAddr | null; again: boolean } | null = null;
+  /** Callback of all sends. */
   readonly #onSent = (error: Error | null): void => this.#sent(error);
 
   constructor(socket: Socket, peer: UdpAddr | null, traits: DatagramTraits) {
-    this.#socket = socket;
-    this.#peer = peer;
-    this.#traits = traits;
-    this.connected = peer !== null;
     const { address, port } = socket.address();
-    this.localAddr = udpAddr(address, port);
-    socket.on("error", (error) => this.#onError(error));
-    socket.on("close", () => this.#handler?.onClose(null));
+    super(socket, udpAddr(address, port), peer);
+    this.#traits = traits;
+    socket.on("error", (error) => this.onError(error));
+    socket.on("close", () => this.handler?.onClose(null));
   }
 
   start(handler: DatagramHandler): void {
-    this.#handler = handler;
-    this.#socket.on("message", (data: Uint8Array, { address, port }: RemoteInfo) => {
-      if (!this.#closing) handler.onDatagram(plain(data), address, port);
+    this.handler = handler;
+    this.socket.on("message", (data: Uint8Array, { address, port }: RemoteInfo) => {
+      if (!this.closed) handler.onDatagram(plain(data), address, port);
     });
   }
 
   send(data: Uint8Array, addr: UdpAddr | null): boolean {
-    this.#sending = { data, addr, again: this.#traits.tellsTwice };
+    this.#sending = { data, addr, again: this.#traits.reportsTwice };
     this.#send(data, addr);
     return false;
   }
 
   #send(data: Uint8Array, addr: UdpAddr | null): void {
     try {
-      if (addr === null) this.#socket.send(data, this.#onSent);
-      else this.#socket.send(data, addr.port, addr.hostname, this.#onSent);
+      if (addr === null) this.socket.send(data, this.#onSent);
+      else this.socket.send(data, addr.port, addr.hostname, this.#onSent);
     } catch (error) {
       this.#sending = null;
-      throw this.#writeError(error, addr);
+      throw this.writeError(error, addr);
     }
   }
 
   #sent(error: Error | null): void {
     const sending = this.#sending;
-    if (sending === null || this.#closing) return;
+    if (sending === null || this.closed) return;
     const { data, addr } = sending;
-    if (error && sending.again && isToldLater(error)) {
+    if (error && sending.again && isDelayedError(error)) {
       sending.again = false;
       return this.#send(data, addr);
     }
     this.#sending = null;
-    this.#handler!.onSent(error ? this.#writeError(error, addr) : null);
-  }
-
-  #writeError(error: unknown, addr: UdpAddr | null): NetError {
-    return netError(error, "write", "udp", addr ?? this.#peer ?? this.localAddr);
-  }
-
-  #onError(error: Error): void {
-    if (this.#closing || isToldLater(error) && !this.connected) return;
-    const mapped = netError(error, "read", "udp", this.#peer ?? this.localAddr);
-    if (mapped.code === "EMSGSIZE") return;
-    this.#handler?.onError(mapped);
-  }
-
-  setBroadcast(on: boolean): void {
-    this.#set(() => this.#socket.setBroadcast(on));
-  }
-
-  setTtl(hops: number): void {
-    this.#set(() => this.#socket.setTTL(hops));
-  }
-
-  setMulticastTtl(hops: number): void {
-    this.#set(() => this.#socket.setMulticastTTL(hops));
-  }
-
-  setMulticastLoopback(on: boolean): void {
-    this.#set(() => this.#socket.setMulticastLoopback(on));
-  }
-
-  setMulticastInterface(name: string): void {
-    this.#set(() => this.#socket.setMulticastInterface(interfaceName(this.localAddr, name)));
+    this.handler!.onSent(error ? this.writeError(error, addr) : null);
   }
 
   setReadBuffer(bytes: number): void {
-    this.#set(() => this.#socket.setRecvBufferSize(bytes));
+    this.set(() => this.socket.setRecvBufferSize(bytes));
   }
 
   setWriteBuffer(bytes: number): void {
-    this.#set(() => this.#socket.setSendBufferSize(bytes));
+    this.set(() => this.socket.setSendBufferSize(bytes));
   }
 
-  async joinGroup(membership: GroupMembership): Promise<void> {
-    if (membership.source?.includes(":") && !this.#traits.choosesIpv6) {
-      throw notSupported("node:dgram of this runtime cannot choose a source by IPv6", this.localAddr);
+  override async joinGroup(membership: GroupMembership): Promise<void> {
+    if (membership.source?.includes(":") && !this.#traits.choosesIpv6Source) {
+      throw notSupported(
+        "node:dgram of this runtime cannot choose the source of an IPv6 group",
+        this.localAddr,
+      );
     }
-    this.#set(() => joinGroup(this.#socket, membership, this.localAddr));
-  }
-
-  async leaveGroup(membership: GroupMembership): Promise<void> {
-    this.#set(() => leaveGroup(this.#socket, membership, this.localAddr));
-  }
-
-  #set(action: () => unknown): void {
-    try {
-      action();
-    } catch (error) {
-      throw netError(error, "set", "udp", this.localAddr);
-    }
+    await super.joinGroup(membership);
   }
 
   close(): void {
-    this.#closing = true;
-    this.#socket.close();
-  }
-
-  ref(): void {
-    this.#socket.ref();
-  }
-
-  unref(): void {
-    this.#socket.unref();
+    this.closed = true;
+    this.socket.close();
   }
 }
 
-/** A plain array, that holds on to no more than its own bytes. */
+/** Makes a plain array whose buffer is no longer than the datagram. */
 function plain(data: Uint8Array): Uint8Array {
   const { buffer, byteOffset, length } = data;
   const view = new Uint8Array(buffer, byteOffset, length);

@@ -1,17 +1,8 @@
 /**
- * TCP and Unix sockets of Node at the handles of libuv, below the streams of `node:net`. What it gains, in
- * `bench/run.ts`: a third of what a handshake costs, 1.7 KB of what an idle connection holds, and about a microsecond
- * a read and a write, all of which is streams. Where Node does not show its handles as they are known here, or this is
- * another runtime's `node:net`, the sockets are used as `node:net` makes them.
- *
- * | libuv | here |
- * | --- | --- |
- * | reads into the buffer that it is given, and tells how much in a variable of all handles | all sockets read into one buffer, which is told in the same call |
- * | `writeBuffer` writes what the kernel takes, and the rest later | the variable tells whether there is a rest; then its request calls back |
- * | errors are numbers | errors with the code that `node:net` would give |
- * | a reset during a shutdown fails and leaves the socket open | it is closed: the peer sees a reset if something was unread |
- * | Unix sockets have no reset | they are closed, too |
- * | sockets inherit the options of the listener, but on Windows | they are set once, at the listener |
+ * TCP and Unix sockets of Node at the handles of libuv, below the streams of `node:net`. Streams cost, in `bench/run.ts`: a
+ * third of a handshake, 1.7 KB of what an idle connection holds, and about a microsecond a read and a write. Where handles
+ * do not look as they are known here (`stream_wrap.ts`), are turned off, or the runtime is another one, the sockets of
+ * `node:net` are used instead. What is bridged stands at the top of `node.ts`.
  */
 
 import process from "node:process";
@@ -28,20 +19,21 @@ import type {
 } from "../src/net/stream_socket.ts";
 import { acceptedAddr, acceptedUnix, dialledUnix } from "./ends.ts";
 import { HandleSocket, type KnownEnds } from "./handle_socket.ts";
-import { connectNode, listenNode, NodeSocket, openNode, tcpEnds } from "./node_socket.ts";
+import { connectNode, listenNode, openNode, tcpEnds } from "./node_net.ts";
+import { NodeSocket } from "./node_socket.ts";
 import { isStreamHandle, type StreamHandle, streamWrap } from "./stream_wrap.ts";
 
-/** Connects through `node:net`, and takes the handle that comes of it. */
+/** Connects through `node:net`, and takes the socket's handle over. */
 export function connectHandle(
   target: SocketTarget,
   request: ConnectRequest,
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
-  // `node:tls` has its own way to what is below a socket.
+  // `node:tls` takes the handle of a `node:net` socket over by itself.
   if (request.tls || streamWrap === null) return connectNode(target, request, signal);
   const unix = dialledUnix(target);
   return openNode(target, request, signal, (socket) => {
-    // Nothing is read before it is taken.
+    // Paused, so that nothing is read before the handle is taken over.
     socket.pause();
     const handle = takeHandle(socket);
     if (handle !== null) return new HandleSocket(handle, unix ?? UNKNOWN);
@@ -51,7 +43,7 @@ export function connectHandle(
 
 const UNKNOWN: KnownEnds = { localAddr: null, remoteAddr: null };
 
-/** Listens through `node:net`, and takes the handles that come of it. */
+/** Listens through `node:net`, and takes the handles of accepted sockets over. */
 export function listenHandle(
   target: SocketTarget,
   request: ListenRequest,
@@ -70,7 +62,7 @@ function boundAddr(server: Server): Addr | null {
   return acceptedAddr(tcpAddr(address, port));
 }
 
-/** Each handle that is accepted goes to `onHandle`; what fails, or is something else, goes its usual way. */
+/** Passes each accepted handle to `onHandle`. Failures, and values that are no such handle, go on to `node:net`. */
 function takeAccepted(server: Server, onHandle: (handle: StreamHandle) => void): void {
   const listening = handleOf(server) as { onconnection?: (status: number, handle: unknown) => void } | null;
   const accept = listening?.onconnection;
@@ -81,7 +73,7 @@ function takeAccepted(server: Server, onHandle: (handle: StreamHandle) => void):
   };
 }
 
-/** Asks at the listener for what its sockets shall have; `null` where each has to be asked. */
+/** Sets options at the listener, for its sockets to inherit; returns `null` where each socket has to be set by itself. */
 function inherit(server: Server, options: AcceptedOptions | undefined): AcceptedOptions | null {
   const listening = Object(handleOf(server)) as Partial<StreamHandle>;
   if (options === undefined || process.platform === "win32") return null;
@@ -95,7 +87,11 @@ function handleOf(of: Server | Socket): unknown {
   return (of as unknown as { _handle: unknown })._handle;
 }
 
-/** What is under a connected, paused socket of `node:net`, which hears no more of it; `null` when it is something else. */
+/**
+ * Takes the handle away from a connected, paused socket of `node:net`, which gets no more events.
+ *
+ * @returns `null` when the value below the socket is no such handle
+ */
 function takeHandle(socket: Socket): StreamHandle | null {
   const handle = handleOf(socket) as Record<symbol, unknown>;
   if (!isStreamHandle(handle)) return null;

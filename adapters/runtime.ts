@@ -3,7 +3,7 @@ import { bunAdapter } from "./bun.ts";
 import { denoAdapter } from "./deno.ts";
 import { nodeAdapter } from "./node.ts";
 
-/** The adapter of the runtime that this is. Bun and Deno both look like Node too, so they are asked first. */
+/** The adapter of this runtime. Bun and Deno look like Node too, so they are looked for first. */
 export function currentAdapter(): RuntimeAdapter {
   if ("Bun" in globalThis) return bunAdapter;
   if ("Deno" in globalThis) return denoAdapter;

@@ -4,32 +4,33 @@ import { concat } from "../src/bytes/concat.ts";
 import type { NetError } from "../src/net/errors.ts";
 import type { StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
 
-/** The type of a record that holds an alert. */
+/** First byte of a TLS record that holds an alert. */
 const ALERT = 21;
 
 const NOTHING = new Uint8Array(0);
 
 /**
- * Any stream socket as a stream of Node, for what takes nothing else. It has no buffer of its own beyond what a stream
- * must have: a full one pauses the socket, and a write ends when the socket has taken it.
+ * A stream socket as a stream of Node, for `node:tls`, which takes nothing else. There is no buffer beyond a stream's own:
+ * a full one pauses the socket, and a write ends when the socket has taken it.
  */
 export class SocketStream extends Duplex implements StreamHandler {
   readonly socket: StreamSocket;
-  /** The peer sent an alert in the clear (RFC 8446, 6), which only handshakes do. */
+  /** Whether the peer sent an alert in the clear (RFC 8446, 6), as happens only during a handshake. */
   alerted = false;
-  /** Until the handshake is done, who gives up still says why. */
+  /** Whether the handshake is under way: a side that gives up then may still write an alert. */
   #shaking = true;
+  /** Whether `abandon` was called. */
   #dropped = false;
+  /** Callback of the write that the socket has not taken yet. */
   #taken: ((error?: Error | null) => void) | null = null;
-  /** What came while nothing is delivered; `null` for the end. */
+  /** Chunks that came while nothing is delivered, an entry of `null` for the end; no array while chunks are delivered. */
   #held: (Uint8Array | null)[] | null;
 
   /**
-   * Starts the socket in this turn, and delivers from the next one on: what is built upon the stream may not be ready
-   * to hear of it before.
+   * Starts the socket in this turn, and delivers from the next turn on, when whatever uses the stream is ready.
    *
-   * @param socket not to be used by anybody else any more
-   * @param received what came on it before
+   * @param socket the stream's alone from now on
+   * @param received chunks that came on the socket before
    */
   constructor(socket: StreamSocket, received: readonly Uint8Array[]) {
     super({ allowHalfOpen: true });
@@ -39,18 +40,18 @@ export class SocketStream extends Duplex implements StreamHandler {
     socket.start(this);
   }
 
-  /** The handshake is done. */
+  /** Notes that the handshake is done. */
   settle(): void {
     this.#shaking = false;
   }
 
-  /** Delivers nothing from now on, and reads nothing ahead. */
+  /** Stops delivering, and pauses the socket. */
   hold(): void {
     this.#held ??= [];
     this.socket.pause();
   }
 
-  /** Delivers again, first what came meanwhile. */
+  /** Delivers again, the held chunks first. */
   deliver(): void {
     const held = this.#held ?? [];
     this.#held = null;
@@ -82,7 +83,7 @@ export class SocketStream extends Duplex implements StreamHandler {
     this.destroy(error ?? undefined);
   }
 
-  /** Calls back when the socket has taken all that was written. */
+  /** Calls `taken` when the socket has taken all that was written. */
   whenTaken(taken: (error?: Error | null) => void): void {
     if (this.writableLength === 0 && !this.destroyed) taken();
     else this.write(NOTHING, taken);
@@ -97,7 +98,7 @@ export class SocketStream extends Duplex implements StreamHandler {
     else this.#taken = taken;
   }
 
-  /** What was written in one turn leaves in one write. */
+  /** Joins the writes of one turn into one. */
   override _writev(writes: { chunk: Uint8Array }[], taken: (error?: Error | null) => void): void {
     this._write(concat(writes.map(({ chunk }) => chunk)), "", taken);
   }
@@ -107,15 +108,15 @@ export class SocketStream extends Duplex implements StreamHandler {
     done();
   }
 
-  /** Ends it at once, with what it has not written. */
+  /** Ends the stream at once; what was not written is lost. */
   abandon(): void {
     this.#dropped = true;
     super.destroy();
   }
 
   /**
-   * On Deno an alert is written only after the stream was told to go, and Bun tells a stream to go when it has given all
-   * to it.
+   * Ends the stream: during a handshake in the next turn, because on Deno `node:tls` destroys a stream before it writes the
+   * alert; afterwards once the socket has taken all, because on Bun `node:tls` destroys a stream right after the last write.
    */
   override destroy(error?: Error): this {
     if (this.#dropped || this.destroyed || error !== undefined) return super.destroy(error);

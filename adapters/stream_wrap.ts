@@ -1,8 +1,8 @@
-/** What Node's streams are made of: the handles of libuv, and what C++ shares with them. */
+/** The handles of libuv below Node's streams, and the state that Node's C++ code shares with JavaScript. */
 
 import process from "node:process";
 
-/** A handle of a stream, as far as it is used here. */
+/** The part of a stream's handle that is used here. */
 export interface StreamHandle {
   onread: ((this: StreamHandle) => void) | undefined;
   useUserBuffer(buffer: Uint8Array): void;
@@ -13,7 +13,7 @@ export interface StreamHandle {
   close(onClosed: () => void): void;
   ref(): void;
   unref(): void;
-  // Of TCP alone.
+  // TCP has these, Unix sockets do not.
   reset?(onClosed: () => void): number;
   getsockname?(into: HandleAddr): number;
   getpeername?(into: HandleAddr): number;
@@ -21,35 +21,39 @@ export interface StreamHandle {
   setKeepAlive?(on: boolean, idleSeconds: number): number;
 }
 
-/** Where a call puts an address. */
+/** Object that `getsockname` and `getpeername` fill in. */
 export interface HandleAddr {
   address?: string;
   port?: number;
 }
 
-/** Something that was begun, and tells when it is done. */
+/** A write or shutdown under way. */
 export interface WrapRequest {
+  /** Called when it is done; `status` is 0, or a negative error. */
   oncomplete?: (this: WrapRequest, status: number) => void;
-  /** Kept until then. */
+  /** Keeps the array of a write alive until then. */
   bytes?: Uint8Array;
 }
 
-/** What Node shares between C++ and its own streams. */
+/** Node's internal binding `stream_wrap`. */
 export interface StreamWrap {
   readonly WriteWrap: new () => WrapRequest;
   readonly ShutdownWrap: new () => WrapRequest;
-  /** What the last call has to say. */
+  /** Results of the last call of any handle. */
   readonly streamBaseState: Int32Array;
-  /** Where in it is what: bytes that were read, or the error. */
+  /** Index in `streamBaseState`: bytes read, or a negative error. */
   readonly kReadBytesOrError: number;
-  /** And whether the last write goes on. */
+  /** Index in `streamBaseState`: not 0 when the kernel has not taken all of the last write. */
   readonly kLastWriteWasAsync: number;
 }
 
-/** Node's own; `null` where it is not as it is known here, or this is another runtime. */
+/**
+ * The binding of this process. `null`: it does not look as it is known here, Node's permissions forbid it, the variable
+ * `JACKFIELD_NODE_HANDLES` turns handles off, or the runtime is not Node.
+ */
 export const streamWrap: StreamWrap | null = findStreamWrap();
 
-/** Of a handle as they are known here. */
+/** Methods by which a handle is recognised. */
 const METHODS = [
   "useUserBuffer",
   "readStart",
@@ -61,29 +65,39 @@ const METHODS = [
   "unref",
 ] as const;
 
-/** Whether this is one. */
+/** Whether a value has the methods of a stream's handle. */
 export function isStreamHandle(value: unknown): value is StreamHandle {
   const handle = Object(value) as Record<string, unknown>;
   return METHODS.every((name) => typeof handle[name] === "function");
 }
 
 function findStreamWrap(): StreamWrap | null {
-  if ("Bun" in globalThis || "Deno" in globalThis) return null;
+  if ("Bun" in globalThis || "Deno" in globalThis || turnedOff()) return null;
   const found = Object(bindingOf("stream_wrap")) as StreamWrap;
   const functions = [found.WriteWrap, found.ShutdownWrap].every((made) => typeof made === "function");
   const places = [found.kReadBytesOrError, found.kLastWriteWasAsync].every((at) => Number.isInteger(at));
   return functions && places && found.streamBaseState instanceof Int32Array ? found : null;
 }
 
+/** Whether the user asked for the sockets of `node:net`: `JACKFIELD_NODE_HANDLES` is `0`, `off` or `false`. */
+function turnedOff(): boolean {
+  try {
+    return /^(0|off|false)$/i.test(process.env["JACKFIELD_NODE_HANDLES"] ?? "");
+  } catch {
+    // The environment may not be read: nothing was asked for.
+    return false;
+  }
+}
+
 function bindingOf(name: string): unknown {
   const host = process as unknown as { binding?(name: string): unknown; noDeprecation?: boolean | undefined };
   const before = host.noDeprecation;
-  // A warning would reach those who run a program and can do nothing about it.
+  // A deprecation warning would go to the users of a program, who cannot do anything about it.
   host.noDeprecation = true;
   try {
     return host.binding?.(name);
   } catch {
-    // Forbidden, as under Node's permissions.
+    // Node's permissions forbid it.
     return null;
   } finally {
     if (before === undefined) delete host.noDeprecation;

@@ -3,18 +3,18 @@
  *
  * | runtime | `node:tls` | here |
  * | --- | --- | --- |
- * | all | the name that is verified is the one that is asked for (SNI), which cannot be an IP address | an address is verified, and not asked for |
- * | all | a server's own socket does not verify its client, only `tls.Server` does | with `clientAuth`, a server of its own for each socket |
- * | all | there are errors of OpenSSL, BoringSSL and rustls | `tls_errors.ts` |
- * | Node | an end during the handshake is told to nobody who does not read, and a `tls.Server` does not | it is read; with `clientAuth`, over a stream |
- * | Node | resetting a TCP socket below one under TLS can crash the process | the one under TLS is destroyed, which may be an end in order to the peer |
- * | Bun | a stream under TLS ends both ways when one does, and has no choice of certificates | `dialTls` and `listenTls` put TLS on sockets of `node:net`; it remains for `upgradeTls` |
- * | Deno | over a stream, a write is told as taken when the stream has it | it ends when the stream has nothing left |
+ * | all | the name that is verified is the one that is sent as SNI, which cannot be an IP address | an address is verified, and not sent |
+ * | all | a server's socket does not verify its client, only `tls.Server` does | with `clientAuth`, each socket has a server of its own |
+ * | all | errors have the codes of OpenSSL, BoringSSL or rustls | `tls_errors.ts` maps them |
+ * | Node | an end during the handshake reaches only a socket that is read, and never a `tls.Server` | the socket is read; with `clientAuth`, TLS goes over a stream |
+ * | Node | resetting a TCP socket below one under TLS can crash the process | the one under TLS is destroyed, which may look like a clean end to the peer |
+ * | Bun | a stream under TLS ends both ways when one does, and cannot choose among certificates | `dialTls` and `listenTls` put TLS on sockets of `node:net`; both limits remain for `upgradeTls` |
+ * | Deno | over a stream, the callback of a write comes when the stream has the bytes | a write ends when the stream has nothing left |
  * | Deno | bytes that come before a socket under TLS is ready crash the process | they are held back for a turn |
- * | Deno | certificates of version 1, or badly encoded, are taken though nobody signed them | every chain is verified once more: `certificate_chain.ts` |
- * | Deno | an expired certificate is told as one that cannot be verified | the same look at the chain tells them apart |
- * | Deno | a peer that breaks the handshake off by an alert is told as one that left | the alert is seen on the stream |
- * | Deno | a certificate or key that is none is told in the handshake | both are read first |
+ * | Deno | certificates of version 1, or badly encoded, are accepted without a valid signature | every chain is verified once more: `certificate_chain.ts` |
+ * | Deno | an expired certificate has the code of one that cannot be verified | the second verification tells them apart |
+ * | Deno | a peer that ends the handshake with an alert looks like one that left | the alert is seen on the stream |
+ * | Deno | an invalid certificate or key fails in the handshake | both are parsed beforehand |
  */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
@@ -30,41 +30,42 @@ import {
   TLSSocket,
 } from "node:tls";
 import type { Duplex } from "node:stream";
-import { Deferred } from "../src/net/deferred.ts";
-import { NetError, TlsError } from "../src/net/errors.ts";
-import type { StreamSocket } from "../src/net/stream_socket.ts";
 import type {
   HandshakeRequest,
   TlsCertificate,
   TlsConfig,
-  TlsConnectionState,
   TlsContext,
   TlsRole,
   TlsSocket,
 } from "../src/net/tls.ts";
 import { NodeSocket } from "./node_socket.ts";
 import { SocketStream } from "./socket_stream.ts";
-import { tlsCode, tlsError } from "./tls_errors.ts";
-import { NodeTlsSocket } from "./tls_socket.ts";
+import { tlsCode } from "./tls_errors.ts";
+import { certificateOf, Handshake } from "./tls_handshake.ts";
 
 /**
- * Judges the peer's certificate once the handshake is done; tells the code of what is wrong with it.
+ * Verifies the peer's certificate once the handshake is done.
  *
- * @param rootCas the authorities to trust
+ * @param rootCas the trusted authorities, PEM
+ * @returns the code of what is wrong; `null` for a valid certificate
  */
 export type VerifyPeer = (tls: TLSSocket, rootCas: readonly string[]) => string | null;
 
-/** What a runtime does differently. */
+/** Traits of a runtime's `node:tls`. */
 export interface NodeTlsTraits {
-  /** Authorities to name, where none would not be the runtime's own. */
+  /** The runtime's own authorities, where they have to be given; otherwise no list means these. */
   readonly defaultCas?: () => readonly string[];
-  /** Has the last word on what `node:tls` says, which breaks off no handshake then. */
+  /** Verifies in place of `node:tls`, which then ends no handshake because of a certificate. */
   readonly verifyPeer?: VerifyPeer;
-  /** Whether a `tls.Server` takes the end of a socket of `node:net` during the handshake for no end. */
+  /** Whether a `tls.Server` does not notice the end of a `node:net` socket during the handshake. */
   readonly serverMissesEnd?: boolean;
 }
 
-/** Reads a configuration. */
+/**
+ * Makes the context of a configuration.
+ *
+ * @throws {TypeError} when a certificate or key is not valid PEM, or a certificate has another key
+ */
 export function nodeTlsContext(role: TlsRole, config: TlsConfig, traits: NodeTlsTraits = {}): TlsContext {
   for (const certificate of config.certificates ?? []) checkCertificate(certificate);
   for (const pem of config.rootCas ?? []) readCertificate(pem, "rootCas");
@@ -77,10 +78,10 @@ function checkCertificate({ cert, key }: TlsCertificate): void {
   try {
     privateKey = createPrivateKey(key);
   } catch (cause) {
-    throw new TypeError("Cannot use TLS: a key in certificates is no private key in PEM", { cause });
+    throw new TypeError("Cannot use TLS: a key in certificates is not a private key in PEM", { cause });
   }
   if (!certificate.checkPrivateKey(privateKey)) {
-    throw new TypeError("Cannot use TLS: a certificate and its key do not belong together");
+    throw new TypeError("Cannot use TLS: the key of a certificate in certificates belongs to another one");
   }
 }
 
@@ -88,7 +89,7 @@ function readCertificate(pem: string, where: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch (cause) {
-    throw new TypeError(`Cannot use TLS: a certificate in ${where} is none in PEM`, { cause });
+    throw new TypeError(`Cannot use TLS: a certificate in ${where} is not a certificate in PEM`, { cause });
   }
 }
 
@@ -166,7 +167,7 @@ class ServerContext implements TlsContext {
       const tls = new TLSSocket(stream, { ...options, isServer: true });
       return handshake.until(tls, "secure", () => null);
     }
-    // Only a `tls.Server` verifies clients; it takes a stream that it did not accept by this event.
+    // Only a `tls.Server` verifies clients; by a `connection` event it takes a stream that it did not accept itself.
     const server = createServer({
       ...options,
       allowHalfOpen: true,
@@ -185,7 +186,7 @@ class ServerContext implements TlsContext {
     return tls.authorized ? null : tlsCode(tls.authorizationError) ?? "ECERTUNTRUSTED";
   }
 
-  /** The choice of a certificate by the name that the client asks for, where there is one. */
+  /** Options that choose a certificate by the name that the client asks for; none for a single certificate. */
   #sni(): { SNICallback?: (name: string, done: (error: null, context?: SecureContext) => void) => void } {
     if (this.#byName.length < 2) return {};
     return { SNICallback: (name, done) => done(null, this.#contextFor(name)) };
@@ -208,121 +209,8 @@ function alpn(nextProtos: readonly string[] | undefined): { ALPNProtocols?: stri
   return nextProtos === undefined || nextProtos.length === 0 ? {} : { ALPNProtocols: [...nextProtos] };
 }
 
-/** A socket of `node:net` that nobody has read is as good as a stream as it is; any other is made one. */
+/** The stream to put TLS on: the socket of `node:net` itself, if nothing has read it, else a `SocketStream`. */
 function streamOver({ socket, received }: HandshakeRequest): Duplex {
   const raw = socket instanceof NodeSocket && received.length === 0 ? socket.release() : null;
   return raw ?? new SocketStream(socket, received);
-}
-
-/** One handshake, up to the socket that comes of it. */
-class Handshake {
-  readonly #socket: StreamSocket;
-  readonly #stream: Duplex;
-  readonly #signal: AbortSignal | null;
-  #tls: TLSSocket | null = null;
-  readonly #deferred = new Deferred<TlsSocket>();
-  #done = false;
-  readonly #onAbort = (): void => this.#fail(this.#signal!.reason);
-  readonly #onError = (error: unknown): void => this.#fail(this.#mapped(error));
-  /** Whoever knows why may tell in the same turn. */
-  readonly #onClose = (): void =>
-    void setImmediate(() => this.#fail(this.#failure(this.#alerted ? "ETLS" : "ECONNRESET")));
-
-  constructor(socket: StreamSocket, stream: Duplex, signal: AbortSignal | null) {
-    this.#socket = socket;
-    this.#stream = stream;
-    this.#signal = signal;
-    signal?.addEventListener("abort", this.#onAbort);
-    // A stream of Node that breaks and is not heard ends the process.
-    stream.on("error", this.#onError).once("close", this.#onClose).once("end", this.#onClose);
-    if (signal?.aborted) queueMicrotask(this.#onAbort);
-  }
-
-  /** Waits for an event of the socket that says that it is secure. */
-  until(tls: TLSSocket, event: "secure" | "secureConnect", verify: () => string | null): Promise<TlsSocket> {
-    this.#tls = tls;
-    tls.on("error", this.#onError).once("close", this.#onClose).once("end", this.#onClose);
-    // An end is only told to somebody who reads.
-    tls.resume();
-    tls.once(event, () => this.#succeed(tls, verify));
-    return this.#deferred.promise;
-  }
-
-  /** Waits for a server to find the socket secure. */
-  untilAccepted(
-    server: ReturnType<typeof createServer>,
-    verify: (tls: TLSSocket) => string | null,
-  ): Promise<TlsSocket> {
-    // A server that refuses a certificate hangs up, and the socket knows why.
-    server.on("tlsClientError", (error, { authorizationError }) => {
-      const code = tlsCode(authorizationError);
-      this.#fail(code === null ? this.#mapped(error) : this.#failure(code, authorizationError));
-    });
-    server.on("secureConnection", (tls) => {
-      this.#tls = tls;
-      tls.on("error", this.#onError);
-      this.#succeed(tls, () => verify(tls));
-    });
-    return this.#deferred.promise;
-  }
-
-  #succeed(tls: TLSSocket, verify: () => string | null): void {
-    if (this.#done) return;
-    try {
-      const fault = verify();
-      if (fault !== null) throw this.#failure(fault, tls.authorizationError);
-      if (this.#stream instanceof SocketStream) this.#stream.settle();
-      const socket = new NodeTlsSocket(tls, this.#stream, this.#socket, connectionState(tls));
-      this.#end();
-      this.#deferred.resolve(socket);
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  #fail(error: unknown): void {
-    if (this.#done) return;
-    this.#end();
-    this.#tls?.destroy();
-    this.#stream.destroy();
-    this.#deferred.reject(error);
-  }
-
-  #end(): void {
-    this.#done = true;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
-  }
-
-  #mapped(error: unknown): NetError {
-    if (error instanceof TlsError) return error;
-    const { network } = this.#socket.remoteAddr;
-    const mapped = tlsError(error, "handshake", network, this.#socket.remoteAddr);
-    return mapped.code === "ECONNRESET" && this.#alerted ? this.#failure("ETLS", error) : mapped;
-  }
-
-  #failure(code: string, cause?: unknown): NetError {
-    const { remoteAddr } = this.#socket;
-    const init = { op: "handshake", network: remoteAddr.network, addr: remoteAddr, code, cause } as const;
-    return code === "ECONNRESET" ? new NetError(init) : new TlsError(init);
-  }
-
-  /** The peer said why it left, though Deno does not pass it on. */
-  get #alerted(): boolean {
-    return this.#stream instanceof SocketStream && this.#stream.alerted;
-  }
-}
-
-function connectionState(tls: TLSSocket): TlsConnectionState {
-  const { servername } = tls as { servername?: unknown };
-  return {
-    version: tls.getProtocol() ?? "",
-    negotiatedProtocol: tls.alpnProtocol || null,
-    serverName: typeof servername === "string" && servername !== "" ? servername : null,
-    peerCertificate: certificateOf(tls),
-  };
-}
-
-function certificateOf(tls: TLSSocket): Uint8Array | null {
-  const { raw } = (tls.getPeerCertificate() ?? {}) as { raw?: Uint8Array };
-  return raw === undefined ? null : new Uint8Array(raw);
 }

@@ -2,7 +2,7 @@ import type { Addr } from "../src/net/addr.ts";
 import { type NetError, type NetOp, TlsError } from "../src/net/errors.ts";
 import { netError } from "./net_errors.ts";
 
-/** Codes of `node:tls` that say more than that TLS failed; the rest of the certificate's mean that nobody vouches for it. */
+/** Codes of `node:tls` with a code of their own here. Other codes of certificates become ECERTUNTRUSTED, the rest ETLS. */
 const CODES: ReadonlyMap<string, string> = new Map([
   ["CERT_HAS_EXPIRED", "ECERTEXPIRED"],
   ["CERT_NOT_YET_VALID", "ECERTEXPIRED"],
@@ -13,18 +13,18 @@ const CODES: ReadonlyMap<string, string> = new Map([
   ["ERR_TLS_CERT_ALTNAME_INVALID", "ECERTNAME"],
 ]);
 
-/** How OpenSSL names what is wrong with a chain of certificates. */
+/** OpenSSL's codes for a faulty chain of certificates. */
 const CERTIFICATE =
   /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_(CA|PURPOSE)|PATH_LENGTH|ERROR_IN_CERT|HOSTNAME)/;
 
-/** What an error of `node:tls` comes to: the same code on every runtime. */
+/** Maps an error of `node:tls` to an error whose code is the same on every runtime. */
 export function tlsError(error: unknown, op: NetOp, network: string, addr?: Addr): NetError {
   const code = tlsCode(Object(error).code);
   if (code === null) return netError(error, op, network, addr);
   return new TlsError({ op, network, addr, code, cause: error });
 }
 
-/** What a code of `node:tls` comes to; `null` when it has nothing to do with TLS. */
+/** Maps a code of `node:tls`; `null` when it has nothing to do with TLS. */
 export function tlsCode(code: unknown): string | null {
   if (typeof code !== "string") return null;
   if (CODES.has(code)) return CODES.get(code)!;

@@ -7,22 +7,25 @@ import { NodeSocket } from "./node_socket.ts";
 import { SocketStream } from "./socket_stream.ts";
 import { tlsError } from "./tls_errors.ts";
 
-/** A socket of `node:tls`, whose handshake is done. */
+/** A stream socket over one of `node:tls` whose handshake is done. */
 export class NodeTlsSocket extends NodeSocket implements TlsSocket {
   readonly connectionState: TlsConnectionState;
   readonly #tls: TLSSocket;
   readonly #below: StreamSocket;
   readonly #stream: SocketStream | null;
 
-  /** It was made over `stream`, which is `below` or stands for it. */
+  /**
+   * @param stream the stream that `tls` was made over: the socket of `node:net` in `below`, or a `SocketStream` over `below`
+   * @param below the socket that carries TLS
+   */
   constructor(tls: TLSSocket, stream: Duplex, below: StreamSocket, connectionState: TlsConnectionState) {
     super(tls, below);
     this.#tls = tls;
     this.#below = below;
     this.#stream = stream instanceof SocketStream ? stream : null;
-    // On Node an alert after the handshake is told as an error that ends nothing.
+    // On Node an alert after the handshake is an error event, and the socket stays open.
     tls.on("error", () => tls.destroy());
-    // Until somebody starts it, what comes stays below.
+    // Bytes that come before `start` wait in the socket below.
     this.pause();
     this.connectionState = connectionState;
   }
@@ -36,10 +39,13 @@ export class NodeTlsSocket extends NodeSocket implements TlsSocket {
     return null;
   }
 
-  /** How much of it waits tells nothing of what the socket below has taken; on Deno the callback does not either. */
+  /**
+   * Waits for the callback in any case: `writableLength` says nothing of what the socket below has taken. Over a
+   * `SocketStream` the stream is waited for too, because on Deno the callback comes before the socket has taken anything.
+   */
   override write(bytes: Uint8Array): boolean {
     this.#tls.write(bytes, (error) => {
-      // Node 20 calls back without an error for what was lost with the connection. That it closed is told by itself.
+      // Node 20 calls back without an error when the write was lost with the connection; `close` reports that.
       if (this.#tls.destroyed) return;
       if (error || this.#stream === null) this.onTaken(error);
       else this.#stream.whenTaken((error) => this.onTaken(error));
@@ -47,7 +53,7 @@ export class NodeTlsSocket extends NodeSocket implements TlsSocket {
     return false;
   }
 
-  /** The stream is held up too: on Deno `node:tls` reads on without end, and forgets an end that comes meanwhile. */
+  /** Holds the stream too: on Deno a paused socket of `node:tls` reads on without a bound, and loses an end that comes. */
   override pause(): void {
     super.pause();
     this.#stream?.hold();

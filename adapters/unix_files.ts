@@ -3,14 +3,14 @@ import { type UnixAddr, unixAddr } from "../src/net/addr.ts";
 import type { UnixFiles } from "../src/net/runtime.ts";
 import { netError } from "./net_errors.ts";
 
-/** The files of Unix sockets, through `node:fs`. */
+/** Access to the files of Unix sockets, through `node:fs`. */
 export const unixFiles: UnixFiles = {
   async findSocket(path) {
     return forListening(path, () => find(path));
   },
   async removeSocket(path, found) {
     return forListening(path, () => {
-      // All in one turn: next to no time is left for others.
+      // In one turn, which leaves other processes next to no time in between.
       const now = find(path);
       if (now === found) unlinkSync(path);
       return now === found || now === null;
@@ -21,7 +21,7 @@ export const unixFiles: UnixFiles = {
   },
 };
 
-/** Tells a socket from all others. Its number alone does not: the next file may get it again. */
+/** Identifies the socket at a path; `null` for none. Its inode alone would not do: the next file may get the same one. */
 function find(path: string): string | null {
   const file = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return file?.isSocket() ? `${file.dev} ${file.ino} ${file.mtimeNs}` : null;
@@ -35,10 +35,10 @@ function forListening<T>(path: string, action: () => T): T {
   }
 }
 
-/** The end of a Unix socket that was bound to no path. */
+/** Address of an end of a Unix socket that is bound to no path. */
 export const UNNAMED: UnixAddr = unixAddr("");
 
-/** An abstract name begins with a zero for the kernel. */
+/** The path as the kernel wants it: an abstract name begins with a zero byte instead of `@`. */
 export function kernelPath({ path }: UnixAddr): string {
   return path.replace(/^@/, "\0");
 }

@@ -1,25 +1,25 @@
 /**
- * DEFLATE through `node:zlib`, which Node, Bun and Deno have. Its streams work in another thread and its functions forget the
- * window, so what is under a stream, its handle, is called. What is bridged here:
+ * DEFLATE through `node:zlib`, on Node, Bun and Deno. Streams of `node:zlib` work in another thread and its functions forget
+ * the window, so the handle below a stream is called. What is bridged here:
  *
  * | `node:zlib` | here |
  * | --- | --- |
- * | the handle is nobody's promise | where it looks different there is no compression |
- * | each stream has an output of its own | all share one, and a stream gets the smallest |
- * | an error goes to the handle's `onerror`, which would make it an event of the stream | it is thrown |
+ * | the handle is an internal | where it looks different there is no compression |
+ * | each stream has an output buffer of its own | all streams share one here, and get the smallest that they can have |
+ * | an error goes to the handle's `onerror`, which makes an event of it | the error is thrown |
  * | a call after an error or after `close` ends Node | the handle is closed at once, and a later call throws |
- * | a raw compressor has no window of 256 bytes | it has one of 512, and only repeats the last byte, which no window is too small for |
- * | a flush with nothing new gives nothing | the empty block is written here |
- * | the end of a stream (BFINAL) is not told | it shows in input that is left although there is room for output |
+ * | a raw compressor has no window of 256 bytes | one of 512, with the strategy Z_RLE, which refers back one byte only |
+ * | a flush without new input gives no output | the empty block is written here |
+ * | the end of a stream (BFINAL) is not reported | known by input that is left although there is room for output |
  */
 
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 import type { Deflater, DeflateSink, Inflater, RawDeflate } from "../src/bytes/raw_deflate.ts";
 
-/** What is used of a stream of `node:zlib`. */
+/** The part of a stream of `node:zlib` that is used here. */
 interface ZlibStream {
   readonly _handle: ZlibHandle;
-  /** How much of the output and of the input was left by the last write. */
+  /** Bytes that the last write left of the output buffer, and of its input. */
   readonly _writeState: Uint32Array;
 }
 interface ZlibHandle {
@@ -37,20 +37,20 @@ interface ZlibHandle {
   close(): void;
 }
 
-/** Where all of them write: what is in it is the sink's before anybody writes again. */
+/** Output buffer of all handles: a sink uses the bytes up within its call, before the next write. */
 const output = new Uint8Array(64 << 10);
 
-/** A stored block without bytes, as a flush ends. */
+/** A stored block without bytes, the end of a flush (RFC 7692, 7.2.1). */
 const emptyBlock = Uint8Array.of(0, 0, 0, 0xff, 0xff);
 
-/** What the last write said, when it was an error. */
+/** Message of the last write's error; `null` for none. */
 let fault: string | null = null;
 
 function noteFault(message: string): void {
   fault = message;
 }
 
-/** `null` where the handle is not what it was found to be. */
+/** Compression; `null` where the handle does not look as it is known here. */
 export const rawDeflate: RawDeflate | null = isUsable()
   ? {
     deflater: (windowBits, level) => new ZlibDeflater(windowBits, level),
@@ -71,7 +71,7 @@ function isUsable(): boolean {
   }
 }
 
-/** A handle with its state. After a fault it is closed; after a sink that stopped, or threw, its window is forgotten. */
+/** A handle with its state. A fault closes the handle; a sink that stops, or throws, makes it forget its window. */
 class Engine {
   #handle: ZlibHandle | null;
   readonly #left: Uint32Array;
@@ -83,17 +83,17 @@ class Engine {
     this.#left = left;
   }
 
-  /** How much of the last write's input was not taken. */
+  /** Bytes that the last write left of its input. */
   get inputLeft(): number {
     return this.#left[1]!;
   }
 
-  /** Whether the last write may have more to say. */
+  /** Whether the last write filled the output buffer, so that more output may wait. */
   get isFull(): boolean {
     return this.#left[0] === 0;
   }
 
-  /** Writes once, and passes on what comes out. */
+  /** Writes once, and passes the output to the sink; `false` when the sink wants no more. */
   write(input: Uint8Array, offset: number, length: number, sink: DeflateSink): boolean {
     fault = null;
     this.#open().writeSync(constants.Z_SYNC_FLUSH, input, offset, length, output, 0, output.length);
@@ -124,7 +124,7 @@ class Engine {
   }
 
   #open(): ZlibHandle {
-    if (this.#handle === null) throw new Error("a closed stream of zlib");
+    if (this.#handle === null) throw new Error("Cannot compress or decompress: the engine is closed");
     return this.#handle;
   }
 }
@@ -136,7 +136,7 @@ class ZlibDeflater implements Deflater {
     this.#engine = new Engine(createDeflateRaw({
       level,
       windowBits: Math.max(windowBits, 9),
-      // As much as the window takes, but 8 KiB at least: with less the blocks become so short that a tenth is lost.
+      // Memory in proportion to the window, but 8 KiB at least: with less, shorter blocks make the output a tenth longer.
       memLevel: Math.min(Math.max(windowBits - 7, 4), 8),
       strategy: windowBits < 9 ? constants.Z_RLE : constants.Z_DEFAULT_STRATEGY,
       chunkSize: constants.Z_MIN_CHUNK,

@@ -8,8 +8,11 @@ const ALIGNMENT = 8;
 const FIRST_SHARED = 1024;
 const LAST_SHARED = 8192;
 
-/** From this length on, in bytes, a copy has a buffer to itself. */
-const OWN_FROM = 4096;
+/**
+ * Length in bytes from which a part has a buffer to itself, or is kept where it lies. Shorter parts are copied and never
+ * moved, so that `room` is read, and the bytes in front of a part are written, only from this length on.
+ */
+export const OWN_FROM = 4096;
 
 /** A part is copied when its chunk's buffer is more than this many times as long: a view would keep all of it alive. */
 const MAX_KEPT_RATIO = 8;
@@ -32,15 +35,15 @@ interface CopySpace {
  */
 export class ChunkCopies {
   /** Up to this many bytes, `new Uint8Array(n)` costs less than a view: the engine has such an array in its own heap. */
-  readonly #cheapArray: number;
+  readonly #maxCheapArray: number;
   /** Made by the first copy that needs it. */
   #space: CopySpace | null = null;
   #chunkSize = 0;
   #nextSize = FIRST_SHARED;
 
-  /** @param cheapArray bytes of the longest array that the engine makes faster than a view */
-  constructor(cheapArray: number) {
-    this.#cheapArray = cheapArray;
+  /** @param maxCheapArray bytes of the longest array that the engine makes faster than a view */
+  constructor(maxCheapArray: number) {
+    this.#maxCheapArray = maxCheapArray;
   }
 
   /** To be called when a chunk comes, of `size` bytes. */
@@ -53,11 +56,12 @@ export class ChunkCopies {
    * `chunk[start, end)`, as an array that may be kept: a copy, or a view of a chunk that is not lent.
    *
    * @param lent whether the chunk's memory is reused after this call, so that the part must be copied
-   * @param room number of bytes before `start` that may be overwritten, to align the part
+   * @param room bytes directly before `start` that may be overwritten to align the part, an upper bound. Counts only for
+   * parts of `OWN_FROM` bytes and more: in front of shorter ones nothing is ever written, whatever `room` says
    */
   keep(chunk: Uint8Array, start: number, end: number, lent: boolean, room = 0): Uint8Array {
     const size = end - start;
-    if (size <= this.#cheapArray) return copyOf(chunk, start, size);
+    if (size <= this.#maxCheapArray) return copyOf(chunk, start, size);
     if (size < OWN_FROM) return this.#copyShared(chunk, start, end);
     if (!lent && size * MAX_KEPT_RATIO >= chunk.buffer.byteLength) {
       const gap = (chunk.byteOffset + start) % ALIGNMENT;

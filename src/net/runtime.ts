@@ -51,7 +51,7 @@ export interface RuntimeAdapter {
   /** Memory in which masking is fast; `null` when the runtime has none. */
   readonly maskMemory: MaskMemory | null;
   /** Up to this length, in bytes, `new Uint8Array(n)` costs less than a view of an existing buffer in this engine. */
-  readonly cheapArray: number;
+  readonly maxCheapArray: number;
   /** Fills `into` with cryptographically secure random bytes. */
   fillRandom(into: Uint8Array): void;
   /** Compression; `null` when the runtime has none. */

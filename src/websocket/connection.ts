@@ -58,7 +58,7 @@ export class Connection implements StreamHandler, MemoryHolder {
 
   constructor({ runtime, role, detached, settings, preamble, compression }: WebSocketInit) {
     const { buffers, timers, flushQueue, adapter, random } = runtime;
-    const { text, maskMemory, cheapArray } = adapter;
+    const { text, maskMemory, maxCheapArray } = adapter;
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
     const { nextKey } = random;
     const isClient = role === "client";
@@ -72,7 +72,7 @@ export class Connection implements StreamHandler, MemoryHolder {
     this.lifecycle = new Lifecycle(this);
     this.inbox = new Inbox(this, text, readBufferSize);
     const protocolOptions = { role, ...limits, nextKey, buffers, text, maskMemory, deflate: compression };
-    this.receiver = new Receiver(this, this.inbox, protocolOptions, cheapArray);
+    this.receiver = new Receiver(this, this.inbox, protocolOptions, maxCheapArray);
     const { protocol } = this.receiver;
     this.protocol = protocol;
     const output = new SocketOutput(this, protocol.output, socket, flushQueue, timers, writeBufferSize);

@@ -17,23 +17,23 @@ export class Receiver implements ProtocolHandler {
   readonly #connection: Connection;
   readonly #inbox: Inbox;
   readonly #text: TextCodec;
-  readonly #cheapArray: number;
+  readonly #maxCheapArray: number;
   /** Made by the first chunk after a silence: an idle connection has none. */
   #copies: ChunkCopies | null = null;
   #dropsMessages = false;
 
-  /** @param cheapArray see {@linkcode ChunkCopies} */
-  constructor(connection: Connection, inbox: Inbox, options: ProtocolOptions, cheapArray: number) {
+  /** @param maxCheapArray see {@linkcode ChunkCopies} */
+  constructor(connection: Connection, inbox: Inbox, options: ProtocolOptions, maxCheapArray: number) {
     this.#connection = connection;
     this.#inbox = inbox;
     this.#text = options.text;
-    this.#cheapArray = cheapArray;
+    this.#maxCheapArray = maxCheapArray;
     this.protocol = new Protocol(this, options);
   }
 
   /** To be called when a chunk comes, of `size` bytes, before the protocol reads it. */
   beginChunk(size: number): void {
-    this.#copies ??= new ChunkCopies(this.#cheapArray);
+    this.#copies ??= new ChunkCopies(this.#maxCheapArray);
     this.#copies.begin(size);
   }
 

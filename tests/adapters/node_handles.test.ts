@@ -19,18 +19,60 @@ import { holdProcess, limit, pattern } from "../net/support.ts";
 import { Recorder } from "./recorder.ts";
 
 const run = promisify(execFile);
-const skip = currentAdapter().name !== "node" && "only Node has its handles";
+const notNode = currentAdapter().name !== "node" && "only Node has its handles";
+const skip = notNode || streamWrap === null && "handles are turned off by JACKFIELD_NODE_HANDLES";
 /** Each starts Node, with tests of its own. */
-const slow = { timeout: 120_000, skip };
+const slow = { timeout: 120_000, skip: notNode };
 
 /** Without what a runner of tests tells its own. */
-const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+const env = { ...process.env, NODE_TEST_CONTEXT: undefined, JACKFIELD_NODE_HANDLES: undefined };
+
+const urlOf = (path: string): string => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+
+/** A program that sends a byte through the adapter, and prints which class both sockets have, and the bytes that came. */
+const exchange = `
+  const { currentAdapter } = await import(${urlOf("adapters/runtime.ts")});
+  const { tcpAddr } = await import(${urlOf("src/net/addr.ts")});
+  const adapter = currentAdapter();
+  const accepted = Promise.withResolvers();
+  const onAccept = accepted.resolve;
+  const server = await adapter.listen(tcpAddr("127.0.0.1", 0), {}, { onAccept, onError: accepted.reject });
+  server.resume();
+  const there = await adapter.connect(tcpAddr("127.0.0.1", server.addr.port), {}, null);
+  const here = await accepted.promise;
+  const read = new Promise((onData) => there.start({ onData, onEnd() {}, onDrain() {}, onClose() {} }));
+  here.start({ onData() {}, onEnd() {}, onDrain() {}, onClose() {} });
+  here.write(Uint8Array.of(1));
+  console.log(there.constructor.name, here.constructor.name, (await read).length);
+  here.close();
+  there.close();
+  await server.close();
+`;
 
 const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
 describe("Node's handles", () => {
-  it("are used on this version of Node", { skip }, () => {
+  const unasked = process.env["JACKFIELD_NODE_HANDLES"] === undefined ? false : "the environment decides";
+  it("are used on this version of Node", { skip: notNode || unasked }, () => {
     assert.notEqual(streamWrap, null);
+  });
+
+  for (
+    const [value, used] of [["0", false], ["off", false], ["False", false], ["1", true], ["", true]] as const
+  ) {
+    it(`are ${used ? "used" : "turned off"} by JACKFIELD_NODE_HANDLES=${value}`, slow, async () => {
+      const args = ["--input-type=module", "--eval", exchange];
+      const { stdout } = await run(process.execPath, args, {
+        env: { ...env, JACKFIELD_NODE_HANDLES: value },
+      });
+      assert.equal(stdout, used ? "HandleSocket HandleSocket 1\n" : "NodeSocket NodeSocket 1\n");
+    });
+  }
+
+  it("are not turned off by the variable where permissions forbid them anyway", slow, async () => {
+    const args = ["--permission", "--allow-fs-read=*", "--input-type=module", "--eval", exchange];
+    const { stdout } = await run(process.execPath, args, { env: { ...env, JACKFIELD_NODE_HANDLES: "0" } });
+    assert.equal(stdout, "NodeSocket NodeSocket 1\n");
   });
 
   it("are done without where Node does not show them", slow, async () => {
@@ -73,7 +115,7 @@ describe("Node's handles", () => {
   });
 
   for (const policy of ["round robin", "shared"]) {
-    const skipCluster = skip || !canAskSystem && "only Linux with Python tells the options of sockets";
+    const skipCluster = notNode || !canAskSystem && "only Linux with Python tells the options of sockets";
     it(`are those of a cluster's workers: ${policy}`, { ...slow, skip: skipCluster }, async () => {
       const { stdout } = await run(process.execPath, [pathOf("cluster_program.ts"), policy], { env });
       const { samePort, told, left } = JSON.parse(stdout);
@@ -190,7 +232,9 @@ function scripted(): { handle: ScriptedHandle; socket: HandleSocket; heard: Reco
 
 const elsewhere = skip !== false || process.platform !== "linux";
 
-describe("a socket at a handle", { skip: elsewhere && "only Node has handles, with Linux's errors" }, () => {
+describe("a socket at a handle", {
+  skip: elsewhere && "only Node has handles (turned on), with Linux's errors",
+}, () => {
   it("drains once when the rest of a write is taken, and keeps what is written until then", () => {
     const { handle, socket, heard } = scripted();
     handle.takesPart = true;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
-import { ChunkCopies } from "../../src/bytes/chunk_copies.ts";
+import { ChunkCopies, OWN_FROM } from "../../src/bytes/chunk_copies.ts";
+import { headerSize } from "../../src/protocol/frame_header.ts";
 import { Random } from "./random.ts";
 
 function counting(length: number): Uint8Array {
@@ -9,11 +10,11 @@ function counting(length: number): Uint8Array {
 }
 
 describe("ChunkCopies", () => {
-  for (const cheapArray of [0, 64]) {
+  for (const maxCheapArray of [0, 64]) {
     for (const lent of [true, false]) {
-      it(`keeps any part, whatever becomes of a ${lent ? "lent" : "kept"} chunk; arrays to ${cheapArray}`, () => {
+      it(`keeps any part, whatever becomes of a ${lent ? "lent" : "kept"} chunk; arrays to ${maxCheapArray}`, () => {
         const random = new Random(7);
-        const copies = new ChunkCopies(cheapArray);
+        const copies = new ChunkCopies(maxCheapArray);
         for (let i = 0; i < 300; i++) {
           const original = counting(random.below(40_000));
           const chunk = original.slice();
@@ -94,10 +95,36 @@ describe("ChunkCopies", () => {
     assert.notEqual(copies.keep(chunk, 16, 5000, false, 10).buffer, chunk.buffer);
   });
 
+  for (const maxCheapArray of [0, 64, 4096]) {
+    it(`writes in front of no part below OWN_FROM, and else into room alone; arrays to ${maxCheapArray}`, () => {
+      const copies = new ChunkCopies(maxCheapArray);
+      for (const size of [1, 33, 65, OWN_FROM - 1, OWN_FROM, OWN_FROM + 1]) {
+        for (let start = 10; start < 18; start++) {
+          const original = counting(start + size);
+          for (let room = 0; room <= 10; room++) {
+            const chunk = original.slice();
+            copies.begin(chunk.length);
+            const part = copies.keep(chunk, start, start + size, false, room);
+            const front = size < OWN_FROM ? start : start - room;
+            const context = `${size} bytes at ${start}, room ${room}`;
+            assert.deepEqual(chunk.subarray(0, front), original.subarray(0, front), context);
+            assert.deepEqual(part, original.subarray(start), context);
+          }
+        }
+      }
+    });
+  }
+
+  it("has OWN_FROM where frame headers are as long as the room that a receiver names: 4 bytes, 10 from 64 KiB on", () => {
+    assert.ok(headerSize(OWN_FROM, false) >= 4);
+    assert.equal(headerSize(65535, false), 4);
+    assert.ok(headerSize(65536, false) >= 10);
+  });
+
   // Of a `Buffer`, `slice` is a view.
-  for (const cheapArray of [0, 64, 4096]) {
-    it(`keeps nothing of a lent Buffer but copies, arrays of their own; arrays to ${cheapArray}`, () => {
-      const copies = new ChunkCopies(cheapArray);
+  for (const maxCheapArray of [0, 64, 4096]) {
+    it(`keeps nothing of a lent Buffer but copies, arrays of their own; arrays to ${maxCheapArray}`, () => {
+      const copies = new ChunkCopies(maxCheapArray);
       for (const length of [1, 32, 33, 64, 65, 4095, 4096, 4097, 20_000]) {
         const original = counting(length + 30);
         const chunk = Buffer.concat([Buffer.from("before"), original]).subarray(6);

@@ -1,7 +1,8 @@
 /** Checks the adapter's declarations of Bun against Bun's own types: a difference is a type error here. */
 
-import type { BunSockets, BunTcpListener, BunTcpSocket } from "../../adapters/bun.ts";
+import type { BunSockets, BunTcpListener } from "../../adapters/bun.ts";
 import type { BunUdp } from "../../adapters/bun_causes.ts";
+import type { BunTcpSocket } from "../../adapters/bun_socket.ts";
 import type { BunDatagrams, BunUdpOptions, BunUdpSocket } from "../../adapters/bun_datagram.ts";
 
 // The adapter passes either type; each has an overload of its own.

@@ -1,6 +1,8 @@
 /** Checks the adapter's declarations of Deno against Deno's own types: a difference is a type error here. */
 
-import type { DenoListener, DenoPlace, DenoSockets, DenoTcpConn } from "../../adapters/deno.ts";
+import type { DenoPlace, DenoSockets } from "../../adapters/deno.ts";
+import type { DenoListener } from "../../adapters/deno_server.ts";
+import type { DenoTcpConn } from "../../adapters/deno_socket.ts";
 import type { DenoDatagramConn, DenoDatagrams, DenoUdpAddr } from "../../adapters/deno_datagram.ts";
 
 // The adapter passes either type; each has an overload of its own.

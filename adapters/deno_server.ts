@@ -1,0 +1,112 @@
+import type { Addr, TcpAddr } from "../src/net/addr.ts";
+import type { NetError } from "../src/net/errors.ts";
+import type { AcceptHandler, SocketServer, StreamSocket } from "../src/net/stream_socket.ts";
+import { addrOf, type DenoAddr, DenoSocket, type DenoTcpConn } from "./deno_socket.ts";
+import { acceptedAddr } from "./ends.ts";
+import { netError } from "./net_errors.ts";
+
+/** The part of Deno's listener that is used here, declared so that every type checker can read this file. */
+export interface DenoListener {
+  readonly addr: DenoAddr;
+  accept(): Promise<DenoTcpConn>;
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+/** Milliseconds from a failed `accept` to the next one. */
+const ACCEPT_RETRY = 20;
+/** Codes of an `accept` without a free descriptor: the limit of the process, and that of the system. */
+const NO_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
+
+/** A listening socket over a listener of Deno. */
+export class DenoServer implements SocketServer {
+  readonly addr: Addr;
+  readonly #listener: DenoListener;
+  readonly #handler: AcceptHandler;
+  /** The local address of all accepted sockets; `null` when each has to be asked. */
+  readonly #bound: Addr | null;
+  #paused = true;
+  /** Whether the listener keeps the process alive while it accepts. */
+  #holds = true;
+  #accepting = false;
+  /** The latest run of `#accept`. */
+  #loop: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(listener: DenoListener, handler: AcceptHandler) {
+    this.addr = addrOf(listener.addr);
+    this.#bound = acceptedAddr(this.addr);
+    this.#listener = listener;
+    this.#handler = handler;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#accepting) this.#loop = this.#accept();
+  }
+
+  ref(): void {
+    this.#holds = true;
+    this.#listener.ref();
+  }
+
+  unref(): void {
+    this.#holds = false;
+    this.#listener.unref();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listener.close();
+    // A pending `accept` keeps the socket open until that call has failed.
+    await this.#loop;
+  }
+
+  async #accept(): Promise<void> {
+    this.#accepting = true;
+    while (!this.#paused && !this.#closed) {
+      try {
+        this.#handler.onAccept(new DenoSocket(await this.#listener.accept(), this.#bound));
+      } catch (error) {
+        if (this.#closed) break;
+        const mapped = netError(error, "accept", this.addr.network, this.addr);
+        if (!NO_DESCRIPTORS.has(mapped.code)) this.#handler.onError(mapped);
+        await this.#waitToRetry();
+      }
+    }
+    this.#accepting = false;
+  }
+
+  /** Waits, and keeps the process alive as an `accept` would. */
+  #waitToRetry(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ACCEPT_RETRY);
+      if (!this.#holds) timer.unref();
+    });
+  }
+}
+
+/** Passes on the connections over IPv6, and resets those over IPv4. */
+export class Ipv6Handler implements AcceptHandler {
+  readonly #handler: AcceptHandler;
+
+  constructor(handler: AcceptHandler) {
+    this.#handler = handler;
+  }
+
+  onAccept(socket: StreamSocket): void {
+    const { hostname } = socket.remoteAddr as TcpAddr;
+    // `tcpAddr` turns an IPv4 address mapped into IPv6 into IPv4.
+    if (hostname.includes(":")) this.#handler.onAccept(socket);
+    else socket.reset();
+  }
+
+  onError(error: NetError): void {
+    this.#handler.onError(error);
+  }
+}
