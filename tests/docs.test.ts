@@ -85,7 +85,7 @@ function run(
   });
 }
 
-describe("examples in the documentation", limit, () => {
+describe("examples in the documentation", () => {
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "jackfield-docs-"));

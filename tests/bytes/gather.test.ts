@@ -60,7 +60,7 @@ function* fragments(length: number, size: number): IterableIterator<Piece> {
   }
 }
 
-describe("Gather", { timeout: 60_000 }, () => {
+describe("Gather", () => {
   it("puts the pieces together, however they are cut", () => {
     const whole = Uint8Array.from({ length: 3000 }, (_, i) => i % 251);
     for (const make of [frame, fragments]) {

@@ -15,7 +15,7 @@ const limit = { timeout: 120_000 };
 /** For guests who talk as fast as they can. */
 const UNHURRIED = { rate: 1e6 };
 
-describe("chat: the rules", limit, () => {
+describe("chat: the rules", () => {
   let room: RunningChat;
   before(async () => void (room = await startChat()));
   after(() => room.stop());
@@ -111,7 +111,7 @@ describe("chat: the rules", limit, () => {
   });
 });
 
-describe("chat: many", limit, () => {
+describe("chat: many", () => {
   const EACH = 200;
   const MESSAGES = 20;
 
@@ -154,7 +154,7 @@ describe("chat: many", limit, () => {
   }
 });
 
-describe("chat: one does not read", limit, () => {
+describe("chat: one does not read", () => {
   const MESSAGES = 1_500;
   const TEXT = "x".repeat(1_990);
 

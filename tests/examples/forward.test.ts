@@ -92,7 +92,7 @@ function residentMegabytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(file, "utf8"))![1]) / 1024;
 }
 
-describe("forward: connections", limit, () => {
+describe("forward: connections", () => {
   holdProcess();
 
   it("carries both ways", limit, async () => {
@@ -177,7 +177,7 @@ describe("forward: connections", limit, () => {
   });
 });
 
-describe("forward: what goes wrong", limit, () => {
+describe("forward: what goes wrong", () => {
   holdProcess();
 
   it("closes the client when the target refuses, and goes on", limit, async () => {
