@@ -29,7 +29,9 @@ const endWhenDone = "data:text/javascript," + encodeURIComponent(`
   import { isMainThread } from "node:worker_threads";
   const file = process.argv[1] ?? "";
   const end = () => {
-    console.error(file + " did not close: " + process.getActiveResourcesInfo().filter((name) => name !== "PipeWrap"));
+    const kinds = Object.entries(Object.groupBy(process.getActiveResourcesInfo(), (name) => name));
+    const open = kinds.filter(([name]) => name !== "PipeWrap").map(([name, all]) => all.length + " " + name);
+    console.error(file + " did not close: " + open.join(", "));
     process.exit(1);
   };
   if (isMainThread && file.endsWith(".test.ts")) after(() => void setTimeout(end, 5000).unref());
