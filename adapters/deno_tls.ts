@@ -4,10 +4,7 @@ import { chainFault, presentedBy } from "./certificate_chain.ts";
 import type { NodeTlsTraits } from "./tls.ts";
 import { tlsCode } from "./tls_errors.ts";
 
-/**
- * Deno's `node:tls` believes certificates of version 1, and badly encoded ones, when they name a trusted authority as
- * their issuer, without looking at the signature: anybody can make one. So its word alone is not enough.
- */
+/** TLS on Deno: each chain is verified once more. */
 export const denoTls: NodeTlsTraits = {
   defaultCas: () => tls.getCACertificates("default"),
   verifyPeer(tls, rootCas) {

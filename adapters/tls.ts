@@ -11,7 +11,7 @@
  * | Bun | a stream under TLS ends both ways when one does, and has no choice of certificates | `dialTls` and `listenTls` put TLS on sockets of `node:net`; it remains for `upgradeTls` |
  * | Deno | over a stream, a write is told as taken when the stream has it | it ends when the stream has nothing left |
  * | Deno | bytes that come before a socket under TLS is ready crash the process | they are held back for a turn |
- * | Deno | certificates of version 1, or badly encoded, are taken though nobody signed them | every chain is verified once more: `certificate_chain.ts` |
+ * | Deno | a chain is verified by another library than elsewhere | every chain is verified once more: `certificate_chain.ts` |
  * | Deno | an expired certificate is told as one that cannot be verified | the same look at the chain tells them apart |
  * | Deno | a peer that breaks the handshake off by an alert is told as one that left | the alert is seen on the stream |
  * | Deno | a certificate or key that is none is told in the handshake | both are read first |
