@@ -4,10 +4,7 @@ import { chainFault, presentedBy } from "./certificate_chain.ts";
 import type { NodeTlsTraits } from "./tls.ts";
 import { tlsCode } from "./tls_errors.ts";
 
-/**
- * Traits of Deno's `node:tls`, which accepts certificates of version 1, and badly encoded ones, if they name a trusted
- * authority as their issuer, without checking the signature: anybody can make one. Each chain is verified once more here.
- */
+/** Traits of Deno's `node:tls`: each certificate chain is verified once more. */
 export const denoTls: NodeTlsTraits = {
   defaultCas: () => tls.getCACertificates("default"),
   verifyPeer(tls, rootCas) {

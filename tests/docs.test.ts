@@ -4,13 +4,13 @@
  */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
-import process from "node:process";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
+import { ExampleRuns } from "./docs/example_runs.ts";
+import { run } from "./package/run.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const limit = { timeout: 60_000 };
@@ -70,28 +70,20 @@ const examples = [
   ...sources.flatMap((source) => examplesIn(source, docComments(read(source)))),
 ];
 
-function run(
-  command: string,
-  args: string[],
-): Promise<{ code: number | null; output: string; errors: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root });
-    let output = "";
-    let errors = "";
-    child.stdout.setEncoding("utf8").on("data", (part: string) => output += part);
-    child.stderr.setEncoding("utf8").on("data", (part: string) => errors += part);
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, output, errors }));
-  });
-}
-
-describe("examples in the documentation", limit, () => {
+describe("examples in the documentation", () => {
   let folder: string;
+  let runs: ExampleRuns;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "jackfield-docs-"));
-    for (const [i, { code }] of examples.entries()) writeFileSync(join(folder, `example${i}.ts`), code);
+    writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+    const files = examples.map((_, i) => join(folder, `example${i}.ts`));
+    for (const [i, { code }] of examples.entries()) writeFileSync(files[i]!, code);
+    runs = new ExampleRuns(files);
   });
-  after(() => rmSync(folder, { recursive: true }));
+  after(() => {
+    runs.kill();
+    rmSync(folder, { recursive: true });
+  });
 
   it("exist, in pages and in doc comments", () => {
     for (const part of ["README.md", "docs/", "entries/", "src/framing/"]) {
@@ -110,25 +102,22 @@ describe("examples in the documentation", limit, () => {
       },
       include: ["*.ts"],
     };
-    writeFileSync(join(folder, "package.json"), '{"type":"module"}');
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-    const { code, output } = await run(join(root, "node_modules/.bin/tsc"), ["-p", folder]);
+    const { code, output } = await run(join(root, "node_modules/.bin/tsc"), ["-p", folder], root);
     assert.equal(code, 0, output);
   });
 
   for (const [i, { name, code }] of examples.entries()) {
     it(`${name} prints what it says`, limit, async () => {
-      const file = pathToFileURL(join(folder, `example${i}.ts`)).href;
-      const result = await run(process.execPath, [
-        ...process.versions.deno ? ["run", "-A"] : [],
-        fileURLToPath(file),
-      ]);
+      const { output, error } = await runs.of(i);
       const expected = Array.from(
         code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm),
         (match) => match[1]!.split("|").map((line) => `${line}\n`).join(""),
       );
-      assert.equal(result.code, 0, result.errors);
-      assert.equal(result.output, expected.join(""));
+      assert.equal(error, "");
+      assert.equal(output, expected.join(""));
     });
   }
+
+  it("leave nothing behind that would keep a process alive", limit, () => runs.ended());
 });

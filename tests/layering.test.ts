@@ -205,7 +205,7 @@ function sourcesUnder(folder: string): Source[] {
     .map((path) => scan(path, readFileSync(join(root, path), "utf8")));
 }
 
-describe("layering", { timeout: 30_000 }, () => {
+describe("layering", () => {
   const sources = [...sourcesUnder("src"), ...sourcesUnder("adapters")];
   const holds = (rule: Rule): void => {
     const violations = sources.flatMap(rule);
@@ -219,7 +219,7 @@ describe("layering", { timeout: 30_000 }, () => {
   it("src holds no enum, namespace or any", () => holds(languageRules));
 });
 
-describe("the layering rules", { timeout: 30_000 }, () => {
+describe("the layering rules", () => {
   const check = (rule: Rule, path: string, text: string): string[] => rule(scan(path, text));
 
   it("refuse an import against the direction", () => {

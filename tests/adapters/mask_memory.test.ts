@@ -10,7 +10,7 @@ import { Random } from "../bytes/random.ts";
 const run = promisify(execFile);
 const memory = maskMemory!;
 
-describe("the memory where masking is fast", { timeout: 60_000 }, () => {
+describe("the memory where masking is fast", () => {
   it("is there on this runtime", () => {
     assert.notEqual(maskMemory, null);
     assert.equal(readBuffer.buffer, memory.bytes.buffer);

@@ -60,7 +60,7 @@ function* fragments(length: number, size: number): IterableIterator<Piece> {
   }
 }
 
-describe("PayloadAssembler", { timeout: 60_000 }, () => {
+describe("PayloadAssembler", () => {
   it("puts the pieces together, however they are cut", () => {
     const whole = Uint8Array.from({ length: 3000 }, (_, i) => i % 251);
     for (const make of [frame, fragments]) {

@@ -67,7 +67,7 @@ async function stopRoom(): Promise<void> {
   await room.stop();
 }
 
-describe("chat: garbage at the web door", limit, () => {
+describe("chat: garbage at the web door", () => {
   before(startRoom);
   after(stopRoom);
 
@@ -154,7 +154,7 @@ const badTexts: [what: string, text: string][] = [
   ["a message with a prototype", '{"__proto__":{"type":"join"},"type":"polluted"}'],
 ];
 
-describe("chat: bad messages", limit, () => {
+describe("chat: bad messages", () => {
   before(startRoom);
   after(stopRoom);
 
@@ -181,7 +181,7 @@ describe("chat: bad messages", limit, () => {
   });
 });
 
-describe("chat: garbage at the line door", limit, () => {
+describe("chat: garbage at the line door", () => {
   before(startRoom);
   after(stopRoom);
 

@@ -13,7 +13,7 @@ function value(families: Map<string, MetricFamily>, name: string): number {
   return samples[0]!.value;
 }
 
-describe("chat: /metrics", limit, () => {
+describe("chat: /metrics", () => {
   it("is OpenMetrics text of what the hub counts", limit, async () => {
     const room = await startChat({ rateLimit: { rate: 1e-6, burst: 4 } });
     const [ann, ben] = [await enterByWeb(room), await enterByLine(room)];
@@ -79,7 +79,7 @@ describe("chat: /metrics", limit, () => {
   });
 });
 
-describe("chat: the reader of metrics that the tests use", limit, () => {
+describe("chat: the reader of metrics that the tests use", () => {
   const histogram = (...lines: string[]) => ["# TYPE h histogram", ...lines, "# EOF", ""].join("\n");
   const bad: [what: string, text: string][] = [
     ["no end", "# TYPE a gauge\na 1\n"],

@@ -47,7 +47,7 @@ async function until(done: () => boolean): Promise<void> {
 
 const quiet = (options: ChatOptions = {}) => new Chat({ rateLimit: UNHURRIED, ...options });
 
-describe("chat: who is typing", limit, () => {
+describe("chat: who is typing", () => {
   for (const [door, enter] of [["web", enterByWeb], ["line", enterByLine]] as const) {
     it(`tells the others in the room, by the ${door} door`, limit, async () => {
       const room = await startChat();
@@ -130,7 +130,7 @@ describe("chat: who is typing", limit, () => {
   });
 });
 
-describe("chat: who is here", limit, () => {
+describe("chat: who is here", () => {
   it("is told of everybody who is gone, once, however that came", limit, async () => {
     const room = await startChat();
     const ann = await enterByWeb(room);
@@ -190,7 +190,7 @@ describe("chat: who is here", limit, () => {
   });
 });
 
-describe("chat: a guest asks too often", limit, () => {
+describe("chat: a guest asks too often", () => {
   for (const [door, enter] of [["web", enterByWeb], ["line", enterByLine]] as const) {
     it(`is told so, and stays where it is, at the ${door} door`, limit, async () => {
       const room = await startChat({ rateLimit: THREE });

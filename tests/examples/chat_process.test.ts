@@ -83,7 +83,7 @@ async function enterSilently({ webAddress }: ChatProcess): Promise<{ all: Promis
   return { all };
 }
 
-describe("chat: the process", limit, () => {
+describe("chat: the process", () => {
   for (const command of commands) {
     it(`starts by ${command.join(" ").replace(process.execPath, "the runtime:")}`, limit, async () => {
       const chat = await startProcess(command);

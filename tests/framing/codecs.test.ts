@@ -143,7 +143,7 @@ const kinds: Kind[] = [
 ];
 
 for (const { name, make, item, noise, held } of kinds) {
-  describe(name, { timeout: 60_000 }, () => {
+  describe(name, () => {
     it("any items, cut up in any way, come back", () => {
       fc.assert(
         fc.property(fc.array(item, { maxLength: 20 }), cuts, (items, sizes) => {
@@ -244,7 +244,7 @@ for (const { name, make, item, noise, held } of kinds) {
   });
 }
 
-describe("what an attacker sends", { timeout: 60_000 }, () => {
+describe("what an attacker sends", () => {
   const megabyte = new Uint8Array(1 << 20).fill(0x78);
 
   /** Feeds a gigabyte, and returns the error that comes of it. */

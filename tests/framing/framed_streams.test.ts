@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { DecoderStream, EncoderStream, pipe } from "../../mod.ts";
 import { FixedLengthCodec } from "../../src/framing/fixed_length.ts";
 import { JsonLinesCodec } from "../../src/framing/json_lines.ts";
@@ -90,7 +91,7 @@ describe("DecoderStream", () => {
     }, { highWaterMark: 0 });
     const reader = source.pipeThrough(new DecoderStream(new LinesCodec())).getReader();
     for (const expected of ["0", "1", "2"]) assert.equal((await reader.read()).value, expected);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turn();
     assert.ok(written < 10, `${written} were written`);
     await reader.cancel();
   });
@@ -103,7 +104,7 @@ describe("DecoderStream", () => {
       writer.write(bytesOf("b\n")),
       writer.closed,
     ]);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turn();
     await readable.cancel("enough");
     for (const outcome of await waiting) assert.deepEqual(outcome, { status: "rejected", reason: "enough" });
     await assert.rejects(writer.write(bytesOf("c\n")), (reason) => reason === "enough");
@@ -113,7 +114,7 @@ describe("DecoderStream", () => {
     const { readable, writable } = new DecoderStream(new LinesCodec());
     const writer = writable.getWriter();
     const waiting = Promise.allSettled([writer.write(bytesOf("a\n")), writer.closed]);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await turn();
     await writer.abort("gone");
     for (const { status } of await waiting) assert.equal(status, "rejected");
     assert.deepEqual(await readAll(readable), { items: [], error: "gone" });

@@ -9,11 +9,10 @@ import { SeenMessages } from "../../src/hub/seen_messages.ts";
 import { PreparedMessage } from "../../src/websocket/prepared_message.ts";
 import { enter, HubWorld, settled } from "./support.ts";
 
-const limit = { timeout: 30_000 };
 let world: HubWorld;
 beforeEach(() => void (world = new HubWorld()));
 
-describe("Hub: joined by a broker", limit, () => {
+describe("Hub: joined by a broker", () => {
   it("passes broadcasts on: to all, to a room, to several rooms once, and never back", async () => {
     const broker = new MemoryBroker();
     const [here, there] = [world.hub({ broker }), world.hub({ broker })];
@@ -85,7 +84,7 @@ describe("Hub: joined by a broker", limit, () => {
   });
 });
 
-describe("MemoryBroker", limit, () => {
+describe("MemoryBroker", () => {
   it("copes with subscriptions that change while it delivers, and fails once it is closed", () => {
     const broker = new MemoryBroker();
     const heard: string[] = [];
@@ -141,7 +140,7 @@ class TestBroker implements Broker {
   close(): void {}
 }
 
-describe("Hub: a broker that subscribes later", limit, () => {
+describe("Hub: a broker that subscribes later", () => {
   it("join, leave, join ends subscribed once, and join, leave not at all", async () => {
     const broker = new TestBroker();
     const opened: PromiseWithResolvers<null>[] = [];
@@ -258,7 +257,7 @@ function envelope(
   return encodeEnvelope({ origin, number, rooms, key, message: new PreparedMessage(text) });
 }
 
-describe("Hub: a broker that publishes as it likes", limit, () => {
+describe("Hub: a broker that publishes as it likes", () => {
   it("that throws, rejects or hangs never reaches the broadcast, and what waits is bounded", async () => {
     const broker = new TestBroker();
     const errors: string[] = [];
@@ -358,7 +357,7 @@ describe("Hub: a broker that publishes as it likes", limit, () => {
   });
 });
 
-describe("envelopes", limit, () => {
+describe("envelopes", () => {
   it("come back as they were", () => {
     for (const rooms of [null, ["a"], ["", "süd", "\u{1F600}"]]) {
       for (const key of [null, "", "key"]) {
@@ -376,7 +375,7 @@ describe("envelopes", limit, () => {
   });
 });
 
-describe("SeenMessages", limit, () => {
+describe("SeenMessages", () => {
   it("knows what came, in any order, of the last numbers of each hub", () => {
     const seen = new SeenMessages();
     const order = [5, 3, 4, 5, 3, 10_000, 9_999, 9_999, 6_000, 5, 20_000, 15_904, 15_905, 10_000];

@@ -4,7 +4,6 @@ import type { DrainReport } from "../../src/hub/drain.ts";
 import { MemoryMember } from "./memory_member.ts";
 import { enter, HubWorld } from "./support.ts";
 
-const limit = { timeout: 30_000 };
 let world: HubWorld;
 beforeEach(() => void (world = new HubWorld()));
 
@@ -20,7 +19,7 @@ async function during<T>(promise: Promise<T>, step = 10): Promise<T> {
   return promise;
 }
 
-describe("Hub: drain", limit, () => {
+describe("Hub: drain", () => {
   it("closes everybody with the code, after what is queued, and nobody comes any more", async () => {
     const left: string[] = [];
     const hub = world.hub({ onLeave: (_client, room) => void left.push(room) });
@@ -122,7 +121,7 @@ describe("Hub: drain", limit, () => {
   });
 });
 
-describe("Hub: close", limit, () => {
+describe("Hub: close", () => {
   it("hands a busy socket what waits before it is closed, and takes nothing more", async () => {
     const hub = world.hub({ overflow: "drop-oldest", maxQueuedMessages: 8 });
     const { member, client } = enter(hub);

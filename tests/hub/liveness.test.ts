@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { enter, HubWorld, settled } from "./support.ts";
 
-const limit = { timeout: 30_000 };
-
-describe("Hub: liveness", limit, () => {
+describe("Hub: liveness", () => {
   let world: HubWorld;
   beforeEach(() => void (world = new HubWorld()));
 

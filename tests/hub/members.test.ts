@@ -5,11 +5,10 @@ import { beforeEach, describe, it } from "node:test";
 import type { HubClient } from "../../src/hub/hub_client.ts";
 import { enter, type Entered, HubWorld } from "./support.ts";
 
-const limit = { timeout: 30_000 };
 let world: HubWorld;
 beforeEach(() => void (world = new HubWorld()));
 
-describe("Hub: several rooms at once", limit, () => {
+describe("Hub: several rooms at once", () => {
   it("reaches everybody once, and leaves out who is excepted or filtered", async () => {
     const hub = world.hub();
     const both = enter(hub, "red", "blue");
@@ -29,7 +28,7 @@ describe("Hub: several rooms at once", limit, () => {
   });
 });
 
-describe("Hub: clients that are not its own", limit, () => {
+describe("Hub: clients that are not its own", () => {
   it("are nobody to unregister, to except or to look for", async () => {
     const [hub, other] = [world.hub(), world.hub()];
     const [own, foreign] = [enter(hub, "red"), enter(other, "red")];
@@ -64,7 +63,7 @@ describe("Hub: clients that are not its own", limit, () => {
   });
 });
 
-describe("Hub: inside a broadcast", limit, () => {
+describe("Hub: inside a broadcast", () => {
   it("a filter that registers somebody each time comes to an end", async () => {
     const hub = world.hub();
     enter(hub, "red");
@@ -144,7 +143,7 @@ describe("Hub: inside a broadcast", limit, () => {
   });
 });
 
-describe("Hub: presence", limit, () => {
+describe("Hub: presence", () => {
   let events: string[];
   let names: Map<HubClient<string>, string>;
   beforeEach(() => {
@@ -227,7 +226,7 @@ describe("Hub: presence", limit, () => {
   });
 });
 
-describe("Hub: stats", limit, () => {
+describe("Hub: stats", () => {
   it("are kept as it goes, with the latency of turns", async () => {
     const hub = world.hub();
     const [a] = [enter(hub, "red"), enter(hub, "red"), enter(hub, "blue")];

@@ -6,7 +6,6 @@ import type { OverflowPolicy } from "../../src/hub/queue_policy.ts";
 import { PreparedMessage } from "../../src/websocket/prepared_message.ts";
 import { enter, type Entered, enterWith, HubWorld } from "./support.ts";
 
-const limit = { timeout: 30_000 };
 let world: HubWorld;
 beforeEach(() => void (world = new HubWorld()));
 
@@ -19,7 +18,7 @@ async function catchUp({ member, client }: Entered): Promise<void> {
   }
 }
 
-describe("Hub: a slow member, by policy", limit, () => {
+describe("Hub: a slow member, by policy", () => {
   // Four messages may wait; the first is in flight while the others come.
   const cases: [OverflowPolicy, expected: string[], dropped: number][] = [
     ["close", ["0"], 4],
@@ -138,7 +137,7 @@ describe("Hub: a slow member, by policy", limit, () => {
   });
 });
 
-describe("Hub: bounds", limit, () => {
+describe("Hub: bounds", () => {
   it("a message larger than the bound closes, or is dropped and nothing else for it", async () => {
     for (const overflow of ["close", "drop-newest", "drop-oldest", "coalesce"] as const) {
       const hub = world.hub({ overflow, maxQueuedBytes: 10 });
@@ -212,7 +211,7 @@ describe("Hub: bounds", limit, () => {
   });
 });
 
-describe("Hub: whose policy counts", limit, () => {
+describe("Hub: whose policy counts", () => {
   it("the member's own, else the room's, else the hub's", async () => {
     const hub = world.hub({
       maxQueuedMessages: 3,
@@ -291,7 +290,7 @@ describe("Hub: whose policy counts", limit, () => {
   });
 });
 
-describe("Hub: events of full queues", limit, () => {
+describe("Hub: events of full queues", () => {
   it("come at the end of the turn, one a member and policy, with what was lost", async () => {
     const told: unknown[] = [];
     const hub = world.hub({
@@ -350,7 +349,7 @@ describe("Hub: events of full queues", limit, () => {
   });
 });
 
-describe("Hub: types and marks", limit, () => {
+describe("Hub: types and marks", () => {
   it("sends bytes as text when it is told to", async () => {
     const hub = world.hub();
     const { member, client } = enter(hub, "red");

@@ -5,7 +5,6 @@ import { beforeEach, describe, it } from "node:test";
 import { rateSettings, TokenBucket } from "../../src/hub/token_bucket.ts";
 import { enter, enterWith, HubWorld, settled } from "./support.ts";
 
-const limit = { timeout: 30_000 };
 let world: HubWorld;
 beforeEach(() => void (world = new HubWorld()));
 
@@ -30,7 +29,7 @@ class Answers {
   }
 }
 
-describe("Hub: requests without hooks", limit, () => {
+describe("Hub: requests without hooks", () => {
   it("are done when the call returns", async () => {
     const hub = world.hub();
     const [a, b] = [enter(hub), enter(hub, "red")];
@@ -62,7 +61,7 @@ describe("Hub: requests without hooks", limit, () => {
   });
 });
 
-describe("Hub: hooks", limit, () => {
+describe("Hub: hooks", () => {
   it("that answer at once are done at once, and whatever is not true refuses", async () => {
     let answer: unknown = true;
     const hub = world.hub({
@@ -193,7 +192,7 @@ describe("Hub: hooks", limit, () => {
   });
 });
 
-describe("Hub: rate limits", limit, () => {
+describe("Hub: rate limits", () => {
   it("refuse what is too much, count it, and let it be later", async () => {
     const hub = world.hub({ rateLimit: { rate: 2, burst: 3 } });
     const { client } = enter(hub, "red");
@@ -236,7 +235,7 @@ describe("Hub: rate limits", limit, () => {
   });
 });
 
-describe("TokenBucket", limit, () => {
+describe("TokenBucket", () => {
   it("gives what it holds, then what comes in, and never more than it holds", () => {
     const bucket = new TokenBucket({ rate: 10, burst: 2 }, 0);
     const taken = (now: number) => {

@@ -422,7 +422,7 @@ function keyOf({ key }: ModelMessage): { key?: string } {
   return key === null ? {} : { key };
 }
 
-describe("Hub: simulation", limit, () => {
+describe("Hub: simulation", () => {
   it("is what its model says, whatever happens", limit, async () => {
     await runSeeds(CASES, (seed) => new Simulation(seed).run());
   });

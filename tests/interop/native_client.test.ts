@@ -12,7 +12,7 @@ function next<T extends Event>(socket: WebSocket, type: string): Promise<T> {
   );
 }
 
-describe("the runtime's own client", limit, () => {
+describe("the runtime's own client", () => {
   let server: Server;
   /** What to do with the next connection besides echoing it. */
   let conns: ((conn: WebSocketConn) => void)[];

@@ -85,7 +85,7 @@ const skip = process.versions.bun === undefined && process.versions.deno === und
   ? "Node has no WebSocket server of its own"
   : false;
 
-describe("the runtime's own server", { ...limit, skip }, () => {
+describe("the runtime's own server", { skip }, () => {
   let server: NativeServer;
   let url: string;
   before(() => {

@@ -15,7 +15,7 @@ import {
 } from "../../mod.ts";
 import { assertSame, checkMessages, checkOrder, limit, messages } from "./messages.ts";
 
-describe("npm ws as the client", limit, () => {
+describe("npm ws as the client", () => {
   let server: Server;
   let conns: ((conn: WebSocketConn) => void)[];
   before(async () => {
@@ -85,7 +85,7 @@ describe("npm ws as the client", limit, () => {
   });
 });
 
-describe("npm ws as the server", limit, () => {
+describe("npm ws as the server", () => {
   let server: WsServer;
   let url: string;
   before(async () => {

@@ -61,7 +61,7 @@ async function standardLibrary(): Promise<Imports | string> {
 
 const std = await standardLibrary();
 
-describe("the JSR package", limit, () => {
+describe("the JSR package", () => {
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "jackfield-jsr-"));

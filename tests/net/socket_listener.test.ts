@@ -14,7 +14,7 @@ import { TimerQueue } from "../../src/net/timer_queue.ts";
 import { connectionStateOf, isTlsConn, type TlsConnectionState } from "../../src/net/tls.ts";
 import { connOver, TlsSocketConn } from "../../src/net/tls_conn.ts";
 import { TestSocket } from "../websocket/test_socket.ts";
-import { isClosed, limit } from "./support.ts";
+import { isClosed } from "./support.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 const ADDR = tcpAddr("127.0.0.1", 80);
@@ -93,7 +93,7 @@ function serve(
   return { sockets, served, isServed: () => done };
 }
 
-describe("a server that takes a listener over", limit, () => {
+describe("a server that takes a listener over", () => {
   it("gets each socket in the turn in which it comes, with the listener's options", async () => {
     const { listener, calls, accept } = await bench({ noDelay: false, keepAlive: 1500 });
     const { sockets } = serve(listener);
@@ -288,7 +288,7 @@ describe("a counted socket", () => {
   });
 });
 
-describe("a connection over a socket", limit, () => {
+describe("a connection over a socket", () => {
   const timers = new TimerQueue(new VirtualClock());
 
   it("is one under TLS where the socket is", () => {

@@ -17,6 +17,14 @@ export function holdProcess(): void {
   after(() => clearInterval(timer));
 }
 
+/** Waits until a number grows no more, though the event loop turned often enough that it could. */
+export async function untilStill(number: () => number): Promise<void> {
+  for (let [looks, before] = [0, -1]; looks < 20; looks++) {
+    if (number() !== before) [looks, before] = [0, number()];
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** Random numbers that are equal in each run. */
 export function randomNumbers(seed: number): (below: number) => number {
   let state = seed;

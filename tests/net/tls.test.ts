@@ -131,13 +131,6 @@ describe("a client refuses a server", () => {
     isTlsError(await refusal({ certificates }, { tls: clientTls }), "ECERTUNTRUSTED");
   });
 
-  it("whose certificate only says who signed it", limit, async () => {
-    for (const name of ["forged1", "forged3"]) {
-      const tls = { ...clientTls, serverName: "localhost" };
-      isTlsError(await refusal({ certificates: [certificate(name)] }, { tls }), "ECERTUNTRUSTED");
-    }
-  });
-
   it("that does not speak TLS", limit, async () => {
     for (
       const greeting of ["HTTP/1.1 400 Bad Request\r\n\r\n", "220 mail.test ESMTP\r\n", "\0\0\0\0\0\0\0\0"]

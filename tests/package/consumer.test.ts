@@ -26,7 +26,7 @@ interface PackedFile {
   path: string;
 }
 
-describe("the npm package", limit, () => {
+describe("the npm package", () => {
   let folder: string;
   let tarball: string;
   let packed: string[];

@@ -107,7 +107,7 @@ function forRoles(name: string, run: (role: Role) => void): void {
   for (const role of roles) it(`${role}: ${name}`, () => run(role));
 }
 
-describe("RFC 6455, 5.2: base framing", { timeout: 120_000 }, () => {
+describe("RFC 6455, 5.2: base framing", () => {
   const lengths: [length: number, head: string][] = [
     [0, "00"],
     [1, "01"],
@@ -262,7 +262,7 @@ describe("RFC 6455, 5.1 and 5.3: masking", () => {
   });
 });
 
-describe("RFC 6455, 5.4: fragmentation", { timeout: 60_000 }, () => {
+describe("RFC 6455, 5.4: fragmentation", () => {
   forRoles("a message in two, three and five frames", (role) => {
     reads(role, concat(frameTo(role, "01 03", "48656c"), frameTo(role, "80 02", "6c6f")), [[
       "text",
@@ -346,7 +346,7 @@ describe("RFC 6455, 5.4: fragmentation", { timeout: 60_000 }, () => {
   });
 });
 
-describe("RFC 6455, 5.5: control frames", { timeout: 60_000 }, () => {
+describe("RFC 6455, 5.5: control frames", () => {
   for (const { name, opcode } of kinds.slice(3)) {
     const kind = name as "close";
     forRoles(`a ${name} frame of 0, 1 and 125 bytes`, (role) => {
@@ -412,7 +412,7 @@ describe("RFC 6455, 5.7: examples", () => {
   });
 });
 
-describe("RFC 6455, 10.4: limits", { timeout: 60_000 }, () => {
+describe("RFC 6455, 10.4: limits", () => {
   const beyond: [name: string, length: string][] = [
     ["the limit by one", "7e 03e9"],
     ["a megabyte", "7f 0000000000100000"],
@@ -536,7 +536,7 @@ describe("RFC 6455, 10.4: limits", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a whole message in one chunk", { timeout: 60_000 }, () => {
+describe("a whole message in one chunk", () => {
   /** Where the head has another form, or the shortest way ends. */
   const borders = [1, 2, 124, 125, 126, 127, 128, 255, 256, 65534, 65535, 65536, 65537];
   const payloadOf = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31 + length) & 255);

@@ -91,7 +91,7 @@ const PATTERN = Uint8Array.from({ length: 1 << 17 }, (_, i) => (i * 7) & 255);
 /** A new array of so many bytes. */
 const fill = (length: number): Uint8Array<ArrayBuffer> => PATTERN.slice(0, length);
 
-describe("RFC 6455, 5.2: base framing", { timeout: 60_000 }, () => {
+describe("RFC 6455, 5.2: base framing", () => {
   for (const length of [0, 1, 125, 126, MIN_BORROWED_BYTES - 1, MIN_BORROWED_BYTES, 65535, 65536, 100_000]) {
     forRoles(`writeBytes() of ${length} bytes`, (role) => {
       const { writer, queue } = newWriter(role);
@@ -179,7 +179,7 @@ describe("RFC 6455, 5.3: masking", () => {
   });
 });
 
-describe("RFC 6455, 5.6: text", { timeout: 60_000 }, () => {
+describe("RFC 6455, 5.6: text", () => {
   for (const [codecName, codec] of codecs) {
     forRoles(`writeText() at the borders of the head's sizes, in ASCII and not (${codecName})`, (role) => {
       for (const size of [0, 1, 124, 125, 126, 127, 32767, 32768, 65519, 65520, 65521, 65535, 65536, 65537]) {
@@ -615,7 +615,7 @@ describe("frames that are encoded already", () => {
   });
 });
 
-describe("taking, releasing and dropping", { timeout: 120_000 }, () => {
+describe("taking, releasing and dropping", () => {
   forRoles("nothing is pending at first", (role) => {
     const { queue, pool } = newWriter(role);
     assert.ok(!queue.pending);

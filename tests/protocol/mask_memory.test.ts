@@ -81,7 +81,7 @@ function conversation(random: Random): { readonly wire: Uint8Array; readonly mes
   return { wire: join(payloads.map(binary)), messages: payloads.map(toHex) };
 }
 
-describe("chunks and the memory where they are unmasked", { timeout: 60_000 }, () => {
+describe("chunks and the memory where they are unmasked", () => {
   it("messages are the same however they come, and however little of them fits", () => {
     const random = new Random(3);
     for (const size of [64, 1000, 1024, 4096, 1 << 20]) {

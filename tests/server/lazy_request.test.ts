@@ -18,7 +18,7 @@ const make = () =>
 
 const onNode = currentAdapter().name === "node";
 
-describe("what requests need", { timeout: 20_000, skip: !onNode && "only Node loads it on demand" }, () => {
+describe("what requests need", { skip: !onNode && "only Node loads it on demand" }, () => {
   it("is not loaded by who dials, and loaded by a server before the first to connect", async () => {
     const program = `
       const { listenAndServe } = await import(${

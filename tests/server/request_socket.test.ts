@@ -59,7 +59,7 @@ function expectRequest(chunks: Uint8Array[] = [], ended = false): SocketBench {
   return { socket, from, clock, told };
 }
 
-describe("RequestSocket", limit, () => {
+describe("RequestSocket", () => {
   it("tells of a request when its last byte is here, and no clock runs any more", () => {
     const { socket, told, clock } = expectRequest();
     for (const byte of bytesOf(HEAD)) {
@@ -229,7 +229,7 @@ function later<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject:
 
 const failure = new Error("the callback failed");
 
-describe("RequestHandler", limit, () => {
+describe("RequestHandler", () => {
   it("accepts in the turn in which the request comes, and makes no connection", () => {
     for (const upgrade of [undefined, () => {}, () => ({ headers: { "x-a": "b" } })]) {
       const { socket, accepted, written, clock } = handle(upgrade && { upgrade });

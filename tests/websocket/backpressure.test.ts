@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { holdProcess, limit } from "../net/support.ts";
+import { holdProcess, limit, untilStill } from "../net/support.ts";
 import { frame, OP } from "./raw_peer.ts";
-import { concat, memoryPair, tcpPair } from "./support.ts";
+import { concat, memoryPair, tcpPair, until } from "./support.ts";
 import { settle, testConn } from "./test_socket.ts";
 
 describe("reading ahead", () => {
@@ -171,10 +171,8 @@ for (
           await from.writeMessage(done);
         })();
         // Until nothing more is taken for a while.
-        for (let before = -1; before !== accepted;) {
-          before = accepted;
-          await new Promise((resolve) => setTimeout(resolve, 100));
-        }
+        await until(() => from.bufferedAmount > 0);
+        await untilStill(() => accepted);
         assert.ok(accepted > 0);
         assert.ok(accepted <= most, `${accepted} bytes were accepted`);
         // What waits on this side is bounded, too.

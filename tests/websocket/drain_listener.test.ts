@@ -54,7 +54,7 @@ describe("batchWriterOf()", () => {
   });
 });
 
-describe("a batch and who is told when it has left", { timeout: 20_000 }, () => {
+describe("a batch and who is told when it has left", () => {
   it("nobody is told when it left at once", () => {
     const { ws } = testConn();
     const listener = new Listener();

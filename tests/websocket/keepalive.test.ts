@@ -277,8 +277,11 @@ for (const [name, makePair] of [["over TCP", tcpPair], ["in memory", memoryPair]
     it("pings both ways, many at once", limit, async () => {
       const { client, server, stop } = await makePair();
       for (const ws of [client, server]) {
+        const began = performance.now();
         const trips = await Promise.all(Array.from({ length: 50 }, () => ws.ping()));
-        assert.ok(trips.every((trip) => trip >= 0 && trip < 5000));
+        const whole = performance.now() - began;
+        // No trip took longer than all; clocks may round.
+        assert.ok(trips.every((trip) => trip >= 0 && trip <= whole + 1), `${trips} of ${whole}`);
       }
       await stop();
     });

@@ -22,6 +22,7 @@ import {
   limit,
   pattern,
   randomNumbers,
+  untilStill,
 } from "../net/support.ts";
 import { closeFrame, frame, joined, OP, rawClient, rawServer } from "./raw_peer.ts";
 import {
@@ -950,10 +951,7 @@ for (
       sending.catch(() => {});
       const reader = await server.nextReader();
       assert.notEqual(await reader.readChunk(), null);
-      for (let before = -1; before !== sent;) {
-        before = sent;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
+      await untilStill(() => sent);
       assert.ok(sent < 100_000_000, `${sent} bytes`);
       await stop();
       await assert.rejects(sending, closedWith(1006));

@@ -14,6 +14,7 @@ import {
   isDeadlineExceeded,
   limit,
   pattern,
+  untilStill,
 } from "../net/support.ts";
 import { closedWith, foreignPair, type MakePair, memoryPair, tcpPair, until } from "./support.ts";
 
@@ -222,8 +223,9 @@ function suite(name: string, makePair: MakePair): void {
       const late = server.readMessage();
       server.setReadDeadline(Date.now() + 10);
       await assert.rejects(late, isDeadlineExceeded);
-      server.setReadDeadline(Date.now() + 30);
+      server.setReadDeadline(null);
       const saved = server.readMessage();
+      server.setReadDeadline(Date.now() + 30);
       server.setReadDeadline(Date.now() + 60_000);
       server.setReadDeadline(null);
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -255,9 +257,14 @@ function suite(name: string, makePair: MakePair): void {
       const { client, server, stop } = await makePair({ server: { readBufferSize: 1000 } });
       const size = 100_000;
       let sent = 0;
-      client.setWriteDeadline(Date.now() + 150);
       await assert.rejects(async () => {
-        for (;; sent++) await client.writeMessage(new Uint8Array(size).fill(sent));
+        for (;; sent++) {
+          client.setWriteDeadline(null);
+          const writing = client.writeMessage(new Uint8Array(size).fill(sent));
+          // The deadline of a write that waits: one that has passed before would queue nothing.
+          client.setWriteDeadline(Date.now() + 150);
+          await writing;
+        }
       }, isDeadlineExceeded);
       assert.equal(client.state, "open");
       await assert.rejects(client.writeMessage("still expired"), isDeadlineExceeded);
@@ -284,10 +291,8 @@ function suite(name: string, makePair: MakePair): void {
         for (;; sent++) await server.writeMessage(new Uint8Array(size).fill(sent), { signal });
       })();
       // Nothing more leaves: it waits.
-      for (let before = -1; before !== sent || server.bufferedAmount === 0;) {
-        before = sent;
-        await new Promise((resolve) => setTimeout(resolve, 30));
-      }
+      await until(() => server.bufferedAmount > 0);
+      await untilStill(() => sent);
       const reason = new Error("enough");
       abort.abort(reason);
       await assert.rejects(writing, (error) => error === reason);

@@ -51,16 +51,3 @@ certificate impostor "" clientAuth $always $never stranger
 key selfsigned
 openssl req -x509 -new -key selfsigned.key -subj "/CN=127.0.0.1" -days 36500 -out selfsigned.pem \
   -addext subjectAltName=IP:127.0.0.1
-
-# Two that name the authority as their issuer, and were signed by somebody of that name who is not: of version 1 and 3.
-key "$work/namesake"
-openssl req -x509 -new -key "$work/namesake.key" -subj "/CN=Jackfield test authority" -days 36500 -out "$work/namesake.pem"
-printf 'subjectAltName=DNS:localhost\nbasicConstraints=CA:false\n' >"$work/extensions"
-for version in 1 3; do
-  key "forged$version"
-  openssl req -new -key "forged$version.key" -subj "/CN=localhost" -out "$work/forged.csr"
-  extensions=()
-  [ "$version" = 1 ] || extensions=(-extfile "$work/extensions")
-  openssl x509 -req -in "$work/forged.csr" -CA "$work/namesake.pem" -CAkey "$work/namesake.key" -set_serial 7 \
-    -days 36500 "${extensions[@]}" -out "forged$version.pem" 2>/dev/null
-done
