@@ -6,7 +6,7 @@
  */
 
 import { Hub } from "../src/hub/hub.ts";
-import type { HubClient } from "../src/hub/hub_client.ts";
+import type { HubMember } from "../src/hub/hub_member.ts";
 import { Runtime, type RuntimeAdapter } from "../src/net/runtime.ts";
 import { BenchClock, NullMember } from "./null_member.ts";
 
@@ -63,7 +63,7 @@ interface Subject<Member> {
   unregister(member: Member): void;
 }
 
-class HubSubject implements Subject<HubClient<null>> {
+class HubSubject implements Subject<HubMember<null>> {
   readonly #hub: Hub<null>;
   readonly #clock: BenchClock;
 
@@ -73,11 +73,11 @@ class HubSubject implements Subject<HubClient<null>> {
     this.#clock = clock;
   }
 
-  register(): HubClient<null> {
+  register(): HubMember<null> {
     return this.#hub.register(new NullMember(), null);
   }
-  join(client: HubClient<null>, room: string): void {
-    client.join(room);
+  join(member: HubMember<null>, room: string): void {
+    member.join(room);
   }
   broadcast(room: string): void {
     this.#hub.room(room).broadcast(payload);
@@ -85,11 +85,11 @@ class HubSubject implements Subject<HubClient<null>> {
   endTurn(): void {
     this.#clock.endTurn();
   }
-  leave(client: HubClient<null>, room: string): void {
-    client.leave(room);
+  leave(member: HubMember<null>, room: string): void {
+    member.leave(room);
   }
-  unregister(client: HubClient<null>): void {
-    this.#hub.unregister(client);
+  unregister(member: HubMember<null>): void {
+    this.#hub.unregister(member);
   }
 }
 

@@ -1,6 +1,6 @@
 /** A hub's surroundings that cost nothing: turns that end by hand, and members whose sockets take everything. */
 
-import type { HubSocket } from "../src/hub/member.ts";
+import type { HubSocket } from "../src/hub/hub_socket.ts";
 import { type Addr, PIPE_ADDR } from "../src/net/addr.ts";
 
 /** Ends turns when it is told to. */

@@ -4,7 +4,7 @@ import {
   type DrainOptions,
   type DrainReport,
   Hub,
-  type HubClient,
+  type HubMember,
   type HubOptions,
   type HubSocket,
   type PublishOptions,
@@ -41,8 +41,8 @@ export class Chat {
       rateLimit,
       onError,
       roomQueue: (room) => isNoticesRoom(room) ? NOTICES_QUEUE : undefined,
-      onJoin: (client, room) => this.#onJoin(client, room),
-      onLeave: (client, room) => this.#onLeave(client, room),
+      onJoin: (member, room) => this.#onJoin(member, room),
+      onLeave: (member, room) => this.#onLeave(member, room),
     });
   }
 
@@ -57,25 +57,25 @@ export class Chat {
     return this.hub.drain(options);
   }
 
-  #onJoin(client: HubClient<Guest>, room: string): void {
+  #onJoin(member: HubMember<Guest>, room: string): void {
     if (isNoticesRoom(room)) return;
     const members = this.hub.room(room);
-    client.sendJson({ type: "welcome", room, members: Array.from(members, ({ data }) => data.name) });
-    members.broadcastJson({ type: "joined", name: client.data.name }, { except: client });
+    member.sendJson({ type: "welcome", room, members: Array.from(members, ({ data }) => data.name) });
+    members.broadcastJson({ type: "joined", name: member.data.name }, { except: member });
   }
 
   /** However it came: by another join, by a connection that ended or was silent, by a queue that was full. */
-  #onLeave(client: HubClient<Guest>, room: string): void {
+  #onLeave(member: HubMember<Guest>, room: string): void {
     // When all have to leave, nobody needs to hear it of each.
     if (this.#ending || isNoticesRoom(room)) return;
-    this.hub.room(room).broadcastJson({ type: "left", name: client.data.name });
+    this.hub.room(room).broadcastJson({ type: "left", name: member.data.name });
   }
 }
 
 /** Somebody who is connected, in a room or not yet. */
 export class Guest {
   readonly #hub: Hub<Guest>;
-  readonly #client: HubClient<Guest>;
+  readonly #member: HubMember<Guest>;
   /** Names need not be unique: of each person, not of each name, the last notice counts. */
   readonly #key: string = String(nextKey++);
   #name = "";
@@ -83,7 +83,7 @@ export class Guest {
 
   constructor(hub: Hub<Guest>, socket: HubSocket) {
     this.#hub = hub;
-    this.#client = hub.register(socket, this);
+    this.#member = hub.register(socket, this);
   }
 
   get name(): string {
@@ -113,12 +113,12 @@ export class Guest {
    * @param type what was refused, if that is known
    */
   refuse(message: string, type?: string): void {
-    this.#client.sendJson({ type: "error", message, refused: type });
+    this.#member.sendJson({ type: "error", message, refused: type });
   }
 
   /** The guest is gone. */
   leave(): void {
-    this.#hub.unregister(this.#client);
+    this.#hub.unregister(this.#member);
   }
 
   #answer(type: string, wrong: string | null): void {
@@ -130,19 +130,19 @@ export class Guest {
     if (!isText(name, MAX_NAME)) return `A name has 1 to ${MAX_NAME} characters`;
     if (hasControls(room) || hasControls(name)) return "Rooms and names have no control characters";
     // The request is for the notices, where nobody is told of it: until it is granted nothing has changed.
-    const { accepted, reason } = await this.#client.requestJoin(noticesRoom(room));
+    const { accepted, reason } = await this.#member.requestJoin(noticesRoom(room));
     if (!accepted) return refusal(reason);
     this.#leaveRoom(room);
     this.#name = name;
     this.#room = room;
-    this.#client.join(room);
+    this.#member.join(room);
     return null;
   }
 
   #leaveRoom(next: string): void {
     if (!this.joined) return;
-    this.#client.leave(this.#room);
-    if (this.#room !== next) this.#client.leave(noticesRoom(this.#room));
+    this.#member.leave(this.#room);
+    if (this.#room !== next) this.#member.leave(noticesRoom(this.#room));
   }
 
   async #say(text: unknown): Promise<string | null> {
@@ -154,7 +154,7 @@ export class Guest {
 
   async #typing(): Promise<string | null> {
     if (!this.joined) return "Join a room before you type";
-    const options = { key: this.#key, except: this.#client };
+    const options = { key: this.#key, except: this.#member };
     return await this.#publish(noticesRoom(this.#room), { type: "typing", name: this.#name }, options);
   }
 
@@ -163,7 +163,7 @@ export class Guest {
     message: Record<string, string>,
     options?: PublishOptions<Guest>,
   ): Promise<string | null> {
-    const { reason } = await this.#client.publish(room, JSON.stringify(message), options);
+    const { reason } = await this.#member.publish(room, JSON.stringify(message), options);
     return refusal(reason);
   }
 }

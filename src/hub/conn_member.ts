@@ -4,7 +4,7 @@ import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
 import type { MessageBatch } from "../websocket/message_batch.ts";
 import type { MessageEncoding, PreparedMessage } from "../websocket/prepared_message.ts";
-import type { HubSocket } from "./member.ts";
+import type { HubSocket } from "./hub_socket.ts";
 
 /**
  * Messages in a codec's frames, for members that are no WebSockets. Make one and give it to all members of a kind:

@@ -3,7 +3,7 @@ import type { Runtime } from "../net/runtime.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { positive } from "../websocket/options.ts";
-import type { HubMember } from "./hub_member.ts";
+import type { Member } from "./member.ts";
 
 /** How a hub is emptied. */
 export interface DrainOptions {
@@ -57,9 +57,9 @@ export function drainSettings(options: DrainOptions): DrainSettings {
 /** What a drain needs of its hub. */
 export interface DrainOwner<Data> {
   /** The member is gone. */
-  unregister(client: HubMember<Data>): void;
+  unregister(member: Member<Data>): void;
   /** The member is to be gone at once. */
-  cut(client: HubMember<Data>): void;
+  cut(member: Member<Data>): void;
 }
 
 /** Closes members batch by batch, each after what is queued for it, and drops who is left when the time is up. */
@@ -67,8 +67,8 @@ export class Drain<Data> {
   readonly #runtime: Runtime;
   readonly #owner: DrainOwner<Data>;
   readonly #settings: DrainSettings;
-  readonly #waiting: HubMember<Data>[];
-  readonly #closing: Set<HubMember<Data>> = new Set();
+  readonly #waiting: Member<Data>[];
+  readonly #closing: Set<Member<Data>> = new Set();
   readonly #batchAlarm: Alarm = new Alarm(() => this.#closeBatch());
   readonly #endAlarm: Alarm = new Alarm(() => this.#cutOff());
   readonly #finished: Deferred<DrainReport> = new Deferred();
@@ -81,7 +81,7 @@ export class Drain<Data> {
   constructor(
     runtime: Runtime,
     owner: DrainOwner<Data>,
-    members: Iterable<HubMember<Data>>,
+    members: Iterable<Member<Data>>,
     settings: DrainSettings,
   ) {
     this.#runtime = runtime;
@@ -114,31 +114,31 @@ export class Drain<Data> {
     this.#runtime.timers.set(this.#batchAlarm, this.#runtime.timers.now() + interval * jitter);
   }
 
-  async #close(client: HubMember<Data>): Promise<void> {
-    if (!client.registered) {
+  async #close(member: Member<Data>): Promise<void> {
+    if (!member.registered) {
       this.#left++;
       return;
     }
-    this.#closing.add(client);
+    this.#closing.add(member);
     const { code, reason } = this.#settings;
     // Nothing new, and all that is old: then the close is the last that it hears.
-    client.end();
-    await client.flushed();
-    const left = !client.registered;
-    if (!left) await this.#say(client, code, reason);
+    member.end();
+    await member.flushed();
+    const left = !member.registered;
+    if (!left) await this.#say(member, code, reason);
     // Unless it was cut off meanwhile.
-    if (!this.#closing.delete(client)) return;
+    if (!this.#closing.delete(member)) return;
     if (left) this.#left++;
     else this.#closed++;
     this.#endIfEmpty();
   }
 
-  async #say(client: HubMember<Data>, code: number, reason: string): Promise<void> {
+  async #say(member: Member<Data>, code: number, reason: string): Promise<void> {
     try {
-      await client.close(code, reason);
-      this.#owner.unregister(client);
+      await member.close(code, reason);
+      this.#owner.unregister(member);
     } catch {
-      this.#owner.cut(client);
+      this.#owner.cut(member);
     }
   }
 
@@ -146,14 +146,14 @@ export class Drain<Data> {
   #cutOff(): void {
     if (this.#over) return;
     this.#over = true;
-    const left = [...this.#closing, ...this.#waiting].filter((client) => client.registered);
+    const left = [...this.#closing, ...this.#waiting].filter((member) => member.registered);
     this.#left += this.#closing.size + this.#waiting.length - left.length;
     this.#cut = left.length;
     this.#closing.clear();
     this.#waiting.length = 0;
-    for (const client of left) {
-      this.#lost += client.queuedMessages;
-      this.#owner.cut(client);
+    for (const member of left) {
+      this.#lost += member.queuedMessages;
+      this.#owner.cut(member);
     }
     this.#endIfEmpty();
   }

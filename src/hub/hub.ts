@@ -3,11 +3,11 @@ import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData } from "../websocket/message.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { DrainOptions, DrainReport } from "./drain.ts";
-import type { HubClient } from "./hub_client.ts";
+import type { HubMember } from "./hub_member.ts";
 import type { HubStats } from "./hub_counters.ts";
 import { HubEngine } from "./hub_engine.ts";
 import type { BroadcastOptions, HubOptions, RegisterOptions } from "./hub_options.ts";
-import type { HubSocket } from "./member.ts";
+import type { HubSocket } from "./hub_socket.ts";
 import { Room } from "./room.ts";
 
 /**
@@ -16,9 +16,11 @@ import { Room } from "./room.ts";
  * A broadcast is encoded once, however many get it. Each member has a bounded queue with a policy: a slow one never
  * delays another, and either loses what it cannot take or is closed with 1013. What is broadcast in one turn of the
  * event loop leaves in one write a member. Messages from one place to one member keep their order; a message that is
- * written to a connection directly may overtake those that its hub has queued, so send through {@linkcode HubClient.send}.
+ * written to a connection directly may overtake those that its hub has queued, so send through {@linkcode HubMember.send}.
  *
  * With a {@linkcode Broker} a broadcast also reaches the members of the other hubs that share it.
+ *
+ * @internal
  */
 export class Hub<Data = unknown> implements AsyncDisposable {
   readonly #engine: HubEngine<Data>;
@@ -27,14 +29,14 @@ export class Hub<Data = unknown> implements AsyncDisposable {
     this.#engine = new HubEngine(runtime, options);
   }
 
-  /** How many clients are registered. */
+  /** How many members are registered. */
   get size(): number {
-    return this.#engine.clients.size;
+    return this.#engine.members.size;
   }
 
   /** Everybody. */
-  get clients(): ReadonlySet<HubClient<Data>> {
-    return this.#engine.clients;
+  get members(): ReadonlySet<HubMember<Data>> {
+    return this.#engine.members;
   }
 
   /** The names of the rooms that have members. */
@@ -53,7 +55,7 @@ export class Hub<Data = unknown> implements AsyncDisposable {
    * Takes a member in. It is let go of by itself when its socket is closed.
    *
    * A hub that is drained or closed takes nobody: the socket is closed with the code that the others were closed with,
-   * and the client that is returned is gone from the beginning.
+   * and the member that is returned is gone from the beginning.
    *
    * @param socket a `WebSocketConn`, a {@linkcode ConnMember}, or anything else that can take messages
    * @param data whatever the application keeps with it
@@ -61,16 +63,16 @@ export class Hub<Data = unknown> implements AsyncDisposable {
    * @throws {RangeError} when a bound is not positive
    * @throws {TypeError} when a policy is none
    */
-  register(socket: HubSocket, data: Data, options: RegisterOptions = {}): HubClient<Data> {
+  register(socket: HubSocket, data: Data, options: RegisterOptions = {}): HubMember<Data> {
     return this.#engine.register(socket, data, options);
   }
 
   /**
-   * Lets a member go, from all rooms. Its socket is given what is queued, if it is not busy, and stays open. A client
+   * Lets a member go, from all rooms. Its socket is given what is queued, if it is not busy, and stays open. A member
    * that is gone, or another hub's, is left alone.
    */
-  unregister(client: HubClient<Data>): void {
-    this.#engine.unregister(client);
+  unregister(member: HubMember<Data>): void {
+    this.#engine.unregister(member);
   }
 
   /** The room of this name, whether somebody is in it or not. */
@@ -81,11 +83,11 @@ export class Hub<Data = unknown> implements AsyncDisposable {
   // ── Messages ──
 
   /**
-   * Queues a message for every client, or for who is in any of `rooms`, here and, through the broker, elsewhere.
+   * Queues a message for every member, or for who is in any of `rooms`, here and, through the broker, elsewhere.
    *
    * @returns how many queues of this hub took it
    * @throws {TypeError} when the message is neither text nor bytes, the bytes of a text are not UTF-8, or `except` is
-   * neither a hub's client nor a set
+   * neither a hub's member nor a set
    */
   broadcast(message: MessageData | PreparedMessage, options: BroadcastOptions<Data> = {}): number {
     return this.#engine.broadcast(message, options);

@@ -8,13 +8,13 @@ import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import { BrokerLink, linkLimits, type LinkOwner } from "./broker_link.ts";
 import { Drain, type DrainOptions, type DrainOwner, type DrainReport, drainSettings } from "./drain.ts";
 import { EventQueue } from "./event_queue.ts";
-import type { HubClient, PublishOptions } from "./hub_client.ts";
-import { checkExcept, type ClientOwner, HubMember, isExcepted, prepare } from "./hub_member.ts";
+import type { HubMember, PublishOptions } from "./hub_member.ts";
+import { checkExcept, isExcepted, Member, type MemberOwner, prepare } from "./member.ts";
 import { HubCounters, type HubStats } from "./hub_counters.ts";
 import type { BroadcastOptions, HubOptions, RegisterOptions } from "./hub_options.ts";
 import { Liveness } from "./liveness.ts";
 import { labelOf, Mark } from "./mark.ts";
-import type { HubSocket } from "./member.ts";
+import type { HubSocket } from "./hub_socket.ts";
 import { OverflowReports } from "./overflow_reports.ts";
 import { hasQueueOptions, type QueuePolicy, queuePolicy } from "./queue_policy.ts";
 import { type RequestHooks, type RequestLimits, requestLimits } from "./requests.ts";
@@ -27,7 +27,7 @@ import { type RateSettings, rateSettings } from "./token_bucket.ts";
  * queues, liveness, requests, the broker, the events.
  */
 export class HubEngine<Data>
-  implements ClientOwner<Data>, RoomOwner<Data>, LinkOwner, DrainOwner<Data>, Flushable {
+  implements MemberOwner<Data>, RoomOwner<Data>, LinkOwner, DrainOwner<Data>, Flushable {
   readonly counters: HubCounters = new HubCounters();
   readonly hooks: RequestHooks<Data>;
   readonly limits: RequestLimits;
@@ -36,11 +36,11 @@ export class HubEngine<Data>
   readonly #options: HubOptions<Data>;
   readonly #policy: QueuePolicy;
   readonly #rate: RateSettings | null;
-  readonly #clients = new Set<HubMember<Data>>();
-  readonly #rooms = new Map<string, Set<HubMember<Data>>>();
+  readonly #members = new Set<Member<Data>>();
+  readonly #rooms = new Map<string, Set<Member<Data>>>();
   /** Of the rooms with a policy of their own, what is noted with their messages. */
   readonly #roomMarks = new Map<string, Mark>();
-  #dirty: HubMember<Data>[] = [];
+  #dirty: Member<Data>[] = [];
   #turnStartedAt = 0;
   #search = 0;
   readonly #events: EventQueue = new EventQueue((error) => this.onError(error));
@@ -73,8 +73,8 @@ export class HubEngine<Data>
   }
 
   /** Everybody. */
-  get clients(): ReadonlySet<HubMember<Data>> {
-    return this.#clients;
+  get members(): ReadonlySet<Member<Data>> {
+    return this.#members;
   }
 
   /** The names of the rooms that have members. */
@@ -83,43 +83,43 @@ export class HubEngine<Data>
   }
 
   get stats(): HubStats {
-    return this.counters.snapshot(this.#clients.size, this.#rooms.size);
+    return this.counters.snapshot(this.#members.size, this.#rooms.size);
   }
 
   // ── Members ──
 
   /** Takes a member in; see `Hub.register`. */
-  register(socket: HubSocket, data: Data, options: RegisterOptions): HubMember<Data> {
+  register(socket: HubSocket, data: Data, options: RegisterOptions): Member<Data> {
     const { rateLimit } = options;
     const ownPolicy = hasQueueOptions(options);
-    const client = new HubMember<Data>(this, socket, data, {
+    const member = new Member<Data>(this, socket, data, {
       policy: ownPolicy ? queuePolicy(options, this.#policy) : this.#policy,
       ownPolicy,
       rate: rateLimit === undefined ? this.#rate : rateLimit === null ? null : rateSettings(rateLimit),
     });
     if (this.#closeCode !== null) {
-      client.release();
+      member.release();
       closeSocket(socket, this.#closeCode, "");
-      return client;
+      return member;
     }
-    if (this.#clients.add(client).size === 1) this.#link?.want(null);
-    if (socket.ping !== undefined) this.#liveness.add(client);
-    void socket.closed.then(() => this.unregister(client), () => this.unregister(client));
-    return client;
+    if (this.#members.add(member).size === 1) this.#link?.want(null);
+    if (socket.ping !== undefined) this.#liveness.add(member);
+    void socket.closed.then(() => this.unregister(member), () => this.unregister(member));
+    return member;
   }
 
   /** Lets a member go. */
-  unregister(given: HubClient<Data>): void {
+  unregister(given: HubMember<Data>): void {
     // Ours, if we have it: whatever else it is, it is nobody here.
-    const client = given as HubMember<Data>;
-    if (!this.#clients.delete(client)) return;
-    this.#liveness.remove(client);
+    const member = given as Member<Data>;
+    if (!this.#members.delete(member)) return;
+    this.#liveness.remove(member);
     this.#events.hold();
-    client.flush();
-    const rooms = [...client.rooms];
-    client.release();
-    for (const room of rooms) client.leave(room);
-    if (this.#clients.size === 0) this.#link?.unwant(null);
+    member.flush();
+    const rooms = [...member.rooms];
+    member.release();
+    for (const room of rooms) member.leave(room);
+    if (this.#members.size === 0) this.#link?.unwant(null);
     this.#events.release();
   }
 
@@ -176,20 +176,20 @@ export class HubEngine<Data>
     return taken;
   }
 
-  #membersOf(rooms: readonly string[] | null): Iterable<HubMember<Data>> {
-    if (rooms === null) return this.#clients;
+  #membersOf(rooms: readonly string[] | null): Iterable<Member<Data>> {
+    if (rooms === null) return this.#members;
     return rooms.length === 1 ? this.membersOf(rooms[0]!) : this.#collect(rooms);
   }
 
   /** Everybody who is in any of the rooms, once. */
-  #collect(rooms: readonly string[]): HubMember<Data>[] {
+  #collect(rooms: readonly string[]): Member<Data>[] {
     const search = ++this.#search;
-    const found: HubMember<Data>[] = [];
+    const found: Member<Data>[] = [];
     for (const room of rooms) {
-      for (const client of this.membersOf(room)) {
-        if (client.found === search) continue;
-        client.found = search;
-        found.push(client);
+      for (const member of this.membersOf(room)) {
+        if (member.found === search) continue;
+        member.found = search;
+        found.push(member);
       }
     }
     return found;
@@ -197,16 +197,16 @@ export class HubEngine<Data>
 
   /** Whom the filter wants of those; but not who is there no more when it has been asked for all. */
   #filter(
-    members: Iterable<HubMember<Data>>,
+    members: Iterable<Member<Data>>,
     rooms: readonly string[] | null,
     except: BroadcastOptions<Data>["except"],
-    filter: (client: HubClient<Data>) => boolean,
-  ): HubMember<Data>[] {
+    filter: (member: HubMember<Data>) => boolean,
+  ): Member<Data>[] {
     const asked = except === undefined
       ? [...members]
-      : [...members].filter((client) => !isExcepted(client, except));
-    const wanted = asked.filter((client) => filter(client));
-    return rooms === null ? wanted : wanted.filter((client) => rooms.some((room) => client.rooms.has(room)));
+      : [...members].filter((member) => !isExcepted(member, except));
+    const wanted = asked.filter((member) => filter(member));
+    return rooms === null ? wanted : wanted.filter((member) => rooms.some((room) => member.rooms.has(room)));
   }
 
   /** What is noted with a message; nothing, for most. */
@@ -221,7 +221,7 @@ export class HubEngine<Data>
     const dirty = this.#dirty;
     this.#dirty = [];
     this.#events.hold();
-    for (const client of dirty) client.flush();
+    for (const member of dirty) member.flush();
     this.counters.broadcastLatency.observe(Math.max(0, this.timers.now() - this.#turnStartedAt));
     this.#events.release();
   }
@@ -233,53 +233,53 @@ export class HubEngine<Data>
     if (this.#drain !== null) return this.#drain;
     const settings = drainSettings(options);
     this.#closeCode ??= settings.code;
-    const drain = new Drain(this.#runtime, this, this.#clients, settings);
+    const drain = new Drain(this.#runtime, this, this.#members, settings);
     return this.#drain = drain.run(options.signal).finally(() => this.#link?.close());
   }
 
   /** Closes everybody at once. */
   async close(code: number, reason: string): Promise<void> {
     this.#closeCode ??= code;
-    const closing = Array.from(this.#clients, async (client) => {
+    const closing = Array.from(this.#members, async (member) => {
       try {
-        await client.close(code, reason);
-        this.unregister(client);
+        await member.close(code, reason);
+        this.unregister(member);
       } catch {
-        this.cut(client);
+        this.cut(member);
       }
     });
     await Promise.all(closing);
     this.#link?.close();
   }
 
-  // ── From the clients ──
+  // ── From the members ──
 
-  membersOf(room: string): ReadonlySet<HubMember<Data>> {
+  membersOf(room: string): ReadonlySet<Member<Data>> {
     return this.#rooms.get(room) ?? NOBODY;
   }
 
-  onJoin(client: HubMember<Data>, room: string): void {
+  onJoin(member: Member<Data>, room: string): void {
     const members = this.#rooms.get(room);
-    if (members === undefined) this.#openRoom(room, client);
-    else members.add(client);
+    if (members === undefined) this.#openRoom(room, member);
+    else members.add(member);
     const { onJoin } = this.#options;
-    if (onJoin !== undefined) this.#events.add(() => onJoin(client, room));
+    if (onJoin !== undefined) this.#events.add(() => onJoin(member, room));
   }
 
-  onLeave(client: HubMember<Data>, room: string): void {
+  onLeave(member: Member<Data>, room: string): void {
     const members = this.#rooms.get(room)!;
-    members.delete(client);
+    members.delete(member);
     if (members.size === 0) {
       this.#rooms.delete(room);
       this.#roomMarks.delete(room);
       this.#link?.unwant(room);
     }
     const { onLeave } = this.#options;
-    if (onLeave !== undefined) this.#events.add(() => onLeave(client, room));
+    if (onLeave !== undefined) this.#events.add(() => onLeave(member, room));
   }
 
-  #openRoom(room: string, client: HubMember<Data>): void {
-    this.#rooms.set(room, new Set([client]));
+  #openRoom(room: string, member: Member<Data>): void {
+    this.#rooms.set(room, new Set([member]));
     const { roomQueue } = this.#options;
     if (roomQueue !== undefined) {
       try {
@@ -294,39 +294,39 @@ export class HubEngine<Data>
     this.#link?.want(room);
   }
 
-  flushSoon(client: HubMember<Data>): void {
-    if (this.#dirty.push(client) > 1) return;
+  flushSoon(member: Member<Data>): void {
+    if (this.#dirty.push(member) > 1) return;
     this.#turnStartedAt = this.timers.now();
     this.#runtime.turn.add(this);
   }
 
-  onDropped(client: HubMember<Data>, policy: QueuePolicy, messages: number, bytes: number): void {
-    this.#overflows?.add(client, policy.overflow, messages, bytes);
+  onDropped(member: Member<Data>, policy: QueuePolicy, messages: number, bytes: number): void {
+    this.#overflows?.add(member, policy.overflow, messages, bytes);
   }
 
-  onFull(client: HubMember<Data>): void {
+  onFull(member: Member<Data>): void {
     this.counters.evicted++;
-    this.unregister(client);
-    closeSocket(client.socket, CloseCode.TryAgainLater, "Too slow");
+    this.unregister(member);
+    closeSocket(member.socket, CloseCode.TryAgainLater, "Too slow");
   }
 
-  onTooMany(client: HubMember<Data>): void {
-    this.unregister(client);
-    closeSocket(client.socket, CloseCode.PolicyViolation, "Too many requests");
+  onTooMany(member: Member<Data>): void {
+    this.unregister(member);
+    closeSocket(member.socket, CloseCode.PolicyViolation, "Too many requests");
   }
 
-  onSilent(client: HubMember<Data>): void {
+  onSilent(member: Member<Data>): void {
     this.counters.timedOut++;
-    this.cut(client);
+    this.cut(member);
   }
 
-  onBroken(client: HubMember<Data>): void {
-    this.cut(client);
+  onBroken(member: Member<Data>): void {
+    this.cut(member);
   }
 
-  cut(client: HubMember<Data>): void {
-    this.unregister(client);
-    dropSocket(client.socket);
+  cut(member: Member<Data>): void {
+    this.unregister(member);
+    dropSocket(member.socket);
   }
 
   // ── From the broker, and of what fails ──
@@ -348,22 +348,22 @@ export class HubEngine<Data>
 /** The loop of most broadcasts: the step for each member is all there is to it. */
 function pushAll(members: Iterable<SendQueue>, message: PreparedMessage): number {
   let taken = 0;
-  for (const client of members) {
-    if (client.push(message)) taken++;
+  for (const member of members) {
+    if (member.push(message)) taken++;
   }
   return taken;
 }
 
 function pushMost<Data>(
-  members: Iterable<HubMember<Data>>,
+  members: Iterable<Member<Data>>,
   message: PreparedMessage,
   mark: Mark | null,
   except: BroadcastOptions<Data>["except"],
 ): number {
   let taken = 0;
-  for (const client of members) {
-    if (except !== undefined && isExcepted(client, except)) continue;
-    if (mark === null ? client.push(message) : client.pushMarked(message, mark)) taken++;
+  for (const member of members) {
+    if (except !== undefined && isExcepted(member, except)) continue;
+    if (mark === null ? member.push(message) : member.pushMarked(message, mark)) taken++;
   }
   return taken;
 }

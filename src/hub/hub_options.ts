@@ -1,6 +1,6 @@
 import type { Broker } from "./broker.ts";
 import type { LinkOptions } from "./broker_link.ts";
-import type { HubClient, PublishOptions } from "./hub_client.ts";
+import type { HubMember, PublishOptions } from "./hub_member.ts";
 import type { LivenessOptions } from "./liveness.ts";
 import type { OverflowEvent } from "./overflow_reports.ts";
 import type { QueueOptions } from "./queue_policy.ts";
@@ -25,9 +25,9 @@ export interface HubOptions<Data = unknown>
    */
   onOverflow?: (event: OverflowEvent<Data>) => void;
   /** Told when somebody has entered a room. */
-  onJoin?: (client: HubClient<Data>, room: string) => void;
+  onJoin?: (member: HubMember<Data>, room: string) => void;
   /** Told when somebody has left a room, once however that came: by itself, closed, evicted, silent or unregistered. */
-  onLeave?: (client: HubClient<Data>, room: string) => void;
+  onLeave?: (member: HubMember<Data>, room: string) => void;
   /** Requests a member may make. Default: no limit. */
   rateLimit?: RateLimit;
   /** Joins this hub to others. It is not closed with the hub. */
@@ -50,5 +50,5 @@ export interface BroadcastOptions<Data = unknown> extends PublishOptions<Data> {
    * Only those members of this hub for whom it is true. It is asked for all of them before any gets the message, so it
    * may do what it likes. Other hubs do not know of it.
    */
-  filter?: (client: HubClient<Data>) => boolean;
+  filter?: (member: HubMember<Data>) => boolean;
 }

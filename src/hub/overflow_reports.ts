@@ -1,11 +1,11 @@
 import type { Turn } from "../net/turn.ts";
-import type { HubClient } from "./hub_client.ts";
+import type { HubMember } from "./hub_member.ts";
 import type { OverflowPolicy } from "./queue_policy.ts";
 
 /** A member's queue was full, and messages were lost. */
 export interface OverflowEvent<Data = unknown> {
   /** Whose queue. With the policy `close` it is no member any more. */
-  readonly client: HubClient<Data>;
+  readonly member: HubMember<Data>;
   /** What they were lost to. */
   readonly policy: OverflowPolicy;
   /** How many. */
@@ -23,7 +23,7 @@ type Losses = Map<OverflowPolicy, { messages: number; bytes: number }>;
 export class OverflowReports<Data> {
   readonly #turn: Turn;
   readonly #tell: (event: OverflowEvent<Data>) => void;
-  #losses: Map<HubClient<Data>, Losses> = new Map();
+  #losses: Map<HubMember<Data>, Losses> = new Map();
 
   constructor(turn: Turn, tell: (event: OverflowEvent<Data>) => void) {
     this.#turn = turn;
@@ -31,11 +31,11 @@ export class OverflowReports<Data> {
   }
 
   /** Takes a loss in. */
-  add(client: HubClient<Data>, policy: OverflowPolicy, messages: number, bytes: number): void {
-    let losses = this.#losses.get(client);
+  add(member: HubMember<Data>, policy: OverflowPolicy, messages: number, bytes: number): void {
+    let losses = this.#losses.get(member);
     if (losses === undefined) {
       losses = new Map();
-      if (this.#losses.set(client, losses).size === 1) this.#turn.add(this);
+      if (this.#losses.set(member, losses).size === 1) this.#turn.add(this);
     }
     const loss = losses.get(policy);
     if (loss === undefined) losses.set(policy, { messages, bytes });
@@ -49,8 +49,8 @@ export class OverflowReports<Data> {
   flush(): void {
     const told = this.#losses;
     this.#losses = new Map();
-    for (const [client, losses] of told) {
-      for (const [policy, loss] of losses) this.#tell({ client, policy, ...loss });
+    for (const [member, losses] of told) {
+      for (const [policy, loss] of losses) this.#tell({ member, policy, ...loss });
     }
   }
 }

@@ -2,7 +2,7 @@ import { Alarm, type TimerQueue } from "../net/timer_queue.ts";
 import { positive } from "../websocket/options.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { HubCounters } from "./hub_counters.ts";
-import type { HubClient, PublishOptions } from "./hub_client.ts";
+import type { HubMember, PublishOptions } from "./hub_member.ts";
 import { type RateSettings, TokenBucket } from "./token_bucket.ts";
 
 /**
@@ -28,11 +28,11 @@ export interface RequestResult {
 
 /** Who is asked before a member's request is done. Whatever is not `true` refuses it. */
 export interface RequestHooks<Data> {
-  /** Asked before {@linkcode HubClient.requestJoin} joins. */
-  authorizeJoin?: (client: HubClient<Data>, room: string) => boolean | Promise<boolean>;
-  /** Asked before {@linkcode HubClient.publish} broadcasts. */
+  /** Asked before {@linkcode HubMember.requestJoin} joins. */
+  authorizeJoin?: (member: HubMember<Data>, room: string) => boolean | Promise<boolean>;
+  /** Asked before {@linkcode HubMember.publish} broadcasts. */
   authorizePublish?: (
-    client: HubClient<Data>,
+    member: HubMember<Data>,
     room: string,
     message: PreparedMessage,
   ) => boolean | Promise<boolean>;
@@ -47,7 +47,7 @@ export interface RequestsOwner<Data> {
   /** Broadcasts to a room. */
   broadcastFrom(room: string, message: PreparedMessage, options: PublishOptions<Data>): number;
   /** The member asks too often, and is to be closed. */
-  onTooMany(client: HubClient<Data>): void;
+  onTooMany(member: HubMember<Data>): void;
   onError(error: unknown): void;
 }
 
@@ -98,7 +98,7 @@ interface Pending<Data> {
  */
 export class Requests<Data> {
   readonly #owner: RequestsOwner<Data>;
-  readonly #client: HubClient<Data>;
+  readonly #member: HubMember<Data>;
   readonly #rate: RateSettings | null;
   readonly #bucket: TokenBucket | null;
   /** The first of them is at the hook. */
@@ -106,19 +106,19 @@ export class Requests<Data> {
   #pendingBytes = 0;
   #alarm: Alarm | null = null;
 
-  constructor(owner: RequestsOwner<Data>, client: HubClient<Data>, rate: RateSettings | null) {
+  constructor(owner: RequestsOwner<Data>, member: HubMember<Data>, rate: RateSettings | null) {
     this.#owner = owner;
-    this.#client = client;
+    this.#member = member;
     this.#rate = rate;
     this.#bucket = rate === null ? null : new TokenBucket(rate, owner.timers.now());
   }
 
   /** Does it, or waits for the hook. Never rejects. */
   ask(room: string, message: PreparedMessage | null, options: PublishOptions<Data>): Promise<RequestResult> {
-    if (!this.#client.registered) return refused("gone");
+    if (!this.#member.registered) return refused("gone");
     if (this.#bucket !== null && !this.#bucket.take(this.#owner.timers.now())) {
       this.#owner.counters.rateLimited++;
-      if (this.#rate!.policy === "close") this.#owner.onTooMany(this.#client);
+      if (this.#rate!.policy === "close") this.#owner.onTooMany(this.#member);
       return refused("rate");
     }
     const request = { room, message, options };
@@ -153,12 +153,12 @@ export class Requests<Data> {
   /** The hook's answer: a boolean, or a promise that does not reject. */
   #askHook({ room, message }: Request<Data>): boolean | Promise<boolean> {
     const { hooks } = this.#owner;
-    if (!this.#client.registered) return false;
+    if (!this.#member.registered) return false;
     if (message !== null && !this.#mayPublish(room)) return false;
     try {
       const answer: unknown = message === null
-        ? hooks.authorizeJoin === undefined || hooks.authorizeJoin(this.#client, room)
-        : hooks.authorizePublish === undefined || hooks.authorizePublish(this.#client, room, message);
+        ? hooks.authorizeJoin === undefined || hooks.authorizeJoin(this.#member, room)
+        : hooks.authorizePublish === undefined || hooks.authorizePublish(this.#member, room, message);
       if (typeof (answer as PromiseLike<unknown> | null)?.then !== "function") return answer === true;
       return Promise.resolve(answer).then((answer) => answer === true, (error) => this.#report(error));
     } catch (error) {
@@ -206,12 +206,12 @@ export class Requests<Data> {
   }
 
   #do({ room, message, options }: Request<Data>, allowed: boolean): RequestResult {
-    if (!this.#client.registered) return result("gone");
+    if (!this.#member.registered) return result("gone");
     if (message !== null && !this.#mayPublish(room)) return this.#refuse("not-joined");
     if (!allowed) return this.#refuse("forbidden");
     if (message === null) {
-      this.#client.join(room);
-      return result(this.#client.registered ? null : "gone");
+      this.#member.join(room);
+      return result(this.#member.registered ? null : "gone");
     }
     return result(null, this.#owner.broadcastFrom(room, message, options));
   }
@@ -222,7 +222,7 @@ export class Requests<Data> {
   }
 
   #mayPublish(room: string): boolean {
-    return this.#owner.limits.publishWithoutJoining || this.#client.rooms.has(room);
+    return this.#owner.limits.publishWithoutJoining || this.#member.rooms.has(room);
   }
 }
 

@@ -1,14 +1,14 @@
 import type { MessageData } from "../websocket/message.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { BroadcastOptions } from "./hub_options.ts";
-import type { HubClient } from "./hub_client.ts";
+import type { HubMember } from "./hub_member.ts";
 
 /** How a broadcast to one room is made. */
 export type RoomBroadcastOptions<Data = unknown> = Omit<BroadcastOptions<Data>, "rooms">;
 
 /** What a room needs of its hub. */
 export interface RoomOwner<Data> {
-  membersOf(room: string): ReadonlySet<HubClient<Data>>;
+  membersOf(room: string): ReadonlySet<HubMember<Data>>;
   broadcastTo(
     room: string,
     message: MessageData | PreparedMessage,
@@ -16,9 +16,9 @@ export interface RoomOwner<Data> {
   ): number;
 }
 
-/** The clients that joined under one name. A room exists while it has members; this is a view of it. */
-export class Room<Data = unknown> implements Iterable<HubClient<Data>> {
-  /** What clients join it by. */
+/** The members that joined under one name. A room exists while it has members; this is a view of it. */
+export class Room<Data = unknown> implements Iterable<HubMember<Data>> {
+  /** What members join it by. */
   readonly name: string;
   readonly #owner: RoomOwner<Data>;
 
@@ -33,9 +33,9 @@ export class Room<Data = unknown> implements Iterable<HubClient<Data>> {
     return this.#owner.membersOf(this.name).size;
   }
 
-  /** Whether a client is in it. */
-  has(client: HubClient<Data>): boolean {
-    return this.#owner.membersOf(this.name).has(client);
+  /** Whether a member is in it. */
+  has(member: HubMember<Data>): boolean {
+    return this.#owner.membersOf(this.name).has(member);
   }
 
   /** Queues a message for everybody in it; returns how many queues of this hub took it. */
@@ -49,7 +49,7 @@ export class Room<Data = unknown> implements Iterable<HubClient<Data>> {
   }
 
   /** Who is in it, in the order in which they came. */
-  [Symbol.iterator](): IterableIterator<HubClient<Data>> {
+  [Symbol.iterator](): IterableIterator<HubMember<Data>> {
     return this.#owner.membersOf(this.name).values();
   }
 }

@@ -5,7 +5,7 @@ import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import { Backlog } from "./backlog.ts";
 import type { HubCounters } from "./hub_counters.ts";
 import type { Mark } from "./mark.ts";
-import type { HubSocket } from "./member.ts";
+import type { HubSocket } from "./hub_socket.ts";
 import type { QueuePolicy } from "./queue_policy.ts";
 
 /** A batch of this many bytes is sent without waiting for the end of the turn. */

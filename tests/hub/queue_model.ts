@@ -1,7 +1,7 @@
 /** What a member that is behind is to get under each policy, in the plainest form; and a socket that reports to it. */
 
 import assert from "node:assert/strict";
-import type { HubSocket } from "../../src/hub/member.ts";
+import type { HubSocket } from "../../src/hub/hub_socket.ts";
 import type { QueuePolicy } from "../../src/hub/queue_policy.ts";
 import { Deferred } from "../../src/net/deferred.ts";
 import type { Addr } from "../../src/net/addr.ts";

@@ -1,10 +1,10 @@
 import { type Addr, PIPE_ADDR } from "../../src/net/addr.ts";
-import type { HubSocket } from "../../src/hub/member.ts";
+import type { HubSocket } from "../../src/hub/hub_socket.ts";
 import type { MessageBatch } from "../../src/websocket/message_batch.ts";
 import { type MessageEncoding, serverFrame } from "../../src/websocket/prepared_message.ts";
 
 /** A hub's member that keeps what it got, and takes more only when the test lets it. */
-export class MemoryMember implements HubSocket {
+export class MemorySocket implements HubSocket {
   readonly remoteAddr: Addr = PIPE_ADDR;
   readonly closed: Promise<void>;
   /** One entry a write. */
