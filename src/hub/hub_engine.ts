@@ -1,6 +1,6 @@
 import type { Runtime } from "../net/runtime.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
-import type { Flushable } from "../net/turn.ts";
+import type { Flushable } from "../net/flush_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData } from "../websocket/message.ts";
 import { positive } from "../websocket/options.ts";
@@ -61,7 +61,7 @@ export class HubEngine<Data>
     const { onOverflow, broker } = options;
     this.#overflows = onOverflow === undefined
       ? null
-      : new OverflowReports(runtime.turn, (event) => this.#events.add(() => onOverflow(event)));
+      : new OverflowReports(runtime.flushQueue, (event) => this.#events.add(() => onOverflow(event)));
     this.#liveness = new Liveness(
       runtime.timers,
       runtime.random,
@@ -297,7 +297,7 @@ export class HubEngine<Data>
   flushSoon(member: Member<Data>): void {
     if (this.#dirty.push(member) > 1) return;
     this.#turnStartedAt = this.timers.now();
-    this.#runtime.turn.add(this);
+    this.#runtime.flushQueue.add(this);
   }
 
   onDropped(member: Member<Data>, policy: QueuePolicy, messages: number, bytes: number): void {

@@ -1,4 +1,4 @@
-import type { Turn } from "../net/turn.ts";
+import type { FlushQueue } from "../net/flush_queue.ts";
 import type { HubMember } from "./hub_member.ts";
 import type { OverflowPolicy } from "./queue_policy.ts";
 
@@ -21,12 +21,12 @@ type Losses = Map<OverflowPolicy, { messages: number; bytes: number }>;
  * never more than members, however much is broadcast, and a handler that broadcasts cannot call itself for ever.
  */
 export class OverflowReports<Data> {
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   readonly #tell: (event: OverflowEvent<Data>) => void;
   #losses: Map<HubMember<Data>, Losses> = new Map();
 
-  constructor(turn: Turn, tell: (event: OverflowEvent<Data>) => void) {
-    this.#turn = turn;
+  constructor(flushQueue: FlushQueue, tell: (event: OverflowEvent<Data>) => void) {
+    this.#flushQueue = flushQueue;
     this.#tell = tell;
   }
 
@@ -35,7 +35,7 @@ export class OverflowReports<Data> {
     let losses = this.#losses.get(member);
     if (losses === undefined) {
       losses = new Map();
-      if (this.#losses.set(member, losses).size === 1) this.#turn.add(this);
+      if (this.#losses.set(member, losses).size === 1) this.#flushQueue.add(this);
     }
     const loss = losses.get(policy);
     if (loss === undefined) losses.set(policy, { messages, bytes });

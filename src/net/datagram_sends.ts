@@ -1,6 +1,6 @@
 import type { DatagramSocket, OutgoingDatagram } from "./datagram_socket.ts";
 import type { NetError } from "./errors.ts";
-import type { Flushable, Turn } from "./turn.ts";
+import type { Flushable, FlushQueue } from "./flush_queue.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
 /** Datagrams that may leave in one go: a kernel never makes a sender wait, so that a loop of writes would stop all else. */
@@ -26,7 +26,7 @@ class Batch {
 /** What is sent on a socket: call by call, in order, never mixed. */
 export class DatagramSends implements Flushable {
   readonly #socket: DatagramSocket;
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   readonly #waiting = new WaitQueue<number, Batch>();
   /** The batch that the runtime is busy with: the first that waits, unless it was given up. */
   #inFlight: Batch | null = null;
@@ -35,9 +35,9 @@ export class DatagramSends implements Flushable {
   readonly #onIdle: () => void;
 
   /** `onIdle` is called when nobody waits any more. */
-  constructor(socket: DatagramSocket, turn: Turn, onIdle: () => void) {
+  constructor(socket: DatagramSocket, flushQueue: FlushQueue, onIdle: () => void) {
     this.#socket = socket;
-    this.#turn = turn;
+    this.#flushQueue = flushQueue;
     this.#onIdle = onIdle;
   }
 
@@ -86,7 +86,7 @@ export class DatagramSends implements Flushable {
 
   #spend(count: number): void {
     this.#left -= count;
-    if (this.#left === 0) this.#turn.add(this);
+    if (this.#left === 0) this.#flushQueue.add(this);
   }
 
   /** The end of a turn. */

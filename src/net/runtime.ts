@@ -18,7 +18,7 @@ import type {
 } from "./stream_socket.ts";
 import { type Clock, TimerQueue } from "./timer_queue.ts";
 import type { TlsConfig, TlsContext, TlsRole } from "./tls.ts";
-import { Turn } from "./turn.ts";
+import { FlushQueue } from "./flush_queue.ts";
 
 /** What an adapter fills in. */
 export interface RuntimeAdapter {
@@ -63,7 +63,7 @@ export interface UnixFiles {
 export class Runtime {
   readonly adapter: RuntimeAdapter;
   readonly timers: TimerQueue;
-  readonly turn: Turn;
+  readonly flushQueue: FlushQueue;
   readonly buffers: BufferPool = new BufferPool();
   readonly copies: ChunkCopies;
   readonly random: RandomSource;
@@ -72,7 +72,7 @@ export class Runtime {
     this.adapter = adapter;
     this.copies = new ChunkCopies(adapter.cheapArray);
     this.timers = new TimerQueue(adapter.clock);
-    this.turn = new Turn(adapter.clock);
+    this.flushQueue = new FlushQueue(adapter.clock);
     this.random = new RandomSource((into) => adapter.fillRandom(into));
   }
 }

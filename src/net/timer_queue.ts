@@ -17,17 +17,18 @@ export interface Clock {
   afterTurn(callback: () => void): void;
 }
 
-/** Something that rings at a time. Both numbers are the queue's to change. */
-export interface Ringing {
-  /** When it rings, or -1 while it is not set. */
+/** An entry of a {@linkcode TimerQueue}, which alone may change `time` and `index`. */
+export interface TimerEntry {
+  /** Milliseconds since the epoch at which `ring` is called; -1 while the entry is not in the queue. */
   time: number;
-  /** Its place in the heap, or -1. */
+  /** Index in the queue's heap; -1 while the entry is not in the queue. */
   index: number;
+  /** Called once the time has come, after the entry was taken out of the queue. */
   ring(): void;
 }
 
-/** A {@linkcode Ringing} that calls a function. */
-export class Alarm implements Ringing {
+/** A {@linkcode TimerEntry} that calls a function. */
+export class Alarm implements TimerEntry {
   time = -1;
   index = -1;
   readonly ring: () => void;
@@ -43,7 +44,7 @@ const MAX_DELAY = 0x7fffffff;
 /** A heap of alarms, the next one first. */
 export class TimerQueue {
   readonly #clock: Clock;
-  readonly #heap: Ringing[] = [];
+  readonly #heap: TimerEntry[] = [];
   readonly #wake: () => void;
   #timer: unknown = null;
   /** When the runtime's timer goes off, while there is one. */
@@ -65,7 +66,7 @@ export class TimerQueue {
   }
 
   /** Sets an alarm, or moves one that is set. */
-  set(alarm: Ringing, time: number): void {
+  set(alarm: TimerEntry, time: number): void {
     if (alarm.index < 0) {
       alarm.index = this.#heap.length;
       this.#heap.push(alarm);
@@ -77,7 +78,7 @@ export class TimerQueue {
   }
 
   /** Takes an alarm out. The runtime's timer is left: it wakes to nothing once, which is cheaper than stopping it. */
-  clear(alarm: Ringing): void {
+  clear(alarm: TimerEntry): void {
     if (alarm.index < 0) return;
     const last = this.#heap.pop()!;
     if (last !== alarm) {
@@ -117,7 +118,7 @@ export class TimerQueue {
     }
   }
 
-  #siftUp(alarm: Ringing): void {
+  #siftUp(alarm: TimerEntry): void {
     const heap = this.#heap;
     let index = alarm.index;
     while (index > 0) {
@@ -132,7 +133,7 @@ export class TimerQueue {
     alarm.index = index;
   }
 
-  #siftDown(alarm: Ringing): void {
+  #siftDown(alarm: TimerEntry): void {
     const heap = this.#heap;
     let index = alarm.index;
     for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {

@@ -52,7 +52,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
   readonly #onAbort = (): void => void this.close();
 
   constructor(socket: DatagramSocket, runtime: Runtime, options: UdpOptions, peer: UdpAddr | null = null) {
-    const { timers, turn } = runtime;
+    const { timers, flushQueue } = runtime;
     this.#socket = socket;
     this.#peer = peer;
     this.localAddr = socket.localAddr;
@@ -61,7 +61,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     const { maxQueuedDatagrams = DEFAULT_DATAGRAMS, maxQueuedBytes = DEFAULT_BYTES } = options;
     this.#queue = new DatagramQueue(maxQueuedDatagrams, maxQueuedBytes);
     this.#readDeadline = new DeadlineTimer(timers, () => this.#reads.rejectAll(this.#expired("read")));
-    this.#sends = new DatagramSends(socket, turn, () => this.#writeDeadline.endWait());
+    this.#sends = new DatagramSends(socket, flushQueue, () => this.#writeDeadline.endWait());
     this.#writeDeadline = new DeadlineTimer(timers, () => this.#sends.rejectAll(this.#expired("write")));
     this.#groups = new MulticastGroups(socket);
     socket.start(this);

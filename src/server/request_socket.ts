@@ -5,7 +5,7 @@ import type { Conn } from "../net/conn.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
 import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
-import type { Ringing, TimerQueue } from "../net/timer_queue.ts";
+import type { TimerEntry, TimerQueue } from "../net/timer_queue.ts";
 import { connectionStateOf, isTlsConn } from "../net/tls.ts";
 import { connOver } from "../net/tls_conn.ts";
 import { HttpHeadError, type RequestHead, RequestHeadReader } from "../http/head.ts";
@@ -33,7 +33,7 @@ export interface RequestSocketOwner {
  * A socket on which a request is expected. Its head is read at the socket itself: a `Conn` is only made for what is not
  * answered with a WebSocket at once. It, with the promises of its reads, was a third of a handshake.
  */
-export class RequestSocket implements StreamHandler, Ringing {
+export class RequestSocket implements StreamHandler, TimerEntry {
   time = -1;
   index = -1;
   readonly #owner: RequestSocketOwner;

@@ -65,7 +65,7 @@ export class Connection
   #pings: Pings | null = null;
 
   constructor({ runtime, role, detached, settings, preamble, compression }: WebSocketInit) {
-    const { buffers, timers, turn, adapter, random } = runtime;
+    const { buffers, timers, flushQueue, adapter, random } = runtime;
     const { text, maskMemory } = adapter;
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
     const isClient = role === "client";
@@ -90,9 +90,9 @@ export class Connection
     this.receiver = new Receiver(this, runtime, protocolOptions, readBufferSize);
     const { protocol } = this.receiver;
     this.protocol = protocol;
-    const outgoing = new Outgoing(this, protocol.output, socket, turn, timers, writeBufferSize);
+    const outgoing = new Outgoing(this, protocol.output, socket, flushQueue, timers, writeBufferSize);
     this.outgoing = outgoing;
-    this.sender = new Sender(this, { protocol, outgoing, text, isClient, compression, turn, timers });
+    this.sender = new Sender(this, { protocol, outgoing, text, isClient, compression, flushQueue, timers });
     this.#keepalive = pingInterval === Infinity
       ? null
       : new Keepalive(this, timers, pingInterval, pongTimeout);

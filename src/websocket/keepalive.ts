@@ -1,4 +1,4 @@
-import type { Ringing, TimerQueue } from "../net/timer_queue.ts";
+import type { TimerEntry, TimerQueue } from "../net/timer_queue.ts";
 
 /** How often silence is looked for in an interval: it is noticed that part of an interval late at the most. */
 const LOOKS = 4;
@@ -22,7 +22,7 @@ export interface KeepaliveOwner {
  * Pings a silent peer and finds a dead one. Any byte that comes counts as life. It costs a store for each chunk that
  * comes and a few alarms an interval, not a timer a message and no look at the clock.
  */
-export class Keepalive implements Ringing {
+export class Keepalive implements TimerEntry {
   // It is its own alarm: there is one for each connection.
   time = -1;
   index = -1;

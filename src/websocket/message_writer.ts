@@ -1,7 +1,7 @@
 import { Utf8Validator } from "../bytes/utf8.ts";
 import type { WaitOptions, Writer } from "../net/conn.ts";
 import { ClosedError } from "../net/errors.ts";
-import type { Flushable, Turn } from "../net/turn.ts";
+import type { Flushable, FlushQueue } from "../net/flush_queue.ts";
 import type { MessageData, MessageType } from "./message.ts";
 
 /** Writes are gathered into fragments of up to so many bytes until the turn ends. */
@@ -57,7 +57,7 @@ export interface OutgoingMessageOwner {
 export class OutgoingMessage implements MessageWriter, Flushable {
   readonly type: MessageType;
   readonly #owner: OutgoingMessageOwner;
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   /** Of a text. */
   readonly #utf8: Utf8Validator | null;
   #gathered: Uint8Array | null = null;
@@ -66,10 +66,10 @@ export class OutgoingMessage implements MessageWriter, Flushable {
   #begun = false;
   #closed = false;
 
-  constructor(type: MessageType, owner: OutgoingMessageOwner, turn: Turn) {
+  constructor(type: MessageType, owner: OutgoingMessageOwner, flushQueue: FlushQueue) {
     this.type = type;
     this.#owner = owner;
-    this.#turn = turn;
+    this.#flushQueue = flushQueue;
     this.#utf8 = type === "text" ? new Utf8Validator() : null;
   }
 
@@ -125,7 +125,7 @@ export class OutgoingMessage implements MessageWriter, Flushable {
     this.#gatheredLength += bytes.length;
     if (!this.#inTurn) {
       this.#inTurn = true;
-      this.#turn.add(this);
+      this.#flushQueue.add(this);
     }
     return this.#owner.whenRoom(signal);
   }

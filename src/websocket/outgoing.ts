@@ -1,7 +1,7 @@
 import { type Deadline, deadlineTime, DeadlineTimer } from "../net/deadline.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
-import type { Flushable, Turn } from "../net/turn.ts";
+import type { Flushable, FlushQueue } from "../net/flush_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import { POOL_BUFFER_SIZE } from "../bytes/buffer_pool.ts";
 import type { FrameWriter } from "../protocol/frame_writer.ts";
@@ -41,7 +41,7 @@ export class Outgoing implements Flushable {
   readonly #owner: OutgoingOwner;
   readonly #writer: FrameWriter;
   readonly #socket: StreamSocket;
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   readonly #timers: TimerQueue;
   /** Made when one is set. */
   #deadline: DeadlineTimer | null = null;
@@ -72,14 +72,14 @@ export class Outgoing implements Flushable {
     owner: OutgoingOwner,
     writer: FrameWriter,
     socket: StreamSocket,
-    turn: Turn,
+    flushQueue: FlushQueue,
     timers: TimerQueue,
     highWaterMark: number,
   ) {
     this.#owner = owner;
     this.#writer = writer;
     this.#socket = socket;
-    this.#turn = turn;
+    this.#flushQueue = flushQueue;
     this.#highWaterMark = highWaterMark;
     this.#timers = timers;
   }
@@ -176,7 +176,7 @@ export class Outgoing implements Flushable {
   flushSoon(): void {
     if (this.#inTurn) return;
     this.#inTurn = true;
-    this.#turn.add(this);
+    this.#flushQueue.add(this);
   }
 
   /** The end of the turn. */

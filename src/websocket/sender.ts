@@ -2,7 +2,7 @@ import type { TextCodec } from "../bytes/text.ts";
 import type { WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
-import type { Turn } from "../net/turn.ts";
+import type { FlushQueue } from "../net/flush_queue.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode } from "../protocol/frame_header.ts";
 import { COPY_BELOW } from "../protocol/frame_writer.ts";
 import type { Protocol } from "../protocol/protocol.ts";
@@ -39,7 +39,7 @@ export interface SenderParts {
   readonly text: TextCodec;
   readonly isClient: boolean;
   readonly compression: Compression | null;
-  readonly turn: Turn;
+  readonly flushQueue: FlushQueue;
   readonly timers: TimerQueue;
 }
 
@@ -53,7 +53,7 @@ export class Sender implements OutgoingMessageOwner {
   readonly #compression: Compression | null;
   /** The application wants compression. */
   #compresses = true;
-  readonly #turn: Turn;
+  readonly #flushQueue: FlushQueue;
   readonly #timers: TimerQueue;
   /** Made by the first message that is written in parts. */
   #turns: MessageTurns | null = null;
@@ -67,7 +67,7 @@ export class Sender implements OutgoingMessageOwner {
     this.#text = parts.text;
     this.#isClient = parts.isClient;
     this.#compression = parts.compression;
-    this.#turn = parts.turn;
+    this.#flushQueue = parts.flushQueue;
     this.#timers = parts.timers;
   }
 
@@ -205,7 +205,7 @@ export class Sender implements OutgoingMessageOwner {
       this.#turns.setDeadline(this.#outgoing.deadline);
     }
     this.#turns.take();
-    return this.#open = new OutgoingMessage(type, this, this.#turn);
+    return this.#open = new OutgoingMessage(type, this, this.#flushQueue);
   }
 
   /** Bytes of what was written and has to wait on this side of the protocol. */

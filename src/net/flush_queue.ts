@@ -1,16 +1,16 @@
 import type { Clock } from "./timer_queue.ts";
 
-/** Something that may have output to send. */
+/** A connection, hub or datagram socket with output that is gathered until the end of the turn. */
 export interface Flushable {
-  /** Sends what was gathered. Called once for each time it was added; must not throw. */
+  /** Sends what was gathered. Called once for each {@linkcode FlushQueue.add}; must not throw. */
   flush(): void;
 }
 
 /**
- * Gathers who wrote during this turn of the event loop and flushes them at its end, so that the messages of a turn
- * leave in one write. One callback of the runtime serves all connections of the turn.
+ * The writers of this turn of the event loop, which are flushed at its end: the messages of a turn leave in one write.
+ * One callback of the runtime serves all of them.
  */
-export class Turn {
+export class FlushQueue {
   readonly #clock: Clock;
   readonly #end: () => void;
   #dirty: Flushable[] = [];
@@ -21,14 +21,14 @@ export class Turn {
     this.#end = () => this.#flushAll();
   }
 
-  /** Flushes `target` at the end of this turn. The caller adds it once a turn. */
+  /** Flushes `target` at the end of this turn. The caller adds each target at most once a turn. */
   add(target: Flushable): void {
     if (this.#dirty.push(target) === 1) this.#clock.afterTurn(this.#end);
   }
 
   #flushAll(): void {
     const targets = this.#dirty;
-    // What is added while flushing belongs to the next turn. The two lists take turns, to allocate nothing.
+    // A target that is added while flushing belongs to the next turn. Two lists alternate, so that nothing is allocated.
     this.#dirty = this.#spare;
     this.#spare = targets;
     try {
