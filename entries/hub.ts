@@ -51,6 +51,6 @@ export type { ByteBuffer } from "../src/bytes/byte_buffer.ts";
 export type { Encoder } from "../src/framing/codec.ts";
 export type { Addr, PipeAddr, TcpAddr, UdpAddr, UnixAddr } from "../src/net/addr.ts";
 export type { Bytes, MessageData, MessageType } from "../src/websocket/message.ts";
-export type { DrainListener } from "../src/websocket/outgoing.ts";
+export type { DrainListener } from "../src/websocket/drain_listener.ts";
 export type { MessageBatch, MessageMark } from "../src/websocket/message_batch.ts";
 export { type MessageEncoding, PreparedMessage } from "../src/websocket/prepared_message.ts";

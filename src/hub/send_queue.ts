@@ -1,11 +1,12 @@
 import { Deferred } from "../net/deferred.ts";
-import type { MessageBatch } from "../websocket/message_batch.ts";
-import type { DrainListener } from "../websocket/outgoing.ts";
+import type { BatchWriter } from "../websocket/batch_writer.ts";
+import type { DrainListener } from "../websocket/drain_listener.ts";
+import { MessageBatch } from "../websocket/message_batch.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import { Backlog } from "./backlog.ts";
 import type { HubCounters } from "./hub_counters.ts";
 import type { Mark } from "./mark.ts";
-import type { HubSocket } from "./hub_socket.ts";
+import { batchWriterOfMember, type HubSocket } from "./hub_socket.ts";
 import type { QueuePolicy } from "./queue_policy.ts";
 
 /** A batch of this many bytes is sent without waiting for the end of the turn. */
@@ -25,6 +26,7 @@ export abstract class SendQueue implements DrainListener {
   /** What it was registered with. */
   readonly socket: HubSocket;
   readonly counters: HubCounters;
+  readonly #writer: BatchWriter;
   readonly #policy: QueuePolicy;
   /** Whether the policy is the member's own, so that a room's does not count. */
   readonly #ownPolicy: boolean;
@@ -41,6 +43,7 @@ export abstract class SendQueue implements DrainListener {
 
   constructor(socket: HubSocket, counters: HubCounters, policy: QueuePolicy, ownPolicy: boolean) {
     this.socket = socket;
+    this.#writer = batchWriterOfMember(socket);
     this.counters = counters;
     this.#policy = policy;
     this.#ownPolicy = ownPolicy;
@@ -89,7 +92,7 @@ export abstract class SendQueue implements DrainListener {
   push(message: PreparedMessage): boolean {
     if (this.#slow) return this.#pushSlowly(message, null);
     const waiting = this.#batch;
-    const batch = waiting === null ? message.alone : waiting.with(message);
+    const batch = waiting === null ? MessageBatch.of(message) : waiting.with(message);
     const inFlight = this.#inFlight;
     const { maxQueuedBytes, maxQueuedMessages } = this.#policy;
     const bytes = batch.size + (inFlight === null ? 0 : inFlight.size);
@@ -290,7 +293,7 @@ export abstract class SendQueue implements DrainListener {
   #write(batch: MessageBatch): void {
     let busy: Promise<void> | DrainListener | null;
     try {
-      busy = this.socket.writeBatch(batch, this);
+      busy = this.#writer.writeBatch(batch, this);
     } catch {
       this.onBroken();
       return;
@@ -355,7 +358,7 @@ export abstract class SendQueue implements DrainListener {
       this.#batch = null;
       try {
         // What becomes of it, `closed` tells.
-        const busy = this.socket.writeBatch(batch, NOBODY);
+        const busy = this.#writer.writeBatch(batch, NOBODY);
         if (busy !== null && busy !== NOBODY) (busy as Promise<void>).catch(() => {});
         this.#onWritten(batch);
       } catch {

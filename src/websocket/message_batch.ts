@@ -1,5 +1,5 @@
 import { concat } from "../bytes/concat.ts";
-import type { MessageEncoding, PreparedMessage } from "./prepared_message.ts";
+import { type MessageEncoding, type PreparedMessage, share, sharedBy } from "./prepared_message.ts";
 
 /** What a sender notes with a message, for who queues it. Batches keep it, and compare it by identity. */
 export interface MessageMark {
@@ -46,6 +46,15 @@ export class MessageBatch {
     this.marked = mark !== null || (before?.marked ?? false);
     this.count = (before?.count ?? 0) + 1;
     this.size = (before?.size ?? 0) + message.payload.length;
+  }
+
+  /** The batch of one message alone, made once: every receiver whose batch begins with the message shares it. */
+  static of(message: PreparedMessage): MessageBatch {
+    const shared = sharedBy(message);
+    if (shared !== null) return shared as MessageBatch;
+    const batch = new MessageBatch(message);
+    share(message, batch);
+    return batch;
   }
 
   /** The batch with one message more. */

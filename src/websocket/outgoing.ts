@@ -5,6 +5,7 @@ import type { Flushable, FlushQueue } from "../net/flush_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import { POOL_BUFFER_SIZE } from "../bytes/buffer_pool.ts";
 import type { FrameWriter } from "../protocol/frame_writer.ts";
+import type { DrainListener } from "./drain_listener.ts";
 
 /** What a write that need not wait gives: one promise for all of them. */
 const DONE = Promise.resolve();
@@ -14,14 +15,6 @@ const DONE = Promise.resolve();
  * now and then is slow, not dead.
  */
 const PIECE = 262144;
-
-/** Who waits until what it wrote has left, without a promise for each time. */
-export interface DrainListener {
-  /** It has. */
-  onDrained(): void;
-  /** It has not, and may never. */
-  onFailed(): void;
-}
 
 /** Who is told about the state of the output. */
 export interface OutgoingOwner {

@@ -1,6 +1,5 @@
 import { Utf8Validator } from "../bytes/utf8.ts";
 import { FIN, headerSize, Opcode, writeHeader } from "../protocol/frame_header.ts";
-import { MessageBatch } from "./message_batch.ts";
 import { type MessageData, type MessageType, toBytes } from "./message.ts";
 
 /** How messages become bytes. Receivers that share the object share the bytes. */
@@ -8,6 +7,12 @@ export interface MessageEncoding {
   /** The bytes of one message, frame and all. */
   encode(message: PreparedMessage): Uint8Array;
 }
+
+/** Returns the object that {@linkcode share} stored with a message, or `null`. Only `MessageBatch` calls it. */
+export let sharedBy: (message: PreparedMessage) => object | null;
+
+/** Stores the object that all receivers of a message share. A slot of the message, as a map would cost a lookup. */
+export let share: (message: PreparedMessage, object: object) => void;
 
 /**
  * A message for many: each encoding of it is made once. What is sent is what `data` was when it was prepared.
@@ -42,7 +47,12 @@ export class PreparedMessage {
   #encodings: Map<MessageEncoding, Uint8Array> | null = null;
   #lastEncoding: MessageEncoding | null = null;
   #lastBytes: Uint8Array = NOTHING;
-  #alone: MessageBatch | null = null;
+  #shared: object | null = null;
+
+  static {
+    sharedBy = (message) => message.#shared;
+    share = (message, object) => message.#shared = object;
+  }
 
   /**
    * Makes one.
@@ -59,11 +69,6 @@ export class PreparedMessage {
     this.compress = options.compress ?? true;
     this.type = options.type ?? (typeof data === "string" ? "text" : "binary");
     if (this.type === "text" && this.#text === null) checkUtf8(this.payload);
-  }
-
-  /** The batch of this message alone: where all batches that begin with it begin. */
-  get alone(): MessageBatch {
-    return this.#alone ??= new MessageBatch(this);
   }
 
   /** The payload as text. */

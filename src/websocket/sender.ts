@@ -8,10 +8,12 @@ import { COPY_BELOW } from "../protocol/frame_writer.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import { type Bytes, type MessageData, type MessageType, toBytes } from "./message.ts";
 import type { Compression } from "./compression.ts";
+import type { BatchWriter } from "./batch_writer.ts";
+import type { DrainListener } from "./drain_listener.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import { MessageTurns } from "./message_turns.ts";
 import { type MessageWriter, OutgoingMessage, type OutgoingMessageOwner } from "./message_writer.ts";
-import type { DrainListener, Outgoing } from "./outgoing.ts";
+import type { Outgoing } from "./outgoing.ts";
 import { type MessageEncoding, PreparedMessage, serverFrame } from "./prepared_message.ts";
 
 /** How to send a message. */
@@ -44,7 +46,7 @@ export interface SenderParts {
 }
 
 /** What the application sends: checked, encoded, and waited for where too much waits already. */
-export class Sender implements OutgoingMessageOwner {
+export class Sender implements OutgoingMessageOwner, BatchWriter {
   readonly #owner: SenderOwner;
   readonly #protocol: Protocol;
   readonly #outgoing: Outgoing;

@@ -2,14 +2,13 @@ import type { Addr } from "../net/addr.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
 import { CloseCode } from "../protocol/close_code.ts";
+import { setBatchWriterOf } from "./batch_writer.ts";
 import type { CloseInfo } from "./close_error.ts";
 import { Connection, type WebSocketInit } from "./connection.ts";
 import { extensionsText } from "./compression.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
-import type { MessageBatch } from "./message_batch.ts";
 import type { IncomingMessage, MessageReader } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
-import type { DrainListener } from "./outgoing.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 import type { WriteOptions } from "./sender.ts";
 
@@ -44,6 +43,14 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   readonly extensions: string;
   readonly #connection: Connection;
   #netConn: Conn | null;
+
+  static {
+    setBatchWriterOf((socket) =>
+      typeof socket === "object" && socket !== null && #connection in socket
+        ? socket.#connection.sender
+        : null
+    );
+  }
 
   /** Made by `dialWebSocket` and `Upgrader`. */
   constructor(init: WebSocketInit) {
@@ -148,23 +155,6 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   /** Sends a message that was encoded once for many. Go: gorilla's `WritePreparedMessage`. */
   writePrepared(message: PreparedMessage, options?: WaitOptions): Promise<void> {
     return this.#connection.sender.writePrepared(message, options?.signal);
-  }
-
-  /**
-   * Sends a batch without waiting for the end of the turn: a hub's door. While a message is written in parts it waits
-   * for the end of that.
-   *
-   * @returns `null` when it was taken at once, else a promise for when more may follow
-   */
-  writeBatch(batch: MessageBatch): Promise<void> | null;
-  /**
-   * The same without a promise.
-   *
-   * @param listener is told when more may follow, where there is no other already: then it is what is returned
-   */
-  writeBatch(batch: MessageBatch, listener: DrainListener): Promise<void> | DrainListener | null;
-  writeBatch(batch: MessageBatch, listener?: DrainListener): Promise<void> | DrainListener | null {
-    return this.#connection.sender.writeBatch(batch, listener);
   }
 
   /**

@@ -1,7 +1,7 @@
 /** What a member that is behind is to get under each policy, in the plainest form; and a socket that reports to it. */
 
 import assert from "node:assert/strict";
-import type { HubSocket } from "../../src/hub/hub_socket.ts";
+import { batchWriterOfMember, type HubSocket } from "../../src/hub/hub_socket.ts";
 import type { QueuePolicy } from "../../src/hub/queue_policy.ts";
 import { Deferred } from "../../src/net/deferred.ts";
 import type { Addr } from "../../src/net/addr.ts";
@@ -129,7 +129,7 @@ export class ReportingSocket implements HubSocket {
     }
     const told = new Deferred<void>();
     const listener = { onDrained: told.resolve, onFailed: () => told.reject(new Error("failed")) };
-    const busy = this.#socket.writeBatch(batch, listener);
+    const busy = batchWriterOfMember(this.#socket).writeBatch(batch, listener);
     if (busy !== null) {
       const taken = busy === listener ? told.promise : busy as Promise<void>;
       return taken.then(() => this.#model.onTaken());

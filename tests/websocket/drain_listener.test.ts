@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { PreparedMessage } from "../../mod.ts";
-import { settle, testConn } from "./test_socket.ts";
+import type { HubSocket } from "../../src/hub/member.ts";
+import { PIPE_ADDR } from "../../src/net/addr.ts";
+import { batchWriterOf } from "../../src/websocket/batch_writer.ts";
+import { MessageBatch } from "../../src/websocket/message_batch.ts";
+import { settle, testConn, writeBatch } from "./test_socket.ts";
 import { OP } from "./raw_peer.ts";
 import { textOf } from "./support.ts";
 import { HubWorld } from "../hub/support.ts";
@@ -32,13 +36,29 @@ function busyMember() {
   return { world, hub, client, ws, socket };
 }
 
-const batch = (text: string) => new PreparedMessage(text).alone;
+const batch = (text: string) => MessageBatch.of(new PreparedMessage(text));
+
+describe("batchWriterOf()", () => {
+  it("finds the writer of a WebSocketConn, and of nothing else", () => {
+    const { ws } = testConn();
+    assert.notEqual(batchWriterOf(ws), null);
+    const lookalike = Object.create(ws) as unknown;
+    for (const other of [null, undefined, 1, "ws", {}, { writeBatch() {} }, lookalike]) {
+      assert.equal(batchWriterOf(other), null);
+    }
+  });
+
+  it("a hub refuses a socket that takes no batches", () => {
+    const socket = { remoteAddr: PIPE_ADDR, closed: new Promise(() => {}) };
+    assert.throws(() => new HubWorld().hub().register(socket as unknown as HubSocket, ""), TypeError);
+  });
+});
 
 describe("a batch and who is told when it has left", { timeout: 20_000 }, () => {
   it("nobody is told when it left at once", () => {
     const { ws } = testConn();
     const listener = new Listener();
-    assert.equal(ws.writeBatch(batch("a"), listener), null);
+    assert.equal(writeBatch(ws, batch("a"), listener), null);
     assert.deepEqual(listener.told, []);
   });
 
@@ -46,11 +66,11 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
     const { ws, socket } = testConn();
     const listener = new Listener();
     socket.full = true;
-    assert.equal(ws.writeBatch(batch("a"), listener), listener);
+    assert.equal(writeBatch(ws, batch("a"), listener), listener);
     let second: unknown;
     listener.next = () => {
       listener.next = null;
-      second = ws.writeBatch(batch("b"), listener);
+      second = writeBatch(ws, batch("b"), listener);
     };
     socket.drain(false);
     assert.equal(second, listener);
@@ -64,8 +84,8 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
     const { ws, socket } = testConn();
     const [first, second] = [new Listener(), new Listener()];
     socket.full = true;
-    assert.equal(ws.writeBatch(batch("a"), first), first);
-    const promise = ws.writeBatch(batch("b"), second);
+    assert.equal(writeBatch(ws, batch("a"), first), first);
+    const promise = writeBatch(ws, batch("b"), second);
     assert.ok(promise instanceof Promise);
     socket.drain();
     await promise;
@@ -75,7 +95,7 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
   it("what a busy socket has not taken counts until it has", async () => {
     const { ws, socket } = testConn();
     socket.full = true;
-    ws.writeBatch(batch("abc"), new Listener());
+    writeBatch(ws, batch("abc"), new Listener());
     assert.equal(ws.bufferedAmount, 5);
     const big = ws.writeMessage(new Uint8Array(70_000));
     const after = ws.writeMessage("def");
@@ -93,7 +113,7 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
   it("control frames overtake what waits behind it, and not it", () => {
     const { ws, socket, clock } = testConn();
     socket.full = true;
-    ws.writeBatch(batch("first"), new Listener());
+    writeBatch(ws, batch("first"), new Listener());
     void ws.writeMessage("second");
     void ws.pong(Uint8Array.of(1));
     socket.drain();
@@ -107,11 +127,11 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
     });
     for (let i = 0; i < 20; i++) {
       socket.full = true;
-      ws.writeBatch(batch("x"), new Listener());
+      writeBatch(ws, batch("x"), new Listener());
       clock.advance(300);
       // What comes meanwhile is taken at once, and is all that there is to see.
       socket.drain();
-      ws.writeBatch(batch("y"), new Listener());
+      writeBatch(ws, batch("y"), new Listener());
       clock.advance(300);
     }
     assert.equal(ws.state, "open");
@@ -147,7 +167,7 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
     socket.full = true;
     // In two writes at least.
     void ws.writeMessage(new Uint8Array(200_000));
-    assert.equal(ws.writeBatch(batch("a"), listener), listener);
+    assert.equal(writeBatch(ws, batch("a"), listener), listener);
     void ws.ping().catch(() => {});
     socket.drain(false);
     assert.deepEqual(listener.told, []);
@@ -161,7 +181,7 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
     const { ws, socket } = testConn();
     const listener = new Listener();
     socket.full = true;
-    ws.writeBatch(batch("a"), listener);
+    writeBatch(ws, batch("a"), listener);
     ws.closeNow();
     socket.gone();
     await settle();
@@ -175,11 +195,11 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
     ws.setWriteDeadline(clock.now() + 100);
     socket.full = true;
     void ws.writeMessage(new Uint8Array(100_000)).catch(() => {});
-    ws.writeBatch(batch("a"), first);
+    writeBatch(ws, batch("a"), first);
     clock.advance(200);
     assert.deepEqual(first.told, ["failed"]);
     ws.setWriteDeadline(null);
-    assert.equal(ws.writeBatch(batch("b"), second), second);
+    assert.equal(writeBatch(ws, batch("b"), second), second);
     socket.drain();
     assert.deepEqual([first.told, second.told], [["failed"], ["drained"]]);
   });
@@ -188,7 +208,7 @@ describe("a batch and who is told when it has left", { timeout: 20_000 }, () => 
     const { ws } = testConn();
     const listener = new Listener();
     const writer = await ws.nextWriter("text");
-    const promise = ws.writeBatch(batch("a"), listener);
+    const promise = writeBatch(ws, batch("a"), listener);
     assert.ok(promise instanceof Promise);
     await writer.close();
     await promise;

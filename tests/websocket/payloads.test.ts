@@ -6,10 +6,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Bytes, type MessageData, PreparedMessage, type WebSocketConn } from "../../mod.ts";
+import { MessageBatch } from "../../src/websocket/message_batch.ts";
 import { limit, pattern } from "../net/support.ts";
 import { OP } from "./raw_peer.ts";
 import { bytesOf, textOf } from "./support.ts";
-import { testConn } from "./test_socket.ts";
+import { testConn, writeBatch } from "./test_socket.ts";
 
 const secret = 0xee;
 
@@ -75,7 +76,11 @@ const paths: [string, number, (ws: WebSocketConn, data: MessageData) => unknown]
     OP.text,
     (ws, data) => ws.writePrepared(new PreparedMessage(data, { type: "text" })),
   ],
-  ["writeBatch", OP.binary, (ws, data) => ws.writeBatch(new PreparedMessage(data).alone)],
+  [
+    "writeBatch",
+    OP.binary,
+    (ws, data) => writeBatch(ws, MessageBatch.of(new PreparedMessage(data))),
+  ],
   ["ping", OP.ping, (ws, data) => void (ws.ping(data as Bytes))],
   ["pong", OP.pong, (ws, data) => ws.pong(data as Bytes)],
 ];
@@ -296,8 +301,8 @@ describe("a MessageBatch", () => {
   const encoding = { encode: (message: PreparedMessage) => bytesOf(`<${message.text()}>`) };
 
   it("is the same for the same messages in the same order, and its bytes are joined once", limit, () => {
-    const one = a.alone.with(b).with(c);
-    const two = a.alone.with(b).with(c);
+    const one = MessageBatch.of(a).with(b).with(c);
+    const two = MessageBatch.of(a).with(b).with(c);
     assert.equal(one, two);
     assert.equal(one.bytes(encoding), two.bytes(encoding));
     assert.equal(textOf(one.bytes(encoding)), "<a><bb><ccc>");
@@ -306,27 +311,27 @@ describe("a MessageBatch", () => {
   });
 
   it("is never changed", limit, () => {
-    const short = a.alone.with(b);
+    const short = MessageBatch.of(a).with(b);
     const before = short.bytes(encoding);
     short.with(c);
     short.with(a);
     assert.equal(short.bytes(encoding), before);
     assert.deepEqual(short.messages(), [a, b]);
     assert.deepEqual(short.with(c).messages(), [a, b, c]);
-    assert.deepEqual(a.alone.with(a).messages(), [a, a]);
+    assert.deepEqual(MessageBatch.of(a).with(a).messages(), [a, a]);
   });
 
   it("goes out in one write, without waiting for the end of the turn", limit, () => {
     for (const role of ["server", "client"] as const) {
       const { ws, socket } = testConn(role);
-      assert.equal(ws.writeBatch(a.alone.with(b).with(c)), null);
+      assert.equal(writeBatch(ws, MessageBatch.of(a).with(b).with(c)), null);
       assert.equal(socket.writes.length, 1);
       assert.deepEqual(socket.frames().map(({ payload }) => textOf(payload)), ["a", "bb", "ccc"]);
     }
   });
 
   it("shares its bytes between servers", limit, () => {
-    const batch = a.alone.with(b);
+    const batch = MessageBatch.of(a).with(b);
     const given: Uint8Array[] = [];
     for (let i = 0; i < 2; i++) {
       const { ws, socket } = testConn();
@@ -335,7 +340,7 @@ describe("a MessageBatch", () => {
         given.push(bytes);
         return write.call(socket, bytes);
       };
-      ws.writeBatch(batch);
+      writeBatch(ws, batch);
     }
     assert.equal(given.length, 2);
     assert.equal(given[0], given[1]);
@@ -344,7 +349,7 @@ describe("a MessageBatch", () => {
   it("tells when more may follow", limit, async () => {
     const { ws, socket } = testConn();
     socket.full = true;
-    const busy = ws.writeBatch(a.alone);
+    const busy = writeBatch(ws, MessageBatch.of(a));
     assert.ok(busy !== null);
     let settled = false;
     void busy.then(() => settled = true);
@@ -352,22 +357,22 @@ describe("a MessageBatch", () => {
     assert.equal(settled, false);
     socket.drain();
     await busy;
-    assert.equal(ws.writeBatch(b.alone), null);
+    assert.equal(writeBatch(ws, MessageBatch.of(b)), null);
   });
 
   it("keeps its place behind what was written before", limit, () => {
     const { ws, socket } = testConn();
     void ws.writeMessage("first");
-    ws.writeBatch(a.alone);
+    writeBatch(ws, MessageBatch.of(a));
     assert.deepEqual(socket.frames().map(({ payload }) => textOf(payload)), ["first", "a"]);
   });
 
   it("is dropped without a word when the connection is closing, and fails when it goes", limit, async () => {
     const { ws, socket } = testConn();
     socket.full = true;
-    const busy = ws.writeBatch(a.alone);
+    const busy = writeBatch(ws, MessageBatch.of(a));
     void ws.close();
-    assert.equal(ws.writeBatch(b.alone), null);
+    assert.equal(writeBatch(ws, MessageBatch.of(b)), null);
     socket.gone();
     await assert.rejects(busy!, { name: "CloseError" });
   });

@@ -8,12 +8,13 @@ import { describe, it } from "node:test";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import { dialWebSocket, HandshakeError, listen, PreparedMessage, type WebSocketConn } from "../../mod.ts";
 import { Runtime } from "../../src/net/runtime.ts";
+import { MessageBatch } from "../../src/websocket/message_batch.ts";
 import { dialWebSocketOn } from "../../src/websocket/dial_web_socket.ts";
 import { holdProcess, limit } from "../net/support.ts";
 import { acceptHead, closeFrame, frame, handshake, joined, OP, rawClient, RawPeer } from "./raw_peer.ts";
 import { bytesOf, closedWith, concat, dial, foreign, MemoryListener, startRawServer } from "./support.ts";
 import { startServer, textOf, turn } from "./support.ts";
-import { testConn } from "./test_socket.ts";
+import { testConn, writeBatch } from "./test_socket.ts";
 
 const roles = ["server", "client"] as const;
 
@@ -192,7 +193,7 @@ describe("5.5.1: after a close frame", () => {
         for (const [name, send] of Object.entries(sends)) {
           await assert.rejects(send(ws)!, { name: "CloseError" }, name);
         }
-        assert.equal(ws.writeBatch(new PreparedMessage("x").alone), null);
+        assert.equal(writeBatch(ws, MessageBatch.of(new PreparedMessage("x"))), null);
         void ws.close(3000);
         clock.endTurn();
         assert.deepEqual(socket.frames().map(({ opcode }) => opcode), [OP.close]);

@@ -13,6 +13,7 @@ import {
   readFull,
   type WebSocketConn,
 } from "../../mod.ts";
+import { MessageBatch } from "../../src/websocket/message_batch.ts";
 import { PreparedMessage } from "../../src/websocket/prepared_message.ts";
 import {
   assertBytes,
@@ -35,7 +36,7 @@ import {
   textOf,
   until,
 } from "./support.ts";
-import { settle, testConn } from "./test_socket.ts";
+import { settle, testConn, writeBatch } from "./test_socket.ts";
 
 /** What becomes of a promise, to be looked at without waiting. */
 function watch<T>(promise: Promise<T>): { readonly state: string; value?: T; error?: unknown } {
@@ -616,7 +617,7 @@ describe("nextWriter", () => {
         ws.writeMessage("3é"),
         ws.writeMessage(short, { type: "text" }),
         ws.writePrepared(prepared),
-        ws.writeBatch(new PreparedMessage("6").alone.with(new PreparedMessage("7")))!,
+        writeBatch(ws, MessageBatch.of(new PreparedMessage("6")).with(new PreparedMessage("7")))!,
         ws.writeJson(8),
       ].map(watch);
       const next = ws.nextWriter("text");
@@ -642,7 +643,7 @@ describe("nextWriter", () => {
       const texts = joined(socket.frames()).map(({ payload }) => textOf(payload));
       assert.deepEqual(texts, ["before", "2", "3é", "4", "5", "6", "7", "8", "9", "10", "11"]);
       assert.equal(ws.bufferedAmount, 0);
-      assert.equal(ws.writeBatch(prepared.alone), null, "nothing waits any more");
+      assert.equal(writeBatch(ws, MessageBatch.of(prepared)), null, "nothing waits any more");
     }
   });
 
@@ -679,7 +680,7 @@ describe("nextWriter", () => {
     await assert.rejects(writer.write("no"), isDeadlineExceeded);
     await assert.rejects(writer.close(), isDeadlineExceeded);
     // A hub's batch does not look at it.
-    const batch = ws.writeBatch(new PreparedMessage("batch").alone)!;
+    const batch = writeBatch(ws, MessageBatch.of(new PreparedMessage("batch")))!;
     clock.advance(10);
     ws.setWriteDeadline(null);
     await writer.write("yes");
@@ -742,14 +743,14 @@ describe("nextWriter", () => {
       const calls = [
         ws.writeMessage("no"),
         ws.nextWriter("text"),
-        ws.writeBatch(new PreparedMessage("no").alone)!,
+        writeBatch(ws, MessageBatch.of(new PreparedMessage("no")))!,
       ];
       end(made);
       for (const call of calls) await assert.rejects(call, closedWith(code));
       await assert.rejects(writer.write("no"), closedWith(code));
       await assert.rejects(writer.close(), closedWith(code));
       await assert.rejects(ws.nextWriter("text"), closedWith(code));
-      assert.equal(ws.writeBatch(new PreparedMessage("no").alone), null);
+      assert.equal(writeBatch(ws, MessageBatch.of(new PreparedMessage("no"))), null);
       clock.endTurn();
       const sent = socket.frames();
       if (code === 1006 && sent.length > 0) assert.deepEqual(sent.map(({ first }) => first), [0x01, 0x88]);
@@ -783,7 +784,7 @@ describe("nextWriter", () => {
         (text) => ws.writeMessage(text),
         (text) => ws.writeMessage(bytesOf(text), { type: "text" }),
         (text) => ws.writePrepared(new PreparedMessage(text)),
-        (text) => ws.writeBatch(new PreparedMessage(text).alone),
+        (text) => writeBatch(ws, MessageBatch.of(new PreparedMessage(text))),
         writeParts,
         writeParts,
       ];

@@ -7,6 +7,9 @@ import { ChunkQueue } from "../../src/net/chunk_queue.ts";
 import type { NetError } from "../../src/net/errors.ts";
 import { Runtime } from "../../src/net/runtime.ts";
 import type { StreamHandler, StreamSocket } from "../../src/net/stream_socket.ts";
+import { batchWriterOf } from "../../src/websocket/batch_writer.ts";
+import type { DrainListener } from "../../src/websocket/drain_listener.ts";
+import type { MessageBatch } from "../../src/websocket/message_batch.ts";
 import { type WebSocketOptions, webSocketSettings } from "../../src/websocket/options.ts";
 import { WebSocketConn } from "../../src/websocket/web_socket_conn.ts";
 import { VirtualClock } from "../net/virtual_clock.ts";
@@ -150,4 +153,19 @@ export function testConn(
 /** Lets promises settle, without a turn of the event loop. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await null;
+}
+
+/** Sends a batch through a connection as a hub does. */
+export function writeBatch(ws: WebSocketConn, batch: MessageBatch): Promise<void> | null;
+export function writeBatch(
+  ws: WebSocketConn,
+  batch: MessageBatch,
+  listener: DrainListener,
+): Promise<void> | DrainListener | null;
+export function writeBatch(
+  ws: WebSocketConn,
+  batch: MessageBatch,
+  listener?: DrainListener,
+): Promise<void> | DrainListener | null {
+  return batchWriterOf(ws)!.writeBatch(batch, listener);
 }
