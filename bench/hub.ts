@@ -8,7 +8,7 @@
 import { Hub } from "../src/hub/hub.ts";
 import type { HubMember } from "../src/hub/hub_member.ts";
 import { Runtime, type RuntimeAdapter } from "../src/net/runtime.ts";
-import { BenchClock, NullMember } from "./null_member.ts";
+import { BenchClock, NullSocket } from "./null_socket.ts";
 
 const SIZES = [1_000, 10_000, 100_000];
 /** Rooms that each member is in, so members that each room has. */
@@ -74,7 +74,7 @@ class HubSubject implements Subject<HubMember<null>> {
   }
 
   register(): HubMember<null> {
-    return this.#hub.register(new NullMember(), null);
+    return this.#hub.register(new NullSocket(), null);
   }
   join(member: HubMember<null>, room: string): void {
     member.join(room);
@@ -181,7 +181,7 @@ function random(count: number): number {
 /** Nanoseconds a member and message. */
 function makeBroadcast(): () => number {
   const { hub, clock } = makeHub();
-  for (let i = 0; i < BROADCAST_MEMBERS; i++) hub.register(new NullMember(), null).join("room");
+  for (let i = 0; i < BROADCAST_MEMBERS; i++) hub.register(new NullSocket(), null).join("room");
   const room = hub.room("room");
   return () => {
     const start = performance.now();

@@ -11,12 +11,12 @@ import { runtime } from "./runtime.ts";
 /**
  * Passes messages to many connections. Go: the Hub of gorilla's chat example.
  *
- * A broadcast is encoded once, however many get it. Each member has a bounded queue with a policy: a slow one never
- * delays another, and either loses what it cannot take or is closed with 1013. What is broadcast in one turn of the
- * event loop leaves in one write a member. Messages from one place to one member keep their order; a message that is
- * written to a connection directly may overtake those that its hub has queued, so send through {@linkcode HubMember.send}.
+ * A broadcast is encoded once for all its receivers. Each member has a bounded queue with a policy: a slow member never
+ * delays another, and either loses messages or is closed with 1013. The messages of one turn of the event loop leave in
+ * one write for each member. Messages of one sender reach a member in order. A message that is written to a connection
+ * directly may overtake queued ones, so send through {@linkcode HubMember.send}.
  *
- * With a {@linkcode Broker} a broadcast also reaches the members of the other hubs that share it.
+ * With a {@linkcode Broker}, broadcasts also reach the members of the other hubs that share it.
  */
 export class Hub<Data = unknown> extends HubOn<Data> {
   /**
@@ -40,17 +40,16 @@ export type { HubStats } from "../src/hub/hub_counters.ts";
 export type { BroadcastOptions, HubOptions, RegisterOptions } from "../src/hub/hub_options.ts";
 export type { LivenessOptions } from "../src/hub/liveness.ts";
 export { MemoryBroker } from "../src/hub/memory_broker.ts";
-export type { HubSocket } from "../src/hub/hub_socket.ts";
+export type { HubSocket, MemberSocket } from "../src/hub/hub_socket.ts";
 export type { OverflowEvent } from "../src/hub/overflow_reports.ts";
 export type { OverflowPolicy, QueueOptions } from "../src/hub/queue_policy.ts";
-export type { RefusalReason, RequestHooks, RequestOptions, RequestResult } from "../src/hub/requests.ts";
+export type { RefusalReason, RequestResult } from "../src/hub/request_result.ts";
+export type { RequestHooks, RequestOptions } from "../src/hub/requests.ts";
 export type { LinkOptions } from "../src/hub/broker_link.ts";
-export { Room, type RoomBroadcastOptions } from "../src/hub/room.ts";
+export type { Room, RoomBroadcastOptions } from "../src/hub/room.ts";
 export { type RateLimit, type RateSettings, TokenBucket } from "../src/hub/token_bucket.ts";
 export type { ByteBuffer } from "../src/bytes/byte_buffer.ts";
 export type { Encoder } from "../src/framing/codec.ts";
 export type { Addr, PipeAddr, TcpAddr, UdpAddr, UnixAddr } from "../src/net/addr.ts";
 export type { Bytes, MessageData, MessageType } from "../src/websocket/message.ts";
-export type { DrainListener } from "../src/websocket/drain_listener.ts";
-export type { MessageBatch, MessageMark } from "../src/websocket/message_batch.ts";
 export { type MessageEncoding, PreparedMessage } from "../src/websocket/prepared_message.ts";

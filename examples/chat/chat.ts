@@ -6,7 +6,7 @@ import {
   Hub,
   type HubMember,
   type HubOptions,
-  type HubSocket,
+  type MemberSocket,
   type PublishOptions,
   type QueueOptions,
   type RefusalReason,
@@ -47,7 +47,7 @@ export class Chat {
   }
 
   /** Somebody connected. */
-  enter(socket: HubSocket): Guest {
+  enter(socket: MemberSocket): Guest {
     return new Guest(this.hub, socket);
   }
 
@@ -81,7 +81,7 @@ export class Guest {
   #name = "";
   #room = "";
 
-  constructor(hub: Hub<Guest>, socket: HubSocket) {
+  constructor(hub: Hub<Guest>, socket: MemberSocket) {
     this.#hub = hub;
     this.#member = hub.register(socket, this);
   }

@@ -1,79 +1,79 @@
 import type { MessageData, MessageType } from "../websocket/message.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
-import type { HubSocket } from "./hub_socket.ts";
-import type { RequestResult } from "./requests.ts";
+import type { MemberSocket } from "./hub_socket.ts";
+import type { RequestResult } from "./request_result.ts";
 
 /** How one message is sent. */
 export interface SendOptions {
   /**
-   * Names a value of which this is the latest: under the policy `coalesce` it takes the place of one that still waits.
-   * The same key in another room is another value.
+   * Name of a value of which this message is the latest: under the policy `coalesce` the message replaces a waiting one
+   * with the same key. Keys of different rooms are different. Default: none.
    */
   key?: string;
-  /** Unless it is given, text for a string and binary for bytes. A `PreparedMessage` has its own. */
+  /** Default: text for a string, binary for bytes. Ignored for a `PreparedMessage`, which has its own. */
   type?: MessageType;
 }
 
 /** How a member's own message is sent to a room. */
 export interface PublishOptions<Data = unknown> extends SendOptions {
-  /** Who does not get it. A member of another hub is nobody here. */
+  /** Members that do not get the message. Members of another hub are ignored. Default: none. */
   except?: HubMember<Data> | ReadonlySet<HubMember<Data>>;
-  /** Not to other hubs. Default: false. */
+  /** Whether the message stays in this hub instead of also going to the broker. Default: false. */
   local?: boolean;
 }
 
 /**
- * One member of a hub, as `Hub.register` gives it.
+ * One member of a hub, as `Hub.register` returns it.
  *
- * What the application does with it is done: `join`, `leave`, `send`. What is asked for by whoever is at the other end
- * goes through {@linkcode HubMember.requestJoin} and {@linkcode HubMember.publish}, which ask the hub's hooks and keep to
- * its rate limit.
+ * `join`, `leave` and `send` are the application's own calls, and always allowed. What the peer asks for belongs into
+ * {@linkcode HubMember.requestJoin} and {@linkcode HubMember.publish}, which ask the hub's hooks and keep to its rate
+ * limit.
  */
 export interface HubMember<Data = unknown> {
-  /** What it was registered with. */
-  readonly socket: HubSocket;
-  /** Whatever the application keeps with it. */
+  /** The connection that was registered. */
+  readonly socket: MemberSocket;
+  /** The application's data; may be replaced. */
   data: Data;
-  /** Whether the hub still has it. What is done with one that is gone does nothing. */
+  /** Whether the member is in the hub. Calls on a removed member do nothing. */
   readonly registered: boolean;
-  /** The rooms it is in. */
+  /** Names of the rooms that the member is in. */
   readonly rooms: ReadonlySet<string>;
-  /** Bytes of payload that its socket has not taken. */
+  /** Bytes of payload that the socket has not taken. */
   readonly queuedBytes: number;
-  /** Messages that its socket has not taken. */
+  /** Messages that the socket has not taken. */
   readonly queuedMessages: number;
-  /** Messages that it lost because its queue was full. */
+  /** Messages that were lost because the queue was full. */
   readonly dropped: number;
-  /** Messages for it whose place a later one of the same key took. */
+  /** Messages that a later one of the same key replaced before the socket had them. */
   readonly coalesced: number;
 
-  /** Enters a room; does nothing when it is there already, or gone. */
+  /** Enters a room; does nothing when the member is already in the room, or removed. */
   join(room: string): void;
-  /** Leaves a room. */
+  /** Leaves a room; does nothing when the member is not in the room. */
   leave(room: string): void;
   /**
-   * Queues one message for this member alone, in order with the broadcasts that it gets.
+   * Queues one message for this member only, in order with the broadcasts that it gets.
    *
-   * @returns `false` when its queue did not take it, or it is gone
+   * @returns `false` when the queue did not accept the message, or the member is removed
    * @throws {TypeError} when the message is neither text nor bytes, or the bytes of a text are not UTF-8
    */
   send(message: MessageData | PreparedMessage, options?: SendOptions): boolean;
-  /** Queues a value as JSON text. */
+  /** Queues a value as JSON text; see {@linkcode HubMember.send}. */
   sendJson(value: unknown, options?: SendOptions): boolean;
   /**
-   * Joins a room, if the hub's `authorizeJoin` and the rate limit allow it. A member's requests are done in their order:
-   * while a hook has not answered, later ones wait. Where nothing has to be waited for it is done when this returns.
+   * Joins a room, if the hub's `authorizeJoin` and the rate limit allow it. A member's requests are done in order: while
+   * a hook has not answered, later requests wait. Without such a hook the room is joined when this call returns.
    *
-   * @returns what became of it; never rejects
+   * @returns whether the request was accepted; never rejects
    */
   requestJoin(room: string): Promise<RequestResult>;
   /**
-   * Broadcasts a message of this member to a room, itself included, if it is in it and the hub's `authorizePublish` and
-   * the rate limit allow it; in order with its other requests.
+   * Broadcasts a message of this member to a room that it is in, itself included, if the hub's `authorizePublish` and
+   * the rate limit allow it; in order with the member's other requests.
    *
-   * @returns what became of it; never rejects
+   * @returns whether the request was accepted; never rejects
    * @throws {TypeError} when the message is neither text nor bytes, the bytes of a text are not UTF-8, or `except` is
-   * neither a hub's member nor a set
+   * neither a member of a hub nor a set
    */
   publish(
     room: string,
@@ -81,10 +81,12 @@ export interface HubMember<Data = unknown> {
     options?: PublishOptions<Data>,
   ): Promise<RequestResult>;
   /**
-   * Closes its socket, after what is queued, which is handed to the socket even if it is busy. Nothing more is queued.
-   * It is a member until its socket is closed.
+   * Closes the socket after the messages that are queued, without waiting for a busy socket to take them: a
+   * `WebSocketConn` and a `ConnMember` accept them all the same, another `HubSocket` has 5 s to do so. Later messages
+   * are refused. The hub removes the member when the socket is closed.
    *
-   * @param code of the close frame; default 1000
+   * @param code code of the close frame; default 1000
+   * @param reason text for the peer, at most 123 bytes of UTF-8; default: empty
    */
   close(code?: number, reason?: string): Promise<void>;
 }

@@ -1,37 +1,40 @@
 import type { Addr } from "../net/addr.ts";
-import { type BatchWriter, batchWriterOf } from "../websocket/batch_writer.ts";
-import type { MessageBatch } from "../websocket/message_batch.ts";
-import type { DrainListener } from "../websocket/drain_listener.ts";
+import type { PreparedMessage } from "../websocket/prepared_message.ts";
+import type { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
-/** What a hub needs of a member. A `WebSocketConn` fits as it is, a `Conn` through {@linkcode ConnMember}. */
+/**
+ * A connection that can be a member of a hub: anything that takes prepared messages, such as a
+ * {@linkcode ConnMember} or a class of the application. A `WebSocketConn` needs no such class: `Hub.register` takes it
+ * as it is.
+ */
 export interface HubSocket {
-  /** The other end, for the application to look at. */
+  /** Address of the peer. The hub does not use it. */
   readonly remoteAddr: Addr;
-  /** Settles when the member is gone; must not reject. */
+  /** Settles when the connection is closed, by whichever side; must not reject. The hub then removes the member. */
   readonly closed: Promise<unknown>;
   /**
-   * Takes messages without waiting. A `WebSocketConn` has no such method; every other socket must have it.
+   * Sends one message, without waiting. An exception counts as a broken connection: the hub calls `closeNow`.
    *
-   * @param listener may be told when more may follow, in place of a promise: then it is what is returned
-   * @returns `null` when more may follow at once, else a promise for when: until then the hub queues
+   * @param message bytes in `payload`, or as the connection's encoding by `encodedBy`
+   * @returns whether the message was taken. After `false` the hub keeps the message, waits for `drained` and sends it
+   * again; later messages wait in the member's queue
    */
-  writeBatch?(batch: MessageBatch, listener: DrainListener): Promise<void> | DrainListener | null;
-  /** Asks for a sign of life; resolves when it comes. A member without is not pinged. */
+  send(message: PreparedMessage): boolean;
+  /** Resolves when `send` takes a message again; at once when it does now. A rejection counts as a broken connection. */
+  drained(): Promise<unknown>;
+  /** Asks the peer for a sign of life and resolves when that arrives. Members without `ping` are not pinged. */
   ping?(): Promise<unknown>;
-  /** Sends what it was given, says why, and leaves. */
+  /**
+   * Closes the connection after the messages that `send` took. The hub sends nothing afterwards. A rejection makes the
+   * hub call `closeNow`.
+   *
+   * @param code WebSocket close code, for connections that have one
+   * @param reason text for the peer, at most 123 bytes of UTF-8
+   */
   close(code?: number, reason?: string): Promise<unknown>;
-  /** Leaves at once. */
+  /** Drops the connection at once. */
   closeNow(): void;
 }
 
-/**
- * What takes the batches for a member's socket.
- *
- * @throws {TypeError} when the socket is no `WebSocketConn` and has no `writeBatch`
- */
-export function batchWriterOfMember(socket: HubSocket): BatchWriter {
-  const writer = batchWriterOf(socket);
-  if (writer !== null) return writer;
-  if (typeof socket.writeBatch === "function") return socket as BatchWriter;
-  throw new TypeError("Cannot register: socket is neither a WebSocketConn nor an object with writeBatch()");
-}
+/** The connections that `Hub.register` takes. */
+export type MemberSocket = HubSocket | WebSocketConn;

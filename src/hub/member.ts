@@ -1,126 +1,117 @@
+import type { TimerQueue } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData, MessageType } from "../websocket/message.ts";
 import { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { HubMember, PublishOptions, SendOptions } from "./hub_member.ts";
+import type { MemberSocket } from "./hub_socket.ts";
 import type { HubCounters } from "./hub_counters.ts";
 import type { Pinged } from "./liveness.ts";
-import { labelOf, Mark } from "./mark.ts";
-import type { HubSocket } from "./hub_socket.ts";
+import { MessageFeed } from "./message_feed.ts";
 import type { QueuePolicy } from "./queue_policy.ts";
-import { type RequestResult, Requests, type RequestsOwner } from "./requests.ts";
+import { labelOf, QueueTerms } from "./queue_terms.ts";
+import type { RequestResult } from "./request_result.ts";
+import { type RequestHub, Requests } from "./requests.ts";
 import { SendQueue } from "./send_queue.ts";
+import { socketWriter } from "./socket_writer.ts";
 import type { RateSettings } from "./token_bucket.ts";
 
-/** What a member needs of its hub. */
-export interface MemberOwner<Data> extends RequestsOwner<Data> {
+/** Why a hub removes a member by itself and drops or closes its socket. */
+export type RemovalCause = "queue full" | "silent" | "broken" | "out of time";
+
+/** The hub, as its members see it. */
+export interface MemberHub<Data> extends RequestHub<Data> {
   readonly counters: HubCounters;
+  readonly timers: TimerQueue;
   onJoin(member: Member<Data>, room: string): void;
   onLeave(member: Member<Data>, room: string): void;
+  /** Calls `member.flush` at the end of the turn. */
   flushSoon(member: Member<Data>): void;
-  onFull(member: Member<Data>): void;
   onDropped(member: Member<Data>, policy: QueuePolicy, messages: number, bytes: number): void;
-  onSilent(member: Member<Data>): void;
-  onBroken(member: Member<Data>): void;
+  /** Removes a member; its socket stays open. */
+  unregister(member: Member<Data>): void;
+  /** Removes a member and ends its socket. */
+  remove(member: Member<Data>, cause: RemovalCause): void;
 }
 
-/** What is set for one member. */
+/** Settings of one member. */
 export interface MemberSettings {
   readonly policy: QueuePolicy;
-  /** Whether the policy is its own, not the hub's. */
+  /** Whether the policy is the member's own, not the hub's. */
   readonly ownPolicy: boolean;
   readonly rate: RateSettings | null;
 }
 
-/** The {@linkcode HubMember} that a hub makes: its queue, its rooms, and what it asks for. */
+/** The {@linkcode HubMember} that a hub makes: a queue, the rooms it is in, and the requests of its peer. */
 export class Member<Data = unknown> extends SendQueue implements HubMember<Data>, Pinged {
-  /** Whatever the application keeps with it. */
+  readonly socket: MemberSocket;
   data: Data;
-  /** For the liveness: its group, and the tick of the ping that it owes an answer to. */
+  // Of `Liveness`, which alone changes them.
   pingGroup = -1;
   pingedAt = 0;
-  /** For broadcasts to several rooms: the last that it was found for. */
-  found = 0;
-  readonly #owner: MemberOwner<Data>;
+  /** Number of the last broadcast to several rooms that found the member; of `Rooms`. */
+  foundBy = 0;
+  readonly #hub: MemberHub<Data>;
   readonly #rooms = new Set<string>();
   readonly #rate: RateSettings | null;
+  /** The writer, if it keeps messages that the socket has not taken. */
+  readonly #feed: MessageFeed | null;
   #requests: Requests<Data> | null = null;
   #registered = true;
 
-  /** Made by `Hub.register`. */
-  constructor(owner: MemberOwner<Data>, socket: HubSocket, data: Data, settings: MemberSettings) {
-    super(socket, owner.counters, settings.policy, settings.ownPolicy);
-    this.#owner = owner;
+  constructor(hub: MemberHub<Data>, socket: MemberSocket, data: Data, settings: MemberSettings) {
+    const writer = socketWriter(socket, hub.timers);
+    super(writer, hub.counters, settings.policy, settings.ownPolicy);
+    this.#feed = writer instanceof MessageFeed ? writer : null;
+    this.#hub = hub;
+    this.socket = socket;
     this.data = data;
     this.#rate = settings.rate;
   }
 
-  /** Whether the hub still has it. What is done with one that is gone does nothing. */
   get registered(): boolean {
     return this.#registered;
   }
 
-  /** The rooms it is in. */
   get rooms(): ReadonlySet<string> {
     return this.#rooms;
   }
 
   // ── Rooms ──
 
-  /** Enters a room; does nothing when it is there already, or gone. */
   join(room: string): void {
     if (!this.#registered || this.#rooms.has(room)) return;
     this.#rooms.add(room);
-    this.#owner.onJoin(this, room);
+    this.#hub.onJoin(this, room);
   }
 
-  /** Leaves a room. */
   leave(room: string): void {
-    if (this.#rooms.delete(room)) this.#owner.onLeave(this, room);
+    if (this.#rooms.delete(room)) this.#hub.onLeave(this, room);
   }
 
   // ── Messages ──
 
-  /**
-   * Queues one message for this member alone, in order with the broadcasts that it gets.
-   *
-   * @returns `false` when its queue did not take it, or it is gone
-   */
   send(message: MessageData | PreparedMessage, options: SendOptions = {}): boolean {
     const { key } = options;
     const prepared = prepare(message, options.type);
     const { counters } = this;
     counters.messages++;
-    const taken = key === undefined
+    const accepted = key === undefined
       ? this.push(prepared)
-      : this.pushMarked(prepared, new Mark(labelOf(null, key), null));
-    if (taken) counters.countSent(1, prepared.payload.length);
-    return taken;
+      : this.pushOnTerms(prepared, new QueueTerms(labelOf(null, key), null));
+    if (accepted) counters.countSent(1, prepared.payload.length);
+    return accepted;
   }
 
-  /** Queues a value as JSON text. */
   sendJson(value: unknown, options: SendOptions = {}): boolean {
     return this.send(JSON.stringify(value), options);
   }
 
-  // ── What the other end asks for ──
+  // ── Requests of the peer ──
 
-  /**
-   * Joins a room, if the hub's `authorizeJoin` and the rate limit allow it. A member's requests are done in their order:
-   * while a hook has not answered, later ones wait. Where nothing has to be waited for it is done when this returns.
-   *
-   * @returns what became of it; never rejects
-   */
   requestJoin(room: string): Promise<RequestResult> {
     return this.#requestQueue().ask(room, null, {});
   }
 
-  /**
-   * Broadcasts a message of this member to a room, itself included, if it is in it and the hub's `authorizePublish` and
-   * the rate limit allow it; in order with its other requests.
-   *
-   * @returns what became of it; never rejects
-   * @throws {TypeError} when the message is neither text nor bytes, or the bytes of a text are not UTF-8
-   */
   publish(
     room: string,
     message: MessageData | PreparedMessage,
@@ -131,43 +122,56 @@ export class Member<Data = unknown> extends SendQueue implements HubMember<Data>
   }
 
   #requestQueue(): Requests<Data> {
-    return this.#requests ??= new Requests(this.#owner, this, this.#rate);
+    return this.#requests ??= new Requests(this.#hub, this, this.#rate);
   }
 
   // ── The end ──
 
-  /**
-   * Closes its socket, after what is queued, which is handed to the socket even if it is busy. Nothing more is queued.
-   * It is a member until its socket is closed.
-   */
   async close(code: number = CloseCode.NormalClosure, reason = ""): Promise<void> {
     this.endNow();
+    if (this.#feed !== null) await this.#feed.empty();
     await this.socket.close(code, reason);
   }
 
-  /** Forgets its queue and requests: the hub let go of it. */
+  /** Closes the socket and leaves the hub; drops the socket when closing fails. Never rejects. */
+  async closeAndLeave(code: number, reason: string): Promise<void> {
+    try {
+      await this.close(code, reason);
+      this.#hub.unregister(this);
+    } catch {
+      this.#hub.remove(this, "broken");
+    }
+  }
+
+  /** Leaves the hub and drops the socket. */
+  cut(): void {
+    this.#hub.remove(this, "out of time");
+  }
+
+  /** Forgets queue and requests: the hub has removed the member. */
   override release(): void {
     this.#registered = false;
     super.release();
+    this.#feed?.stop();
     this.#requests?.release();
   }
 
-  // ── From its queue, and the liveness ──
+  // ── From the queue, and from the liveness ──
 
   protected flushSoon(): void {
-    this.#owner.flushSoon(this);
-  }
-
-  protected onFull(): void {
-    this.#owner.onFull(this);
+    this.#hub.flushSoon(this);
   }
 
   protected onDropped(policy: QueuePolicy, messages: number, bytes: number): void {
-    this.#owner.onDropped(this, policy, messages, bytes);
+    this.#hub.onDropped(this, policy, messages, bytes);
+  }
+
+  protected onFull(): void {
+    this.#hub.remove(this, "queue full");
   }
 
   protected onBroken(): void {
-    this.#owner.onBroken(this);
+    this.#hub.remove(this, "broken");
   }
 
   ping(): Promise<unknown> {
@@ -175,11 +179,11 @@ export class Member<Data = unknown> extends SendQueue implements HubMember<Data>
   }
 
   onSilent(): void {
-    this.#owner.onSilent(this);
+    this.#hub.remove(this, "silent");
   }
 }
 
-/** The message, prepared unless it is. */
+/** A prepared message as it is, anything else prepared. */
 export function prepare(
   message: MessageData | PreparedMessage,
   type: MessageType | undefined,
@@ -189,17 +193,17 @@ export function prepare(
 }
 
 /**
- * Checks what an application would except, before anybody gets anything.
+ * Checks the option `except`, before anything is queued.
  *
- * @throws {TypeError} when it is neither a hub's member nor a set
+ * @throws {TypeError} when `except` is neither a member of a hub nor a set
  */
 export function checkExcept(except: PublishOptions["except"]): void {
   if (except === undefined || except instanceof Member) return;
   if (typeof (except as ReadonlySet<HubMember> | null)?.has === "function") return;
-  throw new TypeError("Cannot use except: it is neither a member of a hub nor a set of them");
+  throw new TypeError("Cannot use except: pass a member of a hub or a set of them");
 }
 
-/** Whether a member does not get a message. */
+/** Whether `except` leaves a member out. */
 export function isExcepted<Data>(
   member: Member<Data>,
   except: HubMember<Data> | ReadonlySet<HubMember<Data>>,

@@ -1,9 +1,10 @@
-/** A hub's surroundings that cost nothing: turns that end by hand, and members whose sockets take everything. */
+/** Surroundings of a hub that cost nothing: turns that end by hand, and sockets that take everything. */
 
 import type { HubSocket } from "../src/hub/hub_socket.ts";
+import { offerBatches } from "../src/hub/socket_writer.ts";
 import { type Addr, PIPE_ADDR } from "../src/net/addr.ts";
 
-/** Ends turns when it is told to. */
+/** A clock whose turns end by `endTurn`. */
 export class BenchClock {
   #afterTurn: (() => void)[] = [];
   now(): number {
@@ -21,11 +22,21 @@ export class BenchClock {
   }
 }
 
-/** Takes everything and does nothing but count. */
-export class NullMember implements HubSocket {
+/** A member's socket that takes everything, and only counts the writes. */
+export class NullSocket implements HubSocket {
   readonly remoteAddr: Addr = PIPE_ADDR;
   readonly closed: Promise<unknown> = new Promise(() => {});
   writes = 0;
+  constructor() {
+    offerBatches(this, this);
+  }
+  send(): boolean {
+    this.writes++;
+    return true;
+  }
+  drained(): Promise<void> {
+    return Promise.resolve();
+  }
   writeBatch(): Promise<void> | null {
     this.writes++;
     return null;
