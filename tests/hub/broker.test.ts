@@ -81,7 +81,7 @@ describe("Hub: joined by a broker", limit, () => {
     }
     enter(here, "\ud800");
     assert.equal(here.room("\ud800").broadcast("x"), 1);
-    assert.match(String(errors), /no Unicode text/);
+    assert.match(String(errors), /lone surrogate/);
   });
 });
 
