@@ -8,9 +8,9 @@
  */
 
 import { Hub } from "../src/hub/hub.ts";
-import type { HubClient } from "../src/hub/hub_client.ts";
+import type { HubMember } from "../src/hub/hub_member.ts";
 import { Runtime, type RuntimeAdapter } from "../src/net/runtime.ts";
-import { BenchClock, NullMember } from "./null_member.ts";
+import { BenchClock, NullSocket } from "./null_socket.ts";
 
 const SIZES = [1_000, 10_000, 100_000];
 /** Number of rooms of each member, which is also the number of members of each room. */
@@ -66,7 +66,7 @@ interface Subject<Member> {
   unregister(member: Member): void;
 }
 
-class HubSubject implements Subject<HubClient<null>> {
+class HubSubject implements Subject<HubMember<null>> {
   readonly #hub: Hub<null>;
   readonly #clock: BenchClock;
 
@@ -76,11 +76,11 @@ class HubSubject implements Subject<HubClient<null>> {
     this.#clock = clock;
   }
 
-  register(): HubClient<null> {
-    return this.#hub.register(new NullMember(), null);
+  register(): HubMember<null> {
+    return this.#hub.register(new NullSocket(), null);
   }
-  join(client: HubClient<null>, room: string): void {
-    client.join(room);
+  join(member: HubMember<null>, room: string): void {
+    member.join(room);
   }
   broadcast(room: string): void {
     this.#hub.room(room).broadcast(payload);
@@ -88,11 +88,11 @@ class HubSubject implements Subject<HubClient<null>> {
   endTurn(): void {
     this.#clock.endTurn();
   }
-  leave(client: HubClient<null>, room: string): void {
-    client.leave(room);
+  leave(member: HubMember<null>, room: string): void {
+    member.leave(room);
   }
-  unregister(client: HubClient<null>): void {
-    this.#hub.unregister(client);
+  unregister(member: HubMember<null>): void {
+    this.#hub.unregister(member);
   }
 }
 
@@ -184,7 +184,7 @@ function random(count: number): number {
 /** Cost of a broadcast, nanoseconds a member and message. */
 function makeBroadcast(): () => number {
   const { hub, clock } = makeHub();
-  for (let i = 0; i < BROADCAST_MEMBERS; i++) hub.register(new NullMember(), null).join("room");
+  for (let i = 0; i < BROADCAST_MEMBERS; i++) hub.register(new NullSocket(), null).join("room");
   const room = hub.room("room");
   return () => {
     const start = performance.now();

@@ -8,7 +8,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { Hub } from "../src/hub/hub.ts";
 import { Runtime, type RuntimeAdapter } from "../src/net/runtime.ts";
-import { BenchClock, NullMember } from "./null_member.ts";
+import { BenchClock, NullSocket } from "./null_socket.ts";
 
 const MEMBERS = 1_000;
 const MESSAGES = 16;
@@ -20,7 +20,7 @@ function makeTurn(hubOf: typeof Hub): () => void {
   const clock = new BenchClock();
   const adapter = { name: "memory", clock, fillRandom: () => {} } as unknown as RuntimeAdapter;
   const hub = new hubOf<null>(new Runtime(adapter));
-  const members = Array.from({ length: MEMBERS }, () => new NullMember());
+  const members = Array.from({ length: MEMBERS }, () => new NullSocket());
   for (const member of members) hub.register(member, null).join("room");
   const room = hub.room("room");
   const payload = "x".repeat(128);

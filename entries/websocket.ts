@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { Conn, Listener } from "../src/net/conn.ts";
+import type { Listener } from "../src/net/conn.ts";
 import type { StreamNetwork } from "../src/net/dial.ts";
 import type { TcpNetwork } from "../src/net/resolve.ts";
 import type { TlsConfig } from "../src/net/tls.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
 import { type ServeOptions, Server } from "../src/server/server.ts";
-import { type UpgradeExtras, Upgrader as UpgraderOn, type UpgraderOptions } from "../src/server/upgrader.ts";
+import { Upgrader as UpgraderOn, type UpgraderOptions } from "../src/server/upgrader.ts";
 import type { WebSocketConn } from "../src/websocket/web_socket_conn.ts";
 import { listen, listenTls } from "./net.ts";
 import { runtime } from "./runtime.ts";
@@ -125,30 +125,15 @@ export async function listenAndServe(
  * conn.closeNow();
  * ```
  */
-export class Upgrader {
-  readonly #upgrader: UpgraderOn;
-
+export class Upgrader extends UpgraderOn {
   /**
    * Makes an upgrader.
    *
-   * @param options see {@linkcode UpgraderOptions}
+   * @param options how to answer; see {@linkcode UpgraderOptions}
+   * @throws {RangeError} when a bound is not positive
    */
   constructor(options?: UpgraderOptions) {
-    this.#upgrader = new UpgraderOn(runtime, options);
-  }
-
-  /**
-   * Answers the handshake on a connection whose request was already read.
-   *
-   * @param conn the connection of the request; belongs to the result from now on
-   * @param request the request, without a body
-   * @param extras bytes after the request's head, and headers for the response
-   * @returns the WebSocket, whose 101 response is on its way
-   * @throws {HandshakeError} when the request is refused; the refusal was sent, and `conn` is closed
-   * @throws {NetError} when the connection breaks
-   */
-  upgrade(conn: Conn, request: Request, extras?: UpgradeExtras): Promise<WebSocketConn> {
-    return this.#upgrader.upgrade(conn, request, extras);
+    super(runtime, options);
   }
 }
 

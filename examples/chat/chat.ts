@@ -4,9 +4,9 @@ import {
   type DrainOptions,
   type DrainReport,
   Hub,
-  type HubClient,
+  type HubMember,
   type HubOptions,
-  type HubSocket,
+  type MemberSocket,
   type PublishOptions,
   type QueueOptions,
   type RefusalReason,
@@ -41,13 +41,13 @@ export class Chat {
       rateLimit,
       onError,
       roomQueue: (room) => isNoticesRoom(room) ? NOTICES_QUEUE : undefined,
-      onJoin: (client, room) => this.#onJoin(client, room),
-      onLeave: (client, room) => this.#onLeave(client, room),
+      onJoin: (member, room) => this.#onJoin(member, room),
+      onLeave: (member, room) => this.#onLeave(member, room),
     });
   }
 
   /** Adds a guest that has connected. */
-  enter(socket: HubSocket): Guest {
+  enter(socket: MemberSocket): Guest {
     return new Guest(this.hub, socket);
   }
 
@@ -57,28 +57,28 @@ export class Chat {
     return this.hub.drain(options);
   }
 
-  #onJoin(client: HubClient<Guest>, room: string): void {
+  #onJoin(member: HubMember<Guest>, room: string): void {
     if (isNoticesRoom(room)) return;
     const members = this.hub.room(room);
-    client.sendJson({ type: "welcome", room, members: Array.from(members, ({ data }) => data.name) });
-    members.broadcastJson({ type: "joined", name: client.data.name }, { except: client });
+    member.sendJson({ type: "welcome", room, members: Array.from(members, ({ data }) => data.name) });
+    members.broadcastJson({ type: "joined", name: member.data.name }, { except: member });
   }
 
   /**
    * Called whenever a guest leaves a room: by joining another, because its connection ended, or because its queue was
    * full.
    */
-  #onLeave(client: HubClient<Guest>, room: string): void {
+  #onLeave(member: HubMember<Guest>, room: string): void {
     // While all guests are being disconnected, single departures are not announced.
     if (this.#ending || isNoticesRoom(room)) return;
-    this.hub.room(room).broadcastJson({ type: "left", name: client.data.name });
+    this.hub.room(room).broadcastJson({ type: "left", name: member.data.name });
   }
 }
 
 /** A connected guest, in a room or not yet. */
 export class Guest {
   readonly #hub: Hub<Guest>;
-  readonly #client: HubClient<Guest>;
+  readonly #member: HubMember<Guest>;
   /**
    * Key of this guest's typing notices, of which only the last is queued. Names cannot be keys: they need not be
    * unique.
@@ -87,9 +87,9 @@ export class Guest {
   #name = "";
   #room = "";
 
-  constructor(hub: Hub<Guest>, socket: HubSocket) {
+  constructor(hub: Hub<Guest>, socket: MemberSocket) {
     this.#hub = hub;
-    this.#client = hub.register(socket, this);
+    this.#member = hub.register(socket, this);
   }
 
   get name(): string {
@@ -119,12 +119,12 @@ export class Guest {
    * @param type type of the refused message, if it is known
    */
   refuse(message: string, type?: string): void {
-    this.#client.sendJson({ type: "error", message, refused: type });
+    this.#member.sendJson({ type: "error", message, refused: type });
   }
 
   /** Removes the guest, whose connection has ended. */
   leave(): void {
-    this.#hub.unregister(this.#client);
+    this.#hub.unregister(this.#member);
   }
 
   #answer(type: string, wrong: string | null): void {
@@ -138,19 +138,19 @@ export class Guest {
       return "Room names and names must not contain control characters";
     }
     // Only joining the notices room is requested, because that is not announced: if it is refused, nothing has changed.
-    const { accepted, reason } = await this.#client.requestJoin(noticesRoom(room));
+    const { accepted, reason } = await this.#member.requestJoin(noticesRoom(room));
     if (!accepted) return refusal(reason);
     this.#leaveRoom(room);
     this.#name = name;
     this.#room = room;
-    this.#client.join(room);
+    this.#member.join(room);
     return null;
   }
 
   #leaveRoom(next: string): void {
     if (!this.joined) return;
-    this.#client.leave(this.#room);
-    if (this.#room !== next) this.#client.leave(noticesRoom(this.#room));
+    this.#member.leave(this.#room);
+    if (this.#room !== next) this.#member.leave(noticesRoom(this.#room));
   }
 
   async #say(text: unknown): Promise<string | null> {
@@ -162,7 +162,7 @@ export class Guest {
 
   async #typing(): Promise<string | null> {
     if (!this.joined) return "Join a room before you type";
-    const options = { key: this.#key, except: this.#client };
+    const options = { key: this.#key, except: this.#member };
     return await this.#publish(noticesRoom(this.#room), { type: "typing", name: this.#name }, options);
   }
 
@@ -171,7 +171,7 @@ export class Guest {
     message: Record<string, string>,
     options?: PublishOptions<Guest>,
   ): Promise<string | null> {
-    const { reason } = await this.#client.publish(room, JSON.stringify(message), options);
+    const { reason } = await this.#member.publish(room, JSON.stringify(message), options);
     return refusal(reason);
   }
 }

@@ -1,67 +1,74 @@
-import { MessageBatch, type MessageMark } from "../websocket/message_batch.ts";
+import { MessageBatch } from "../websocket/message_batch.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { QueuePolicy } from "./queue_policy.ts";
+import type { QueueTerms } from "./queue_terms.ts";
 
-/** A message that waits. */
+/** A message in a {@linkcode Backlog}. */
 export interface Waiting {
   readonly message: PreparedMessage;
-  readonly mark: MessageMark | null;
-  /** What it was queued under. */
+  readonly terms: QueueTerms | null;
+  /** The policy that the message was queued under. */
   readonly policy: QueuePolicy;
   before: Waiting | null;
   after: Waiting | null;
 }
 
 /**
- * The messages of a member that is behind, where any of them can be dropped. Shared batches are faster, but lose
- * their first message only by being made anew: this is a list of the member's own, and every step of it costs the
- * same, however long it is.
+ * The messages of a member that is behind, as a linked list of its own, from which any message can be dropped. Shared
+ * batches are faster to extend, but dropping their first message means rebuilding them; here every step costs the same,
+ * however long the list is.
  */
 export class Backlog {
-  /** How many messages. */
+  /** Messages in the list. */
   count = 0;
   /** Bytes of their payloads. */
   size = 0;
-  /** How many of them may be dropped, and their bytes. */
-  droppableCount = 0;
-  droppableSize = 0;
+  #droppableCount = 0;
+  #droppableSize = 0;
   #first: Waiting | null = null;
   #last: Waiting | null = null;
-  /** Nothing before it may be dropped; `null` when nothing may. */
+  /** The first message that may be dropped; `null` when none may. */
   #oldestDroppable: Waiting | null = null;
+  /** By its label, the last message that has it. */
   readonly #labelled: Map<string, Waiting> = new Map();
 
   /** Adds a message at the end. */
-  push(message: PreparedMessage, mark: MessageMark | null, policy: QueuePolicy): void {
-    const waiting: Waiting = { message, mark, policy, before: this.#last, after: null };
+  push(message: PreparedMessage, terms: QueueTerms | null, policy: QueuePolicy): void {
+    const waiting: Waiting = { message, terms, policy, before: this.#last, after: null };
     if (this.#last === null) this.#first = waiting;
     else this.#last.after = waiting;
     this.#last = waiting;
     this.count++;
     this.size += message.payload.length;
     if (isDroppable(waiting)) {
-      this.droppableCount++;
-      this.droppableSize += message.payload.length;
+      this.#droppableCount++;
+      this.#droppableSize += message.payload.length;
       this.#oldestDroppable ??= waiting;
     }
-    if (mark !== null && mark.label !== null) this.#labelled.set(mark.label, waiting);
+    if (terms !== null && terms.label !== null) this.#labelled.set(terms.label, waiting);
   }
 
-  /** The last message with this label. */
-  labelled(label: string): Waiting | null {
-    return this.#labelled.get(label) ?? null;
+  /** The message whose place a new one takes: under `coalesce`, the last with the same label; `null` for none. */
+  replacedBy(terms: QueueTerms | null, policy: QueuePolicy): Waiting | null {
+    if (policy.overflow !== "coalesce" || terms === null || terms.label === null) return null;
+    return this.#labelled.get(terms.label) ?? null;
   }
 
-  /** Drops the oldest message that may be; there must be one. */
+  /** Count and bytes of the messages that must not be dropped: those that were queued under `close`. */
+  get undroppable(): { readonly count: number; readonly size: number } {
+    return { count: this.count - this.#droppableCount, size: this.size - this.#droppableSize };
+  }
+
+  /** Removes the oldest message that may be dropped; there must be one. */
   dropOldest(): Waiting {
     const oldest = this.#oldestDroppable!;
     this.remove(oldest);
     return oldest;
   }
 
-  /** Takes a message out. */
+  /** Removes a message. */
   remove(waiting: Waiting): void {
-    const { message, mark, before, after } = waiting;
+    const { message, terms, before, after } = waiting;
     if (before === null) this.#first = after;
     else before.after = after;
     if (after === null) this.#last = before;
@@ -69,29 +76,29 @@ export class Backlog {
     this.count--;
     this.size -= message.payload.length;
     if (isDroppable(waiting)) {
-      this.droppableCount--;
-      this.droppableSize -= message.payload.length;
+      this.#droppableCount--;
+      this.#droppableSize -= message.payload.length;
       if (this.#oldestDroppable === waiting) this.#oldestDroppable = nextDroppable(after);
     }
-    const label = mark?.label ?? null;
+    const label = terms?.label ?? null;
     if (label !== null && this.#labelled.get(label) === waiting) this.#labelled.delete(label);
   }
 
   /**
-   * Takes the first messages out, for one write: all of them, but no more than half of the bounds of those that were
-   * queued under a policy which keeps what is newest; at least one. There must be one.
+   * Removes the first messages, for one write: at least one, and at most half of the bounds of each policy among theirs
+   * that keeps the newest messages. The list must not be empty.
    */
   take(): MessageBatch {
     let batch: MessageBatch | null = null;
-    let mostBytes = Infinity;
-    let mostMessages = Infinity;
+    let maxBytes = Infinity;
+    let maxMessages = Infinity;
     for (let waiting = this.#first; waiting !== null; waiting = this.#first) {
       if (waiting.policy.keepsNewest) {
-        mostBytes = Math.min(mostBytes, waiting.policy.maxQueuedBytes / 2);
-        mostMessages = Math.min(mostMessages, waiting.policy.maxQueuedMessages / 2);
+        maxBytes = Math.min(maxBytes, waiting.policy.maxQueuedBytes / 2);
+        maxMessages = Math.min(maxMessages, waiting.policy.maxQueuedMessages / 2);
       }
       const size = (batch?.size ?? 0) + waiting.message.payload.length;
-      if (batch !== null && (size > mostBytes || batch.count + 1 > mostMessages)) break;
+      if (batch !== null && (size > maxBytes || batch.count + 1 > maxMessages)) break;
       batch = new MessageBatch(waiting.message, batch);
       this.remove(waiting);
     }
@@ -99,7 +106,7 @@ export class Backlog {
   }
 }
 
-/** What was sent under `close` arrives, or the member is closed: no other message's policy costs it. */
+/** A message that was queued under `close` arrives or its member is closed; no other message's policy drops it. */
 function isDroppable(waiting: Waiting): boolean {
   return waiting.policy.overflow !== "close";
 }

@@ -8,33 +8,35 @@ import { decodeEnvelope, encodeEnvelope, type Envelope, ORIGIN_LENGTH } from "./
 import type { HubCounters } from "./hub_counters.ts";
 import { SeenMessages } from "./seen_messages.ts";
 
-/** So many calls of `subscribe` and `unsubscribe` are under way at most; other rooms wait for their turn. */
+/** The most calls of `subscribe` and `unsubscribe` under way at a time; other rooms wait. */
 const MAX_CALLS = 1024;
-/** Milliseconds before a subscription that failed is tried again: at first, and at most. */
+/** Milliseconds before a failed subscription is tried again, the first time. */
 const FIRST_PAUSE = 1_000;
+/** The most milliseconds before a failed subscription is tried again. The pause doubles each time. */
 const LONGEST_PAUSE = 30_000;
 
-/** What a link needs of its hub. */
-export interface LinkOwner {
+/** The hub's side of a link. */
+export interface LinkTarget {
   readonly counters: HubCounters;
-  /** A message came for rooms, or for everybody. */
-  onPublished(rooms: readonly string[] | null, message: PreparedMessage, key: string | null): void;
-  onError(error: unknown): void;
+  /** Queues a message for the hub's members in `rooms`, or for all of them when that is `null`. */
+  readonly deliver: (rooms: readonly string[] | null, message: PreparedMessage, key: string | null) => void;
+  /** Reports an error of the broker. */
+  readonly onError: (error: unknown) => void;
 }
 
-/** How much may wait for a broker. */
+/** Bounds of what waits for a broker. */
 export interface LinkOptions {
-  /** Messages that may wait for the broker; one more is not passed on. Default: 1,024. */
+  /** The most messages that wait for the broker; further ones are not passed on. Default: 1,024. */
   maxPublishing?: number;
-  /** Bytes that these may have. Default: 16 MiB. */
+  /** The most bytes of these messages. Default: 16 MiB. */
   maxPublishingBytes?: number;
 }
 
-/** {@linkcode LinkOptions} with every default in place. */
+/** {@linkcode LinkOptions} with all defaults filled in. */
 export type LinkLimits = Readonly<Required<LinkOptions>>;
 
 /**
- * Puts the defaults in and checks what was given.
+ * Fills in the defaults and checks the values.
  *
  * @throws {RangeError} when a number is not positive
  */
@@ -45,24 +47,26 @@ export function linkLimits(options: LinkOptions): LinkLimits {
   };
 }
 
-/** A room that this hub wants, or wanted, to hear of. `null`: everybody. */
+/** A room that the hub is or was subscribed to. */
 interface Topic {
+  /** Name of the room; `null` for messages to all members. */
   readonly room: string | null;
+  /** Whether the hub has members in the room. */
   wanted: boolean;
-  /** A call for it is under way. */
+  /** Whether a call of `subscribe` or `unsubscribe` for the room is under way. */
   busy: boolean;
   subscription: Subscription | null;
-  /** Tells what the last subscription delivers from what an earlier one does, late. */
+  /** Identity of the last subscription, by which late deliveries of an earlier one are recognised. */
   token: object | null;
 }
 
 /**
- * Joins a hub to a broker. It is subscribed to what has members here and to nothing else; whatever the broker does, or
- * does not do, the hub goes on: no call of it is waited for, and what it throws is reported.
+ * Joins a hub to a broker. Subscriptions follow the rooms that have members in the hub. No broadcast waits for the
+ * broker or fails with it: errors are counted and reported, and the messages that wait for it are bounded.
  */
 export class BrokerLink {
   readonly #broker: Broker;
-  readonly #owner: LinkOwner;
+  readonly #hub: LinkTarget;
   readonly #runtime: Runtime;
   readonly #limits: LinkLimits;
   readonly #origin: Uint8Array;
@@ -81,10 +85,10 @@ export class BrokerLink {
   #publishingBytes = 0;
   #dropping = false;
 
-  constructor(runtime: Runtime, broker: Broker, owner: LinkOwner, limits: LinkLimits) {
+  constructor(runtime: Runtime, broker: Broker, limits: LinkLimits, hub: LinkTarget) {
     this.#runtime = runtime;
     this.#broker = broker;
-    this.#owner = owner;
+    this.#hub = hub;
     this.#limits = limits;
     this.#origin = runtime.random.bytes(ORIGIN_LENGTH);
     this.#originName = nameOf(this.#origin);
@@ -92,7 +96,7 @@ export class BrokerLink {
 
   // ── Subscribing ──
 
-  /** Somebody is there to hear of a room. */
+  /** Subscribes to a room: it has members now. `null`: the hub has members. */
   want(room: string | null): void {
     let topic = this.#topics.get(room);
     if (topic === undefined) {
@@ -102,7 +106,7 @@ export class BrokerLink {
     this.#settle(topic);
   }
 
-  /** Nobody is there any more. */
+  /** Ends the subscription to a room: it has no members any more. */
   unwant(room: string | null): void {
     const topic = this.#topics.get(room);
     if (topic === undefined) return;
@@ -115,7 +119,7 @@ export class BrokerLink {
     for (const room of [...this.#topics.keys()]) this.unwant(room);
   }
 
-  /** Calls the broker when what is wanted is not what is: one call at a time for a room, so that none is made twice. */
+  /** Calls the broker when a room's subscription is not as wanted. One call at a time for a room. */
   #settle(topic: Topic): void {
     if (topic.busy) return;
     if (topic.wanted === (topic.subscription !== null)) {
@@ -159,7 +163,7 @@ export class BrokerLink {
   #subscribe(topic: Topic): unknown {
     const token = topic.token = {};
     return this.#broker.subscribe(topic.room, (bytes) => {
-      // Late: nobody is there any more, or hears it by another subscription.
+      // Ignores late deliveries: the room has no members any more, or a newer subscription.
       if (topic.wanted && topic.token === token) this.#onDelivered(topic, bytes);
     });
   }
@@ -167,7 +171,10 @@ export class BrokerLink {
   #onCalled(topic: Topic, result: unknown): void {
     const subscribed = topic.subscription === null;
     if (subscribed && !isSubscription(result)) {
-      return this.#onCallFailed(topic, new TypeError("Cannot subscribe: the broker gave no subscription"));
+      return this.#onCallFailed(
+        topic,
+        new TypeError("Cannot subscribe: subscribe() of the broker must return a Subscription"),
+      );
     }
     topic.subscription = subscribed ? result as Subscription : null;
     if (!subscribed) topic.token = null;
@@ -177,7 +184,7 @@ export class BrokerLink {
 
   #onCallFailed(topic: Topic, error: unknown): void {
     this.#countError(error);
-    // A subscription that cannot be ended is left: what it delivers is ignored while nobody is there.
+    // A subscription that cannot be ended is given up: without its token, deliveries are ignored.
     topic.token = null;
     if (topic.subscription !== null) topic.subscription = null;
     else if (topic.wanted) this.#retryLater(topic);
@@ -197,7 +204,7 @@ export class BrokerLink {
   #retryLater(topic: Topic): void {
     this.#failed.add(topic);
     if (this.#retryAlarm.index >= 0) return;
-    // Somewhat at random, so that the hubs of a broker that comes back do not all call at once.
+    // Random, so that the hubs of a broker that comes back do not all call at once.
     const jitter = 0.5 + (this.#runtime.random.next() >>> 0) / 2 ** 32;
     this.#runtime.timers.set(this.#retryAlarm, this.#runtime.timers.now() + this.#pause * jitter);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
@@ -221,13 +228,13 @@ export class BrokerLink {
     }
     const origin = nameOf(envelope.origin);
     if (origin === this.#originName || !this.#seen.add(origin, envelope.number)) return;
-    this.#owner.counters.received++;
-    this.#owner.onPublished(envelope.rooms, envelope.message, envelope.key);
+    this.#hub.counters.received++;
+    this.#hub.deliver(envelope.rooms, envelope.message, envelope.key);
   }
 
   // ── Out ──
 
-  /** Passes a message on to the other hubs, or drops it when too many wait already. */
+  /** Passes a message on to the other hubs, or drops the message when too many wait already. */
   publish(rooms: readonly string[] | null, message: PreparedMessage, key: string | null): void {
     let bytes: Uint8Array;
     try {
@@ -241,7 +248,7 @@ export class BrokerLink {
   }
 
   #publish(room: string | null, bytes: Uint8Array): void {
-    const { counters } = this.#owner;
+    const { counters } = this.#hub;
     if (!this.#hasRoom(bytes.length)) {
       counters.publishDropped++;
       return;
@@ -266,7 +273,7 @@ export class BrokerLink {
     });
   }
 
-  /** Whether one more may wait for the broker. That it is too slow is reported when it begins. */
+  /** Whether a message of `bytes` bytes may wait for the broker. The first refusal in a row is reported. */
   #hasRoom(bytes: number): boolean {
     const { maxPublishing, maxPublishingBytes } = this.#limits;
     if (
@@ -284,15 +291,15 @@ export class BrokerLink {
   }
 
   #countError(error: unknown): void {
-    this.#owner.counters.brokerErrors++;
-    this.#owner.onError(error);
+    this.#hub.counters.brokerErrors++;
+    this.#hub.onError(error);
   }
 }
 
-/** What came for a room must be for it: names may meet in a broker, and senders may lie. */
+/** Checks that an envelope is for the room of its subscription: a broker may mix up names, and senders may lie. */
 function checkRooms({ rooms }: Envelope, room: string | null): void {
   if (room === null ? rooms === null : rooms !== null && rooms.includes(room)) return;
-  throw new TypeError("Cannot read what came by the broker: it is for another room");
+  throw new TypeError("Cannot read an envelope of the broker: it is for another room");
 }
 
 function nameOf(origin: Uint8Array): string {

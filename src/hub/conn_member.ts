@@ -2,16 +2,16 @@ import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { Encoder } from "../framing/codec.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
-import type { MessageBatch } from "../websocket/message_batch.ts";
 import type { MessageEncoding, PreparedMessage } from "../websocket/prepared_message.ts";
-import type { HubSocket } from "./member.ts";
+import type { HubSocket } from "./hub_socket.ts";
+import { offerBatches } from "./socket_writer.ts";
 
 /**
- * Messages in a codec's frames, for members that are no WebSockets. Make one and give it to all members of a kind:
- * they share the bytes of each message.
+ * An encoding of messages as a codec's frames, for members that are not WebSockets. Make one and give it to all members
+ * of a kind: they share the bytes of each message.
  *
  * @param encoder the codec
- * @param toItem what of a message the codec is given: for lines, its text
+ * @param toItem the item to encode for a message: for a codec of lines, the message's text
  */
 export function codecEncoding<T>(
   encoder: Encoder<T>,
@@ -26,20 +26,22 @@ export function codecEncoding<T>(
   };
 }
 
-/** A hub's member over any {@linkcode Conn}: what the hub sends leaves in a codec's frames. Reading is up to others. */
+/** A hub's member over any {@linkcode Conn}: messages leave as a codec's frames. Reading stays with the application. */
 export class ConnMember implements HubSocket {
-  /** The other end. */
+  /** Address of the peer. */
   readonly remoteAddr: Addr;
-  /** Settles when this side has closed the connection or a write has failed. */
+  /** Settles when this side has closed the connection or a write has failed; never rejects. */
   readonly closed: Promise<void>;
   readonly #conn: Conn;
   readonly #encoding: MessageEncoding;
   #resolveClosed!: () => void;
+  /** The write of the last message that `send` took, while it is under way. */
+  #sending: Promise<void> | null = null;
 
   /**
-   * Makes one.
+   * A member that writes to `conn`.
    *
-   * @param conn what to write to; reading stays with the caller
+   * @param conn the connection; reading stays with the caller
    * @param encoding shared by all members of the kind; see {@linkcode codecEncoding}
    */
   constructor(conn: Conn, encoding: MessageEncoding) {
@@ -47,20 +49,37 @@ export class ConnMember implements HubSocket {
     this.#encoding = encoding;
     this.remoteAddr = conn.remoteAddr;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    // A hub writes the messages of a turn at once, and counts them until the connection has taken them.
+    offerBatches(this, { writeBatch: (batch) => this.#write(batch.bytes(encoding)) });
   }
 
-  /** Writes a batch; the hub queues until the promise settles. */
-  async writeBatch(batch: MessageBatch): Promise<void> {
+  /** Writes a message; `false` while the message before it is still being written. */
+  send(message: PreparedMessage): boolean {
+    if (this.#sending !== null) return false;
+    const end = () => {
+      this.#sending = null;
+    };
+    // A failed write has closed the connection: `closed` reports it.
+    this.#sending = this.#write(message.encodedBy(this.#encoding)).then(end, end);
+    return true;
+  }
+
+  /** Resolves when the message that was sent last is written. */
+  drained(): Promise<void> {
+    return this.#sending ?? Promise.resolve();
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
     try {
-      await this.#conn.write(batch.bytes(this.#encoding));
+      await this.#conn.write(bytes);
     } catch (error) {
-      // The stream has a hole now, or the peer is gone.
+      // Part of the bytes may have left: the stream cannot be continued.
       this.closeNow();
       throw error;
     }
   }
 
-  /** Closes the connection after what was written. */
+  /** Closes the connection after everything that was written. */
   async close(): Promise<void> {
     await this.#conn.close();
     this.#resolveClosed();

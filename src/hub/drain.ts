@@ -3,44 +3,44 @@ import type { Runtime } from "../net/runtime.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { positive } from "../websocket/options.ts";
-import type { HubMember } from "./hub_member.ts";
+import type { Member } from "./member.ts";
 
-/** How a hub is emptied. */
+/** How `Hub.drain` empties a hub. */
 export interface DrainOptions {
-  /** What members are closed with. Default: 1001. */
+  /** Code of the close frames. Default: 1001. */
   code?: number;
-  /** Why, in words. Default: none. */
+  /** Text for the peers, at most 123 bytes of UTF-8. Default: empty. */
   reason?: string;
-  /** How many are closed at a time. Default: 1,000. */
+  /** Members that are closed at a time. Default: 1,000. */
   batchSize?: number;
   /**
-   * Milliseconds between two batches, give or take a half at random, so that who connects again elsewhere does not come
-   * all at once. Default: 100.
+   * Milliseconds between two batches on average; each pause is 50 to 150 % of it at random, so that clients do not
+   * reconnect elsewhere all at once. Default: 100.
    */
   interval?: number;
-  /** Milliseconds for all of it; who is left then is cut off. Default: 30,000. */
+  /** Milliseconds for the whole drain; members that are left then are cut off. Default: 30,000. */
   timeout?: number;
-  /** Cuts off who is left as soon as it is aborted. */
+  /** Cuts off the members that are left as soon as the signal is aborted. */
   signal?: AbortSignal;
 }
 
-/** What became of the members. */
+/** What became of the members of a drained hub. */
 export interface DrainReport {
-  /** Got all that was queued for them, and were closed. */
+  /** Members that got all queued messages and were closed. */
   readonly closed: number;
-  /** Left by themselves meanwhile. */
+  /** Members that left by themselves during the drain. */
   readonly left: number;
-  /** Were cut off in the end. */
+  /** Members that were cut off. */
   readonly cut: number;
-  /** Messages that were queued for those who were cut off. */
+  /** Messages that were queued for members that were cut off. */
   readonly lost: number;
 }
 
-/** {@linkcode DrainOptions} with every default in place. */
+/** {@linkcode DrainOptions} with all defaults filled in. */
 export type DrainSettings = Readonly<Required<Omit<DrainOptions, "signal">>>;
 
 /**
- * Puts the defaults in and checks what was given.
+ * Fills in the defaults and checks the values.
  *
  * @throws {RangeError} when a number is not positive
  */
@@ -54,21 +54,13 @@ export function drainSettings(options: DrainOptions): DrainSettings {
   };
 }
 
-/** What a drain needs of its hub. */
-export interface DrainOwner<Data> {
-  /** The member is gone. */
-  unregister(client: HubMember<Data>): void;
-  /** The member is to be gone at once. */
-  cut(client: HubMember<Data>): void;
-}
-
-/** Closes members batch by batch, each after what is queued for it, and drops who is left when the time is up. */
+/** Closes members batch by batch, each after its queued messages, and cuts off the rest when the time is up. */
 export class Drain<Data> {
   readonly #runtime: Runtime;
-  readonly #owner: DrainOwner<Data>;
   readonly #settings: DrainSettings;
-  readonly #waiting: HubMember<Data>[];
-  readonly #closing: Set<HubMember<Data>> = new Set();
+  /** Members of later batches, the next one last. */
+  readonly #waiting: Member<Data>[];
+  readonly #closing: Set<Member<Data>> = new Set();
   readonly #batchAlarm: Alarm = new Alarm(() => this.#closeBatch());
   readonly #endAlarm: Alarm = new Alarm(() => this.#cutOff());
   readonly #finished: Deferred<DrainReport> = new Deferred();
@@ -80,17 +72,15 @@ export class Drain<Data> {
 
   constructor(
     runtime: Runtime,
-    owner: DrainOwner<Data>,
-    members: Iterable<HubMember<Data>>,
+    members: Iterable<Member<Data>>,
     settings: DrainSettings,
   ) {
     this.#runtime = runtime;
-    this.#owner = owner;
     this.#waiting = [...members].reverse();
     this.#settings = settings;
   }
 
-  /** Begins; resolves when nobody is left. */
+  /** Begins the drain; resolves when no member is left. */
   run(signal: AbortSignal | undefined): Promise<DrainReport> {
     const { timers } = this.#runtime;
     const { timeout } = this.#settings;
@@ -114,46 +104,37 @@ export class Drain<Data> {
     this.#runtime.timers.set(this.#batchAlarm, this.#runtime.timers.now() + interval * jitter);
   }
 
-  async #close(client: HubMember<Data>): Promise<void> {
-    if (!client.registered) {
+  async #close(member: Member<Data>): Promise<void> {
+    if (!member.registered) {
       this.#left++;
       return;
     }
-    this.#closing.add(client);
+    this.#closing.add(member);
     const { code, reason } = this.#settings;
-    // Nothing new, and all that is old: then the close is the last that it hears.
-    client.end();
-    await client.flushed();
-    const left = !client.registered;
-    if (!left) await this.#say(client, code, reason);
-    // Unless it was cut off meanwhile.
-    if (!this.#closing.delete(client)) return;
+    // No new messages, all queued ones, then the close frame.
+    member.end();
+    await member.flushed();
+    const left = !member.registered;
+    if (!left) await member.closeAndLeave(code, reason);
+    // A member that was cut off meanwhile is already counted.
+    if (!this.#closing.delete(member)) return;
     if (left) this.#left++;
     else this.#closed++;
     this.#endIfEmpty();
   }
 
-  async #say(client: HubMember<Data>, code: number, reason: string): Promise<void> {
-    try {
-      await client.close(code, reason);
-      this.#owner.unregister(client);
-    } catch {
-      this.#owner.cut(client);
-    }
-  }
-
-  /** Drops who is left. */
+  /** Cuts off all members that are left. */
   #cutOff(): void {
     if (this.#over) return;
     this.#over = true;
-    const left = [...this.#closing, ...this.#waiting].filter((client) => client.registered);
+    const left = [...this.#closing, ...this.#waiting].filter((member) => member.registered);
     this.#left += this.#closing.size + this.#waiting.length - left.length;
     this.#cut = left.length;
     this.#closing.clear();
     this.#waiting.length = 0;
-    for (const client of left) {
-      this.#lost += client.queuedMessages;
-      this.#owner.cut(client);
+    for (const member of left) {
+      this.#lost += member.queuedMessages;
+      member.cut();
     }
     this.#endIfEmpty();
   }

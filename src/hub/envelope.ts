@@ -1,40 +1,40 @@
 /**
- * What hubs send each other, in network byte order:
+ * Messages between hubs, in network byte order:
  *
  * ```text
  *  1  version, 1
  *  1  flags: 1 text, 2 may be compressed, 4 has a key
- * 16  the hub that it comes from, drawn at random when the hub was made
- *  6  a number that this hub gives to each message, counting up
- *  2  how many rooms; 0: it is for everybody
- *     each room: 4 length, its name in UTF-8
- *     the key, where there is one: 4 length, UTF-8
+ * 16  the sending hub, drawn at random when the hub was made
+ *  6  the message's number in the sending hub, counting up
+ *  2  number of rooms; 0: the message is for all members
+ *     for each room: 4 length, name in UTF-8
+ *     with a key: 4 length, key in UTF-8
  *     the payload
  * ```
  *
- * A message to several rooms is published to each of them, under one number and with all of their names: who gets it
- * by several ways takes the first for all.
+ * A message to several rooms is published to each of them, under one number and with all of the names: a hub that gets
+ * several of these envelopes takes the first and drops the rest as duplicates.
  */
 
 import { MessageTooBigError } from "../protocol/protocol_error.ts";
 import { PreparedMessage } from "../websocket/prepared_message.ts";
 
-/** Who sent a message, and what is known of it beside its content. */
+/** A message on its way between hubs. */
 export interface Envelope {
-  /** The hub that it comes from, 16 bytes. */
+  /** The sending hub, 16 bytes. */
   readonly origin: Uint8Array;
-  /** Its number there, less than 2^48. */
+  /** The message's number in the sending hub, less than 2^48. */
   readonly number: number;
-  /** Who it is for; `null` for everybody. */
+  /** Rooms that the message is for; `null` for all members. */
   readonly rooms: readonly string[] | null;
   readonly key: string | null;
   readonly message: PreparedMessage;
 }
 
 export const ORIGIN_LENGTH = 16;
-/** To how many rooms one message can go by a broker. */
+/** The most rooms of one message. */
 export const MAX_ROOMS = 0xffff;
-/** The largest envelope that is looked at, bytes. */
+/** The longest envelope that is read, bytes. */
 const MAX_ENVELOPE = 1 << 26;
 const VERSION = 1;
 const TEXT = 1;
@@ -48,11 +48,13 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /**
  * Writes an envelope.
  *
- * @throws {TypeError} when a room or the key is no Unicode text, or there are too many rooms
+ * @throws {TypeError} when a room or the key has a lone surrogate, or there are more than 65,535 rooms
  */
 export function encodeEnvelope({ origin, number, rooms, key, message }: Envelope): Uint8Array {
   const names = (rooms ?? []).map((room) => encodeText(room, "a room"));
-  if (names.length > MAX_ROOMS) throw new TypeError(`Cannot publish to ${names.length} rooms at once`);
+  if (names.length > MAX_ROOMS) {
+    throw new TypeError(`Cannot publish to ${names.length} rooms at once, ${MAX_ROOMS} at most`);
+  }
   const keyBytes = key === null ? null : encodeText(key, "a key");
   const texts = keyBytes === null ? names : [...names, keyBytes];
   const { payload } = message;
@@ -78,13 +80,13 @@ export function encodeEnvelope({ origin, number, rooms, key, message }: Envelope
 }
 
 /**
- * Reads an envelope, of which nothing is kept.
+ * Reads an envelope. The result keeps none of its bytes.
  *
- * @throws {TypeError} when it is none
- * @throws {MessageTooBigError} when it has more than 64 MiB
+ * @throws {TypeError} when the bytes are not a valid envelope
+ * @throws {MessageTooBigError} when the envelope is longer than 64 MiB
  */
 export function decodeEnvelope(bytes: unknown): Envelope {
-  if (!(bytes instanceof Uint8Array)) throw malformed("it is not bytes");
+  if (!(bytes instanceof Uint8Array)) throw malformed("it is not a Uint8Array");
   if (bytes.length > MAX_ENVELOPE) throw new MessageTooBigError(MAX_ENVELOPE);
   if (bytes.length < HEAD_LENGTH) throw malformed("it is cut short");
   if (bytes[0] !== VERSION) throw malformed(`its version is ${bytes[0]}, not ${VERSION}`);
@@ -117,11 +119,13 @@ export function decodeEnvelope(bytes: unknown): Envelope {
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 function encodeText(text: string, what: string): Uint8Array {
-  // UTF-8 has no halves of a character: two names could become one.
-  if (LONE_SURROGATE.test(text)) throw new TypeError(`Cannot publish: ${what} is no Unicode text`);
+  // UTF-8 has no lone surrogates: the encoder would replace them, and two names could become one.
+  if (LONE_SURROGATE.test(text)) {
+    throw new TypeError(`Cannot publish: ${what} has a lone surrogate, which UTF-8 cannot represent`);
+  }
   return encoder.encode(text);
 }
 
 function malformed(why: string): TypeError {
-  return new TypeError(`Cannot read what came by the broker: ${why}`);
+  return new TypeError(`Cannot read an envelope of the broker: ${why}`);
 }

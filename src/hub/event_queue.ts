@@ -1,38 +1,38 @@
 /**
- * Tells the application what happened, in order and one at a time, but never in the middle of something: what it does
- * then must not come between the receivers of a broadcast. What it throws is its own, and reported.
+ * Calls of the application's handlers, in order and one at a time, and never in the middle of a broadcast, whose
+ * receivers they might change. Errors of handlers are reported.
  */
 export class EventQueue {
   readonly #onError: (error: unknown) => void;
   readonly #waiting: (() => void)[] = [];
   #held = 0;
-  #telling = false;
+  #calling = false;
 
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError;
   }
 
-  /** Something begins that must not be interrupted. */
+  /** Holds handlers back until the matching `release`. */
   hold(): void {
     this.#held++;
   }
 
-  /** It ended: what happened meanwhile is told. */
+  /** Ends the matching `hold`; the last one calls the handlers that wait. */
   release(): void {
-    if (--this.#held === 0 && this.#waiting.length > 0) this.#tell();
+    if (--this.#held === 0 && this.#waiting.length > 0) this.#callAll();
   }
 
-  /** Tells of an event, now or as soon as may be. */
+  /** Calls a handler now, or as soon as handlers are not held back. */
   add(event: () => void): void {
     this.#waiting.push(event);
-    if (this.#held === 0) this.#tell();
+    if (this.#held === 0) this.#callAll();
   }
 
-  #tell(): void {
-    if (this.#telling) return;
-    this.#telling = true;
+  #callAll(): void {
+    if (this.#calling) return;
+    this.#calling = true;
     try {
-      // An event that is told may lead to others: they come after those that wait.
+      // A handler may cause further events, which are called after those that wait.
       for (let i = 0; i < this.#waiting.length; i++) {
         try {
           this.#waiting[i]!();
@@ -42,7 +42,7 @@ export class EventQueue {
       }
     } finally {
       this.#waiting.length = 0;
-      this.#telling = false;
+      this.#calling = false;
     }
   }
 }

@@ -1,23 +1,23 @@
-/** A {@linkcode Histogram} in numbers. */
+/** The state of a histogram at one time. */
 export interface HistogramSnapshot {
-  /** How many values there were. */
+  /** Values counted so far. */
   readonly count: number;
-  /** Their sum. */
+  /** Sum of the values. */
   readonly sum: number;
-  /** How many were at most `le`; the last one's is `Infinity`. Each counts those before it, as OpenMetrics has it. */
+  /** Values up to the bound `le`, as in OpenMetrics: each bucket includes those before it, and the last `le` is `Infinity`. */
   readonly buckets: readonly { readonly le: number; readonly count: number }[];
 }
 
-/** Counts values by size. To count one costs a short search. */
+/** Counts values by size. Counting a value costs a short search. */
 export class Histogram {
   readonly #bounds: readonly number[];
   readonly #counts: Float64Array;
   #sum = 0;
 
   /**
-   * Makes one.
+   * A histogram without values.
    *
-   * @param bounds the largest value of each bucket, ascending; one more takes what is larger
+   * @param bounds the largest value of each bucket, ascending; a further bucket takes larger values
    */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
@@ -32,7 +32,7 @@ export class Histogram {
     this.#sum += value;
   }
 
-  /** What was counted so far. */
+  /** The counts so far. */
   snapshot(): HistogramSnapshot {
     let count = 0;
     const buckets = Array.from(this.#counts, (value, i) => ({

@@ -3,22 +3,17 @@ import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData } from "../websocket/message.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { DrainOptions, DrainReport } from "./drain.ts";
-import type { HubClient } from "./hub_client.ts";
 import type { HubStats } from "./hub_counters.ts";
 import { HubEngine } from "./hub_engine.ts";
+import type { HubMember } from "./hub_member.ts";
 import type { BroadcastOptions, HubOptions, RegisterOptions } from "./hub_options.ts";
-import type { HubSocket } from "./member.ts";
-import { Room } from "./room.ts";
+import type { MemberSocket } from "./hub_socket.ts";
+import { type Room, RoomView } from "./room.ts";
 
 /**
- * Passes messages to many connections. Go: the Hub of gorilla's chat example.
+ * The public class `Hub`, before an entry binds the runtime.
  *
- * A broadcast is encoded once, however many get it. Each member has a bounded queue with a policy: a slow one never
- * delays another, and either loses what it cannot take or is closed with 1013. What is broadcast in one turn of the
- * event loop leaves in one write a member. Messages from one place to one member keep their order; a message that is
- * written to a connection directly may overtake those that its hub has queued, so send through {@linkcode HubClient.send}.
- *
- * With a {@linkcode Broker} a broadcast also reaches the members of the other hubs that share it.
+ * @internal
  */
 export class Hub<Data = unknown> implements AsyncDisposable {
   readonly #engine: HubEngine<Data>;
@@ -27,22 +22,22 @@ export class Hub<Data = unknown> implements AsyncDisposable {
     this.#engine = new HubEngine(runtime, options);
   }
 
-  /** How many clients are registered. */
+  /** Members in the hub. */
   get size(): number {
-    return this.#engine.clients.size;
+    return this.#engine.members.size;
   }
 
-  /** Everybody. */
-  get clients(): ReadonlySet<HubClient<Data>> {
-    return this.#engine.clients;
+  /** All members, in the order in which they were registered. */
+  get members(): ReadonlySet<HubMember<Data>> {
+    return this.#engine.members;
   }
 
-  /** The names of the rooms that have members. */
+  /** Names of the rooms that have members. */
   get rooms(): Iterable<string> {
     return this.#engine.rooms;
   }
 
-  /** The hub in numbers. They are kept as it goes: to ask costs the same however many members there are. */
+  /** Counters and gauges of the hub. Reading them costs the same however many members there are. */
   get stats(): HubStats {
     return this.#engine.stats;
   }
@@ -50,42 +45,43 @@ export class Hub<Data = unknown> implements AsyncDisposable {
   // ── Members ──
 
   /**
-   * Takes a member in. It is let go of by itself when its socket is closed.
+   * Adds a member. The hub removes it when its socket is closed.
    *
-   * A hub that is drained or closed takes nobody: the socket is closed with the code that the others were closed with,
-   * and the client that is returned is gone from the beginning.
+   * A hub that is drained or closed adds no member: the socket is closed with the same code as the others, and the
+   * member that is returned is already removed.
    *
-   * @param socket a `WebSocketConn`, a {@linkcode ConnMember}, or anything else that can take messages
-   * @param data whatever the application keeps with it
-   * @param options its own queue and rate limit, in place of the hub's
+   * @param socket a `WebSocketConn`, a {@linkcode ConnMember}, or any other {@linkcode HubSocket}
+   * @param data the application's own data, kept as `member.data`
+   * @param options queue and rate limit of this member, in place of the hub's
    * @throws {RangeError} when a bound is not positive
-   * @throws {TypeError} when a policy is none
+   * @throws {TypeError} when a policy is unknown, or `socket` cannot send messages
    */
-  register(socket: HubSocket, data: Data, options: RegisterOptions = {}): HubClient<Data> {
+  register(socket: MemberSocket, data: Data, options: RegisterOptions = {}): HubMember<Data> {
     return this.#engine.register(socket, data, options);
   }
 
   /**
-   * Lets a member go, from all rooms. Its socket is given what is queued, if it is not busy, and stays open. A client
-   * that is gone, or another hub's, is left alone.
+   * Removes a member from the hub and all rooms. Its socket stays open, and gets the messages that are queued unless it
+   * is busy. Members of another hub, and members already removed, are ignored.
    */
-  unregister(client: HubClient<Data>): void {
-    this.#engine.unregister(client);
+  unregister(member: HubMember<Data>): void {
+    this.#engine.unregister(member);
   }
 
-  /** The room of this name, whether somebody is in it or not. */
+  /** The room of this name, with or without members. */
   room(name: string): Room<Data> {
-    return new Room(this.#engine, name);
+    return new RoomView(this.#engine, name);
   }
 
   // ── Messages ──
 
   /**
-   * Queues a message for every client, or for who is in any of `rooms`, here and, through the broker, elsewhere.
+   * Queues a message for all members, or for those in any of `options.rooms`, here and, through the broker, in other
+   * hubs.
    *
-   * @returns how many queues of this hub took it
+   * @returns how many queues of this hub accepted the message
    * @throws {TypeError} when the message is neither text nor bytes, the bytes of a text are not UTF-8, or `except` is
-   * neither a hub's client nor a set
+   * neither a member of a hub nor a set
    */
   broadcast(message: MessageData | PreparedMessage, options: BroadcastOptions<Data> = {}): number {
     return this.#engine.broadcast(message, options);
@@ -99,11 +95,11 @@ export class Hub<Data = unknown> implements AsyncDisposable {
   // ── The end ──
 
   /**
-   * Empties the hub for a deploy: from now on nobody is admitted. Members are closed in batches, spread over time, each
-   * after what is queued for it; when the time is up, or the signal is aborted, who is left is cut off. A second call
-   * gives the first one's report.
+   * Empties the hub for a deploy, and adds no more members. Members are closed in batches, spread over time, each after
+   * its queued messages. Members that are left when the time is up, or when the signal is aborted, are cut off. A second
+   * call returns the first call's report.
    *
-   * @returns what became of the members, when none is left
+   * @returns the numbers of members that were closed, left and were cut off, once none is left
    * @throws {RangeError} when a number is not positive
    */
   drain(options: DrainOptions = {}): Promise<DrainReport> {
@@ -111,16 +107,17 @@ export class Hub<Data = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Closes every member at once, after what is queued, which is handed to its socket even if that is busy. From now on
-   * nobody is admitted.
+   * Closes all members at once, each after its queued messages as `HubMember.close` does, and adds no more members.
    *
-   * @returns when all are gone
+   * @param code code of the close frames; default 1001
+   * @param reason text for the peers, at most 123 bytes of UTF-8; default: empty
+   * @returns resolves when no member is left
    */
   async close(code: number = CloseCode.GoingAway, reason = ""): Promise<void> {
     await this.#engine.close(code, reason);
   }
 
-  /** Closes it with 1001. */
+  /** Closes the hub with 1001. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

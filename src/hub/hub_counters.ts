@@ -2,60 +2,61 @@ import { Histogram, type HistogramSnapshot } from "./histogram.ts";
 import type { OverflowPolicy } from "./queue_policy.ts";
 
 /**
- * A hub in numbers. What ends with "now" is a gauge; all else only grows. Reading them walks over nobody.
+ * Counters and gauges of a hub. A comment that ends with "now" marks a gauge; all other numbers only grow. Reading them
+ * costs the same however many members there are.
  */
 export interface HubStats {
-  /** Members that are registered now. */
+  /** Members in the hub, now. */
   readonly members: number;
-  /** Rooms with somebody in them now. */
+  /** Rooms with members, now. */
   readonly rooms: number;
-  /** Broadcasts, single messages, and messages that came by the broker. */
+  /** Broadcasts, single messages, and messages from the broker. */
   readonly messages: number;
-  /** Messages that queues took: one for each member that a message is for. */
+  /** Messages that queues accepted: one for each receiver. */
   readonly sent: number;
-  /** Bytes of payload of those. */
+  /** Bytes of payload that queues accepted. */
   readonly sentBytes: number;
   /** Messages that sockets took. */
   readonly written: number;
-  /** Bytes of payload of those. */
+  /** Bytes of payload that sockets took. */
   readonly writtenBytes: number;
-  /** Messages that wait for a socket now, with those that one is busy with. */
+  /** Messages in queues or in flight to a socket, now. */
   readonly queuedMessages: number;
-  /** Bytes of payload of those. */
+  /** Bytes of payload in queues or in flight to a socket, now. */
   readonly queuedBytes: number;
   /** Messages that were lost because a queue was full. */
   readonly dropped: number;
-  /** The same by the policy that they were lost to; with `close`, what waited for a member that was evicted. */
+  /** Lost messages by the policy that dropped them; under `close`, those that waited for a member that was closed. */
   readonly drops: Readonly<Record<OverflowPolicy, number>>;
-  /** Messages whose place a later one of the same key took. */
+  /** Messages that a later one of the same key replaced. */
   readonly coalesced: number;
   /** Members closed because their queue was full. */
   readonly evicted: number;
-  /** Members dropped because they were silent. */
+  /** Members removed because they did not answer a ping. */
   readonly timedOut: number;
-  /** Joins and publishes that were refused, by a hook or because too many waited for one. */
+  /** Requests that were refused by a hook, or because too many waited for one. */
   readonly refused: number;
-  /** Joins and publishes that came too fast. */
+  /** Requests that exceeded the rate limit. */
   readonly rateLimited: number;
   /** Messages given to the broker. */
   readonly published: number;
-  /** Messages that came by the broker and were for members of this hub. */
+  /** Messages from the broker that were delivered to this hub. */
   readonly received: number;
-  /** Messages that were not given to the broker, because too many waited for it. */
+  /** Messages that were not given to the broker, because too many waited for it already. */
   readonly publishDropped: number;
-  /** Calls of the broker that failed, and what came by it that was no message. */
+  /** Failed calls of the broker, and deliveries that were not valid messages. */
   readonly brokerErrors: number;
   /**
-   * Milliseconds from the first message of a turn to the moment when every socket was handed what is for it: how long
-   * the loop and the hub kept messages back. A slow socket does not count here, but in `queuedMessages`.
+   * Milliseconds from the first message of a turn until all sockets were handed theirs: how long the event loop and the
+   * hub held messages back. Slow sockets do not count here, but in `queuedMessages`.
    */
   readonly broadcastLatency: HistogramSnapshot;
 }
 
-/** Buckets of the latency, milliseconds. */
+/** Upper bounds of the latency's buckets, milliseconds. */
 const LATENCY_BOUNDS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500];
 
-/** What the parts of a hub count. */
+/** The numbers behind {@linkcode HubStats}, which the parts of a hub change. */
 export class HubCounters {
   messages = 0;
   sent = 0;
@@ -81,12 +82,12 @@ export class HubCounters {
   brokerErrors = 0;
   readonly broadcastLatency: Histogram = new Histogram(LATENCY_BOUNDS);
 
-  /** So many queues took a message of this size. */
-  countSent(taken: number, bytes: number): void {
-    this.sent += taken;
-    this.sentBytes += taken * bytes;
-    this.queuedMessages += taken;
-    this.queuedBytes += taken * bytes;
+  /** `count` queues accepted a message of `bytes` bytes. */
+  countSent(count: number, bytes: number): void {
+    this.sent += count;
+    this.sentBytes += count * bytes;
+    this.queuedMessages += count;
+    this.queuedBytes += count * bytes;
   }
 
   snapshot(members: number, rooms: number): HubStats {

@@ -1,209 +1,92 @@
-import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData, MessageType } from "../websocket/message.ts";
-import { PreparedMessage } from "../websocket/prepared_message.ts";
-import type { HubClient, PublishOptions, SendOptions } from "./hub_client.ts";
-import type { HubCounters } from "./hub_counters.ts";
-import type { Pinged } from "./liveness.ts";
-import { labelOf, Mark } from "./mark.ts";
-import type { HubSocket } from "./member.ts";
-import type { QueuePolicy } from "./queue_policy.ts";
-import { type RequestResult, Requests, type RequestsOwner } from "./requests.ts";
-import { SendQueue } from "./send_queue.ts";
-import type { RateSettings } from "./token_bucket.ts";
+import type { PreparedMessage } from "../websocket/prepared_message.ts";
+import type { MemberSocket } from "./hub_socket.ts";
+import type { RequestResult } from "./request_result.ts";
 
-/** What a client needs of its hub. */
-export interface ClientOwner<Data> extends RequestsOwner<Data> {
-  readonly counters: HubCounters;
-  onJoin(client: HubMember<Data>, room: string): void;
-  onLeave(client: HubMember<Data>, room: string): void;
-  flushSoon(client: HubMember<Data>): void;
-  onFull(client: HubMember<Data>): void;
-  onDropped(client: HubMember<Data>, policy: QueuePolicy, messages: number, bytes: number): void;
-  onSilent(client: HubMember<Data>): void;
-  onBroken(client: HubMember<Data>): void;
+/** How one message is sent. */
+export interface SendOptions {
+  /**
+   * Name of a value of which this message is the latest: under the policy `coalesce` the message replaces a waiting one
+   * with the same key. Keys of different rooms are different. Default: none.
+   */
+  key?: string;
+  /** Default: text for a string, binary for bytes. Ignored for a `PreparedMessage`, which has its own. */
+  type?: MessageType;
 }
 
-/** What is set for one client. */
-export interface ClientSettings {
-  readonly policy: QueuePolicy;
-  /** Whether the policy is its own, not the hub's. */
-  readonly ownPolicy: boolean;
-  readonly rate: RateSettings | null;
+/** How a member's own message is sent to a room. */
+export interface PublishOptions<Data = unknown> extends SendOptions {
+  /** Members that do not get the message. Members of another hub are ignored. Default: none. */
+  except?: HubMember<Data> | ReadonlySet<HubMember<Data>>;
+  /** Whether the message stays in this hub instead of also going to the broker. Default: false. */
+  local?: boolean;
 }
 
-/** The {@linkcode HubClient} that a hub makes: its queue, its rooms, and what it asks for. */
-export class HubMember<Data = unknown> extends SendQueue implements HubClient<Data>, Pinged {
-  /** Whatever the application keeps with it. */
+/**
+ * One member of a hub, as `Hub.register` returns it.
+ *
+ * `join`, `leave` and `send` are the application's own calls, and always allowed. What the peer asks for belongs into
+ * {@linkcode HubMember.requestJoin} and {@linkcode HubMember.publish}, which ask the hub's hooks and keep to its rate
+ * limit.
+ */
+export interface HubMember<Data = unknown> {
+  /** The connection that was registered. */
+  readonly socket: MemberSocket;
+  /** The application's data; may be replaced. */
   data: Data;
-  /** For the liveness: its group, and the tick of the ping that it owes an answer to. */
-  pingGroup = -1;
-  pingedAt = 0;
-  /** For broadcasts to several rooms: the last that it was found for. */
-  found = 0;
-  readonly #owner: ClientOwner<Data>;
-  readonly #rooms = new Set<string>();
-  readonly #rate: RateSettings | null;
-  #requests: Requests<Data> | null = null;
-  #registered = true;
+  /** Whether the member is in the hub. Calls on a removed member do nothing. */
+  readonly registered: boolean;
+  /** Names of the rooms that the member is in. */
+  readonly rooms: ReadonlySet<string>;
+  /** Bytes of payload that the socket has not taken. */
+  readonly queuedBytes: number;
+  /** Messages that the socket has not taken. */
+  readonly queuedMessages: number;
+  /** Messages that were lost because the queue was full. */
+  readonly dropped: number;
+  /** Messages that a later one of the same key replaced before the socket had them. */
+  readonly coalesced: number;
 
-  /** Made by `Hub.register`. */
-  constructor(owner: ClientOwner<Data>, socket: HubSocket, data: Data, settings: ClientSettings) {
-    super(socket, owner.counters, settings.policy, settings.ownPolicy);
-    this.#owner = owner;
-    this.data = data;
-    this.#rate = settings.rate;
-  }
-
-  /** Whether the hub still has it. What is done with one that is gone does nothing. */
-  get registered(): boolean {
-    return this.#registered;
-  }
-
-  /** The rooms it is in. */
-  get rooms(): ReadonlySet<string> {
-    return this.#rooms;
-  }
-
-  // ── Rooms ──
-
-  /** Enters a room; does nothing when it is there already, or gone. */
-  join(room: string): void {
-    if (!this.#registered || this.#rooms.has(room)) return;
-    this.#rooms.add(room);
-    this.#owner.onJoin(this, room);
-  }
-
-  /** Leaves a room. */
-  leave(room: string): void {
-    if (this.#rooms.delete(room)) this.#owner.onLeave(this, room);
-  }
-
-  // ── Messages ──
-
+  /** Enters a room; does nothing when the member is already in the room, or removed. */
+  join(room: string): void;
+  /** Leaves a room; does nothing when the member is not in the room. */
+  leave(room: string): void;
   /**
-   * Queues one message for this client alone, in order with the broadcasts that it gets.
+   * Queues one message for this member only, in order with the broadcasts that it gets.
    *
-   * @returns `false` when its queue did not take it, or it is gone
-   */
-  send(message: MessageData | PreparedMessage, options: SendOptions = {}): boolean {
-    const { key } = options;
-    const prepared = prepare(message, options.type);
-    const { counters } = this;
-    counters.messages++;
-    const taken = key === undefined
-      ? this.push(prepared)
-      : this.pushMarked(prepared, new Mark(labelOf(null, key), null));
-    if (taken) counters.countSent(1, prepared.payload.length);
-    return taken;
-  }
-
-  /** Queues a value as JSON text. */
-  sendJson(value: unknown, options: SendOptions = {}): boolean {
-    return this.send(JSON.stringify(value), options);
-  }
-
-  // ── What the other end asks for ──
-
-  /**
-   * Joins a room, if the hub's `authorizeJoin` and the rate limit allow it. A member's requests are done in their order:
-   * while a hook has not answered, later ones wait. Where nothing has to be waited for it is done when this returns.
-   *
-   * @returns what became of it; never rejects
-   */
-  requestJoin(room: string): Promise<RequestResult> {
-    return this.#requestQueue().ask(room, null, {});
-  }
-
-  /**
-   * Broadcasts a message of this client to a room, itself included, if it is in it and the hub's `authorizePublish` and
-   * the rate limit allow it; in order with its other requests.
-   *
-   * @returns what became of it; never rejects
+   * @returns `false` when the queue did not accept the message, or the member is removed
    * @throws {TypeError} when the message is neither text nor bytes, or the bytes of a text are not UTF-8
+   */
+  send(message: MessageData | PreparedMessage, options?: SendOptions): boolean;
+  /** Queues a value as JSON text; see {@linkcode HubMember.send}. */
+  sendJson(value: unknown, options?: SendOptions): boolean;
+  /**
+   * Joins a room, if the hub's `authorizeJoin` and the rate limit allow it. A member's requests are done in order: while
+   * a hook has not answered, later requests wait. Without such a hook the room is joined when this call returns.
+   *
+   * @returns whether the request was accepted; never rejects
+   */
+  requestJoin(room: string): Promise<RequestResult>;
+  /**
+   * Broadcasts a message of this member to a room that it is in, itself included, if the hub's `authorizePublish` and
+   * the rate limit allow it; in order with the member's other requests.
+   *
+   * @returns whether the request was accepted; never rejects
+   * @throws {TypeError} when the message is neither text nor bytes, the bytes of a text are not UTF-8, or `except` is
+   * neither a member of a hub nor a set
    */
   publish(
     room: string,
     message: MessageData | PreparedMessage,
-    options: PublishOptions<Data> = {},
-  ): Promise<RequestResult> {
-    checkExcept(options.except);
-    return this.#requestQueue().ask(room, prepare(message, options.type), options);
-  }
-
-  #requestQueue(): Requests<Data> {
-    return this.#requests ??= new Requests(this.#owner, this, this.#rate);
-  }
-
-  // ── The end ──
-
+    options?: PublishOptions<Data>,
+  ): Promise<RequestResult>;
   /**
-   * Closes its socket, after what is queued, which is handed to the socket even if it is busy. Nothing more is queued.
-   * It is a member until its socket is closed.
+   * Closes the socket after the messages that are queued, without waiting for a busy socket to take them: a
+   * `WebSocketConn` and a `ConnMember` accept them all the same, another `HubSocket` has 5 s to do so. Later messages
+   * are refused. The hub removes the member when the socket is closed.
+   *
+   * @param code code of the close frame; default 1000
+   * @param reason text for the peer, at most 123 bytes of UTF-8; default: empty
    */
-  async close(code: number = CloseCode.NormalClosure, reason = ""): Promise<void> {
-    this.endNow();
-    await this.socket.close(code, reason);
-  }
-
-  /** Forgets its queue and requests: the hub let go of it. */
-  override release(): void {
-    this.#registered = false;
-    super.release();
-    this.#requests?.release();
-  }
-
-  // ── From its queue, and the liveness ──
-
-  protected flushSoon(): void {
-    this.#owner.flushSoon(this);
-  }
-
-  protected onFull(): void {
-    this.#owner.onFull(this);
-  }
-
-  protected onDropped(policy: QueuePolicy, messages: number, bytes: number): void {
-    this.#owner.onDropped(this, policy, messages, bytes);
-  }
-
-  protected onBroken(): void {
-    this.#owner.onBroken(this);
-  }
-
-  ping(): Promise<unknown> {
-    return this.socket.ping!();
-  }
-
-  onSilent(): void {
-    this.#owner.onSilent(this);
-  }
-}
-
-/** The message, prepared unless it is. */
-export function prepare(
-  message: MessageData | PreparedMessage,
-  type: MessageType | undefined,
-): PreparedMessage {
-  if (message instanceof PreparedMessage) return message;
-  return new PreparedMessage(message, type === undefined ? {} : { type });
-}
-
-/**
- * Checks what an application would except, before anybody gets anything.
- *
- * @throws {TypeError} when it is neither a hub's client nor a set
- */
-export function checkExcept(except: PublishOptions["except"]): void {
-  if (except === undefined || except instanceof HubMember) return;
-  if (typeof (except as ReadonlySet<HubClient> | null)?.has === "function") return;
-  throw new TypeError("Cannot use except: it is neither a client of a hub nor a set of them");
-}
-
-/** Whether a member does not get a message. */
-export function isExcepted<Data>(
-  member: HubMember<Data>,
-  except: HubClient<Data> | ReadonlySet<HubClient<Data>>,
-): boolean {
-  if (except instanceof HubMember) return except === member;
-  return (except as ReadonlySet<HubClient<Data>>).has(member);
+  close(code?: number, reason?: string): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { Broker } from "./broker.ts";
 import type { LinkOptions } from "./broker_link.ts";
-import type { HubClient, PublishOptions } from "./hub_client.ts";
+import type { HubMember, PublishOptions } from "./hub_member.ts";
 import type { LivenessOptions } from "./liveness.ts";
 import type { OverflowEvent } from "./overflow_reports.ts";
 import type { QueueOptions } from "./queue_policy.ts";
@@ -8,47 +8,47 @@ import type { RequestHooks, RequestOptions } from "./requests.ts";
 import type { RateLimit } from "./token_bucket.ts";
 
 /**
- * How a hub treats its members. What holds for a message's queue is the member's own, else the room's, else this.
+ * Options of a hub. A message is queued under the policy of its member, else of its room, else of the hub.
  *
- * The handlers are told in order, and never in the middle of a broadcast; what they throw goes to `onError`.
+ * Handlers are called in order, and never in the middle of a broadcast; their errors go to `onError`.
  */
 export interface HubOptions<Data = unknown>
   extends QueueOptions, LivenessOptions, RequestHooks<Data>, RequestOptions, LinkOptions {
   /**
-   * A room's own bounds and policy, for what is sent to it. Asked when somebody joins a room that was empty, and kept
-   * while somebody is in it.
+   * Bounds and policy of a room, for messages to it. Called when a first member joins; the result holds until the room
+   * is empty. Default: the hub's.
    */
   roomQueue?: (room: string) => QueueOptions | undefined;
   /**
-   * Told when queues were full: at the end of the turn, once for each member and policy, with how many messages were
-   * lost. With the policy `close` the member is gone by then.
+   * Called at the end of a turn in which queues were full, once for each member and policy. Under the policy `close` the
+   * member is already removed.
    */
   onOverflow?: (event: OverflowEvent<Data>) => void;
-  /** Told when somebody has entered a room. */
-  onJoin?: (client: HubClient<Data>, room: string) => void;
-  /** Told when somebody has left a room, once however that came: by itself, closed, evicted, silent or unregistered. */
-  onLeave?: (client: HubClient<Data>, room: string) => void;
-  /** Requests a member may make. Default: no limit. */
+  /** Called when a member has entered a room. */
+  onJoin?: (member: HubMember<Data>, room: string) => void;
+  /** Called once when a member has left a room, whatever the cause: `leave`, its removal, or the end of its socket. */
+  onLeave?: (member: HubMember<Data>, room: string) => void;
+  /** Rate limit for the requests of each member. Default: none. */
   rateLimit?: RateLimit;
-  /** Joins this hub to others. It is not closed with the hub. */
+  /** Joins this hub to others. The hub does not close the broker. Default: none. */
   broker?: Broker;
-  /** Told of what failed and is nobody's call: a broker, a hook, a handler. Default: nobody is. */
+  /** Called with errors that no call of the hub can report: of a broker, a hook or a handler. Default: errors are ignored. */
   onError?: (error: unknown) => void;
 }
 
-/** What is set for one member. */
+/** Options of one member. A bound or policy that is not given is the hub's. */
 export interface RegisterOptions extends QueueOptions {
-  /** Its own limit in place of the hub's; `null`: none. */
+  /** Rate limit in place of the hub's; `null` for none. */
   rateLimit?: RateLimit | null;
 }
 
-/** How a broadcast is made. */
+/** Options of a broadcast. */
 export interface BroadcastOptions<Data = unknown> extends PublishOptions<Data> {
-  /** To those who are in any of these rooms, once each. Default: everybody. */
+  /** Rooms whose members get the message, each member once. Default: all members of the hub. */
   rooms?: readonly string[];
   /**
-   * Only those members of this hub for whom it is true. It is asked for all of them before any gets the message, so it
-   * may do what it likes. Other hubs do not know of it.
+   * Accepts or leaves out members of this hub. Called for all of them before the message is queued, so that it may call
+   * the hub. Other hubs do not apply it. Default: all are accepted.
    */
-  filter?: (client: HubClient<Data>) => boolean;
+  filter?: (member: HubMember<Data>) => boolean;
 }

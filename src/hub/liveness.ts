@@ -1,43 +1,43 @@
 import type { RandomSource } from "../net/random_source.ts";
 import { Alarm, type TimerQueue } from "../net/timer_queue.ts";
 
-/** At most so many groups of members are pinged in turn. */
+/** The most groups of members, which are pinged one after another. */
 const MOST_GROUPS = 128;
 
-/** Groups are pinged no faster than this, milliseconds. */
+/** The least milliseconds between pings of two groups. */
 const SHORTEST_TICK = 10;
 
-/** Somebody who can be pinged. The numbers are the liveness's to change. */
+/** A member that can be pinged. Only {@linkcode Liveness} changes the numbers. */
 export interface Pinged {
-  /** Which group it is in, -1 for none. */
+  /** Index of the member's group; -1 for none. */
   pingGroup: number;
-  /** The tick of the first ping that was not answered, 0 for none. */
+  /** The tick of the first unanswered ping; 0 for none. */
   pingedAt: number;
-  /** Asks for a sign of life; resolves when it comes. */
+  /** Sends a ping; resolves when the answer comes. */
   ping(): Promise<unknown>;
-  /** There was none in time. */
+  /** Called when no answer came in time. */
   onSilent(): void;
 }
 
-/** When members are pinged, and when they are taken for dead. */
+/** Timing of pings. */
 export interface LivenessOptions {
-  /** Milliseconds between two pings of a member. Default: 30,000. `Infinity`: none. */
+  /** Milliseconds between two pings of a member; `Infinity` for no pings. Default: 30,000. */
   pingInterval?: number;
-  /** Milliseconds for the answer to a ping, after which the member is dropped. Default: 20,000. */
+  /** Milliseconds for the answer to a ping; without one the member is removed and its socket dropped. Default: 20,000. */
   pongTimeout?: number;
 }
 
 /**
- * Pings everybody once an interval, spread over it: members are put into groups at random, and one alarm pings a group
- * at each of its ticks. Time is counted in ticks, not read from a clock: after the process stood still nobody is taken
- * for dead who was not asked.
+ * Pings all members once an interval, spread over it: members are in groups at random, and each tick of one alarm pings
+ * one group. Time is counted in ticks, not read from a clock: a process that was stalled does not mistake live members
+ * for dead ones.
  */
 export class Liveness {
   readonly #timers: TimerQueue;
   readonly #random: RandomSource;
   readonly #groups: Set<Pinged>[];
   readonly #tickLength: number;
-  /** How many ticks an answer may take. */
+  /** Ticks that an answer may take. */
   readonly #patience: number;
   readonly #alarm: Alarm = new Alarm(() => this.#onTick());
   #tick = 0;
@@ -54,7 +54,7 @@ export class Liveness {
     this.#patience = Math.ceil(pongTimeout / this.#tickLength);
   }
 
-  /** Pings it from now on. */
+  /** Begins to ping a member. */
   add(member: Pinged): void {
     if (this.#groups.length === 0) return;
     member.pingGroup = (this.#random.next() >>> 0) % this.#groups.length;
@@ -62,7 +62,7 @@ export class Liveness {
     if (this.#size++ === 0) this.#setAlarm();
   }
 
-  /** Pings it no more. */
+  /** Stops to ping a member. */
   remove(member: Pinged): void {
     if (member.pingGroup < 0) return;
     this.#groups[member.pingGroup]!.delete(member);
@@ -76,7 +76,7 @@ export class Liveness {
 
   #onTick(): void {
     const tick = ++this.#tick;
-    // Next first: whatever a member's going sets off, the others are still looked after.
+    // The next tick first: whatever removing a member sets off, the other members are still pinged.
     this.#setAlarm();
     if (tick > this.#patience) this.#dropSilent(this.#groupAt(tick - this.#patience), tick - this.#patience);
     for (const member of this.#groupAt(tick)) this.#ping(member, tick);
@@ -87,7 +87,7 @@ export class Liveness {
     return this.#groups[tick % this.#groups.length]!;
   }
 
-  /** Those of the group who were pinged at that tick or before, and have not answered. */
+  /** Reports the members of a group that were pinged at `tick` or before, and have not answered. */
   #dropSilent(group: Set<Pinged>, tick: number): void {
     for (const member of group) {
       if (member.pingedAt !== 0 && member.pingedAt <= tick) member.onSilent();
@@ -95,17 +95,17 @@ export class Liveness {
   }
 
   #ping(member: Pinged, tick: number): void {
-    // Who owes an answer is not asked again: its time runs from the first ping.
+    // A member that owes an answer gets no further ping: its time runs from the first.
     if (member.pingedAt !== 0) return;
     member.pingedAt = tick;
     const onPong = () => {
       member.pingedAt = 0;
     };
     try {
-      // A ping that fails is no sign of life.
+      // A failed ping counts as unanswered.
       member.ping().then(onPong, () => {});
     } catch {
-      // Neither is one that cannot be sent.
+      // A ping that cannot be sent counts as unanswered.
     }
   }
 }

@@ -2,12 +2,16 @@ import type { Broker, Subscription } from "./broker.ts";
 
 type Deliver = (envelope: Uint8Array) => void;
 
-/** A {@linkcode Broker} for the hubs of one process: what is published is delivered before `publish` returns. */
+/** A {@linkcode Broker} for the hubs of one process. Messages are delivered before `publish` returns. */
 export class MemoryBroker implements Broker {
   readonly #subscribers: Map<string | null, Set<{ deliver: Deliver }>> = new Map();
   #closed = false;
 
-  /** Has `deliver` called with what is published to a room. */
+  /**
+   * Calls `deliver` with each envelope that is published to a room.
+   *
+   * @throws {Error} when the broker is closed
+   */
   subscribe(room: string | null, deliver: (envelope: Uint8Array) => void): Subscription {
     this.#check("subscribe");
     const subscriber = { deliver };
@@ -18,7 +22,7 @@ export class MemoryBroker implements Broker {
   }
 
   /**
-   * Passes an envelope on.
+   * Delivers an envelope to the room's subscribers.
    *
    * @throws {Error} when the broker is closed
    */
@@ -26,20 +30,20 @@ export class MemoryBroker implements Broker {
     this.#check("publish");
     const subscribers = this.#subscribers.get(room);
     if (subscribers === undefined) return;
-    // A copy: who is told may subscribe, or end a subscription.
+    // A copy: a subscriber may subscribe, or end a subscription, while it is called.
     for (const subscriber of [...subscribers]) {
       if (subscribers.has(subscriber)) subscriber.deliver(envelope);
     }
   }
 
-  /** Ends it, with all subscriptions. */
+  /** Closes the broker and ends all subscriptions. */
   close(): void {
     this.#closed = true;
     for (const subscribers of this.#subscribers.values()) subscribers.clear();
     this.#subscribers.clear();
   }
 
-  /** How many rooms somebody subscribed to; everybody counts as one. */
+  /** Rooms with subscribers; `null` counts as a room. */
   get size(): number {
     return this.#subscribers.size;
   }

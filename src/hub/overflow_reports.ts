@@ -1,14 +1,14 @@
 import type { FlushQueue } from "../net/flush_queue.ts";
-import type { HubClient } from "./hub_client.ts";
+import type { HubMember } from "./hub_member.ts";
 import type { OverflowPolicy } from "./queue_policy.ts";
 
-/** A member's queue was full, and messages were lost. */
+/** Messages that one member lost in one turn because its queue was full. */
 export interface OverflowEvent<Data = unknown> {
-  /** Whose queue. With the policy `close` it is no member any more. */
-  readonly client: HubClient<Data>;
-  /** What they were lost to. */
+  /** The member that lost them. Under the policy `close` the hub has removed it already. */
+  readonly member: HubMember<Data>;
+  /** The policy that dropped them. */
   readonly policy: OverflowPolicy;
-  /** How many. */
+  /** Messages that were lost. */
   readonly messages: number;
   /** Bytes of their payloads. */
   readonly bytes: number;
@@ -17,25 +17,25 @@ export interface OverflowEvent<Data = unknown> {
 type Losses = Map<OverflowPolicy, { messages: number; bytes: number }>;
 
 /**
- * Tells of full queues at the end of the turn. What one member lost to one policy in a turn is one event: there are
- * never more than members, however much is broadcast, and a handler that broadcasts cannot call itself for ever.
+ * Reports of full queues, at the end of the turn: one event for each member and policy. So the number of events is
+ * bounded however much is broadcast, and a handler that broadcasts cannot cause itself endlessly within one turn.
  */
 export class OverflowReports<Data> {
   readonly #flushQueue: FlushQueue;
-  readonly #tell: (event: OverflowEvent<Data>) => void;
-  #losses: Map<HubClient<Data>, Losses> = new Map();
+  readonly #report: (event: OverflowEvent<Data>) => void;
+  #losses: Map<HubMember<Data>, Losses> = new Map();
 
-  constructor(flushQueue: FlushQueue, tell: (event: OverflowEvent<Data>) => void) {
+  constructor(flushQueue: FlushQueue, report: (event: OverflowEvent<Data>) => void) {
     this.#flushQueue = flushQueue;
-    this.#tell = tell;
+    this.#report = report;
   }
 
-  /** Takes a loss in. */
-  add(client: HubClient<Data>, policy: OverflowPolicy, messages: number, bytes: number): void {
-    let losses = this.#losses.get(client);
+  /** Adds a loss to the report of this turn. */
+  add(member: HubMember<Data>, policy: OverflowPolicy, messages: number, bytes: number): void {
+    let losses = this.#losses.get(member);
     if (losses === undefined) {
       losses = new Map();
-      if (this.#losses.set(client, losses).size === 1) this.#flushQueue.add(this);
+      if (this.#losses.set(member, losses).size === 1) this.#flushQueue.add(this);
     }
     const loss = losses.get(policy);
     if (loss === undefined) losses.set(policy, { messages, bytes });
@@ -45,12 +45,12 @@ export class OverflowReports<Data> {
     }
   }
 
-  /** The end of the turn. */
+  /** Called at the end of the turn: reports all losses. */
   flush(): void {
-    const told = this.#losses;
+    const reported = this.#losses;
     this.#losses = new Map();
-    for (const [client, losses] of told) {
-      for (const [policy, loss] of losses) this.#tell({ client, policy, ...loss });
+    for (const [member, losses] of reported) {
+      for (const [policy, loss] of losses) this.#report({ member, policy, ...loss });
     }
   }
 }

@@ -1,39 +1,39 @@
 import { positive } from "../websocket/options.ts";
 
 /**
- * What becomes of a message for which a member's queue has no room.
+ * What happens to a message for which a member's queue has no room.
  *
- * - `"close"`: the member is closed with 1013 and let go of. What it got has no gap.
+ * - `"close"`: the member is removed and its socket closed with 1013. The messages that it got have no gap.
  * - `"drop-newest"`: the message is dropped.
- * - `"drop-oldest"`: the oldest ones that wait are dropped, until there is room.
- * - `"coalesce"`: as `"drop-oldest"`; besides, a message with a key takes the place of the one with this key that
- *   still waits, whether there is room or not: of each key the latest value arrives.
+ * - `"drop-oldest"`: the oldest waiting messages are dropped until there is room.
+ * - `"coalesce"`: as `"drop-oldest"`; besides, a message with a key always replaces the waiting message of the same
+ *   key, so that of each key the latest value arrives.
  */
 export type OverflowPolicy = "close" | "drop-oldest" | "drop-newest" | "coalesce";
 
-/** How much may wait for one member, and what happens to more. */
+/** Bounds of a member's queue, and the policy for a message that does not fit. */
 export interface QueueOptions {
-  /** Bytes of payload that the queue may hold, with what its socket is busy with. Default: 1 MiB. */
+  /** The most bytes of payload in the queue and in flight to the socket. Default: 1 MiB. */
   maxQueuedBytes?: number;
-  /** Messages that the queue may hold: small ones cost more than their bytes. Default: 16,384. */
+  /** The most messages in the queue and in flight: small messages cost more than their bytes. Default: 16,384. */
   maxQueuedMessages?: number;
-  /** What becomes of a message that does not fit. Default: `"close"`. */
+  /** The policy for a message that does not fit. Default: `"close"`. */
   overflow?: OverflowPolicy;
 }
 
-/** {@linkcode QueueOptions} with every default in place. */
+/** {@linkcode QueueOptions} with all defaults filled in. */
 export interface QueuePolicy {
   readonly maxQueuedBytes: number;
   readonly maxQueuedMessages: number;
   readonly overflow: OverflowPolicy;
   /**
-   * Whether what is newest is kept at the cost of what is older. One write takes at most half of such a queue: what a
-   * socket is busy with can be dropped no more, and would leave no room for what is new.
+   * Whether new messages push out older ones. One write takes at most half of such a queue: messages in flight cannot
+   * be dropped, and would leave no room for new ones.
    */
   readonly keepsNewest: boolean;
 }
 
-/** What a queue is bounded by when nobody says anything. */
+/** The policy of a hub without options. */
 export const DEFAULT_POLICY: QueuePolicy = {
   maxQueuedBytes: 1_048_576,
   maxQueuedMessages: 16_384,
@@ -44,16 +44,16 @@ export const DEFAULT_POLICY: QueuePolicy = {
 const OVERFLOW_POLICIES: readonly string[] = ["close", "drop-oldest", "drop-newest", "coalesce"];
 
 /**
- * Puts the defaults in and checks what was given.
+ * Fills in the defaults and checks the values.
  *
- * @param base what holds where the options say nothing
+ * @param base the values for options that are not given
  * @throws {RangeError} when a bound is not positive
- * @throws {TypeError} when the policy is none
+ * @throws {TypeError} when the policy is unknown
  */
 export function queuePolicy(options: QueueOptions, base: QueuePolicy = DEFAULT_POLICY): QueuePolicy {
   const { overflow = base.overflow } = options;
   if (!OVERFLOW_POLICIES.includes(overflow)) {
-    throw new TypeError(`Cannot use overflow: it is ${overflow}, not one of ${OVERFLOW_POLICIES.join(", ")}`);
+    throw new TypeError(`Cannot use overflow: ${overflow} is not one of ${OVERFLOW_POLICIES.join(", ")}`);
   }
   return {
     maxQueuedBytes: positive("maxQueuedBytes", options.maxQueuedBytes, base.maxQueuedBytes),
@@ -63,7 +63,7 @@ export function queuePolicy(options: QueueOptions, base: QueuePolicy = DEFAULT_P
   };
 }
 
-/** Whether the options say anything of a queue. */
+/** Whether any option of a queue is given. */
 export function hasQueueOptions(options: QueueOptions): boolean {
   return options.maxQueuedBytes !== undefined || options.maxQueuedMessages !== undefined ||
     options.overflow !== undefined;

@@ -1,73 +1,55 @@
 import { Alarm, type TimerQueue } from "../net/timer_queue.ts";
+import { isThenable } from "../net/thenable.ts";
 import { positive } from "../websocket/options.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { HubCounters } from "./hub_counters.ts";
-import type { HubClient, PublishOptions } from "./hub_client.ts";
+import type { HubMember, PublishOptions } from "./hub_member.ts";
+import type { RefusalReason, RequestResult } from "./request_result.ts";
 import { type RateSettings, TokenBucket } from "./token_bucket.ts";
 
-/**
- * Why a member's request was refused.
- *
- * - `"forbidden"`: the hook did not answer `true`, threw, rejected or took too long
- * - `"not-joined"`: it is not in the room that it would publish to
- * - `"rate"`: it asks too often
- * - `"busy"`: too many of its requests wait for the hook
- * - `"gone"`: it is no member any more
- */
-export type RefusalReason = "forbidden" | "not-joined" | "rate" | "busy" | "gone";
-
-/** What became of a member's request. */
-export interface RequestResult {
-  /** Whether it was done. */
-  readonly accepted: boolean;
-  /** Why it was not; `null` when it was. */
-  readonly reason: RefusalReason | null;
-  /** For a publish: how many queues of this hub took the message. */
-  readonly receivers: number;
-}
-
-/** Who is asked before a member's request is done. Whatever is not `true` refuses it. */
+/** Hooks that decide about a member's requests. Every answer but `true` refuses the request. */
 export interface RequestHooks<Data> {
-  /** Asked before {@linkcode HubClient.requestJoin} joins. */
-  authorizeJoin?: (client: HubClient<Data>, room: string) => boolean | Promise<boolean>;
-  /** Asked before {@linkcode HubClient.publish} broadcasts. */
+  /** Called before {@linkcode HubMember.requestJoin} joins. Default: every join is allowed. */
+  authorizeJoin?: (member: HubMember<Data>, room: string) => boolean | Promise<boolean>;
+  /** Called before {@linkcode HubMember.publish} broadcasts. Default: every message is allowed. */
   authorizePublish?: (
-    client: HubClient<Data>,
+    member: HubMember<Data>,
     room: string,
     message: PreparedMessage,
   ) => boolean | Promise<boolean>;
 }
 
-/** What requests need of the hub. */
-export interface RequestsOwner<Data> {
-  readonly hooks: RequestHooks<Data>;
-  readonly limits: RequestLimits;
-  readonly counters: HubCounters;
-  readonly timers: TimerQueue;
-  /** Broadcasts to a room. */
-  broadcastFrom(room: string, message: PreparedMessage, options: PublishOptions<Data>): number;
-  /** The member asks too often, and is to be closed. */
-  onTooMany(client: HubClient<Data>): void;
-  onError(error: unknown): void;
-}
-
-/** What bounds the requests of one member. */
+/** Bounds of the requests of one member. */
 export interface RequestOptions {
-  /** Requests of one member that may wait for a hook; one more is refused. Default: 64. */
+  /** The most requests of one member that wait for a hook; further ones are refused. Default: 64. */
   maxPendingRequests?: number;
-  /** Bytes of payload that these may have. Default: 1 MiB. */
+  /** The most bytes of payload that these requests have. Default: 1 MiB. */
   maxPendingBytes?: number;
-  /** Milliseconds for a hook to answer; then the request is refused. Default: 10,000. */
+  /** Milliseconds for a hook to answer; the request is refused afterwards. Default: 10,000. */
   authorizeTimeout?: number;
   /** Whether a member may publish to a room that it is not in. Default: false. */
   publishWithoutJoining?: boolean;
 }
 
-/** {@linkcode RequestOptions} with every default in place. */
+/** The hub, as the requests of its members see it. */
+export interface RequestHub<Data> {
+  readonly hooks: RequestHooks<Data>;
+  readonly limits: RequestLimits;
+  readonly counters: HubCounters;
+  readonly timers: TimerQueue;
+  /** Broadcasts to a room; returns how many queues accepted the message. */
+  broadcastFrom(room: string, message: PreparedMessage, options: PublishOptions<Data>): number;
+  /** Closes and removes a member that exceeded its rate limit. */
+  onTooMany(member: HubMember<Data>): void;
+  /** Reports an error of a hook. */
+  onError(error: unknown): void;
+}
+
+/** {@linkcode RequestOptions} with all defaults filled in. */
 export type RequestLimits = Readonly<Required<RequestOptions>>;
 
 /**
- * Puts the defaults in and checks what was given.
+ * Fills in the defaults and checks the values.
  *
  * @throws {RangeError} when a number is not positive
  */
@@ -80,7 +62,7 @@ export function requestLimits(options: RequestOptions): RequestLimits {
   };
 }
 
-/** A join, or with a message a publish. */
+/** A request to join a room, or, with a message, to publish to the room. */
 interface Request<Data> {
   readonly room: string;
   readonly message: PreparedMessage | null;
@@ -93,32 +75,32 @@ interface Pending<Data> {
 }
 
 /**
- * The requests of one member, done in the order in which they came. While a hook has not answered, those after it
- * wait, so many and so many bytes of them at most. Without a hook that answers later, nothing waits.
+ * The requests of one member, done in the order in which they came. While a hook has not answered, later requests wait,
+ * up to a bound in number and bytes. Where hooks answer at once, none waits.
  */
 export class Requests<Data> {
-  readonly #owner: RequestsOwner<Data>;
-  readonly #client: HubClient<Data>;
+  readonly #hub: RequestHub<Data>;
+  readonly #member: HubMember<Data>;
   readonly #rate: RateSettings | null;
   readonly #bucket: TokenBucket | null;
-  /** The first of them is at the hook. */
+  /** Requests in order; the hook is deciding about the first. */
   readonly #pending: Pending<Data>[] = [];
   #pendingBytes = 0;
   #alarm: Alarm | null = null;
 
-  constructor(owner: RequestsOwner<Data>, client: HubClient<Data>, rate: RateSettings | null) {
-    this.#owner = owner;
-    this.#client = client;
+  constructor(hub: RequestHub<Data>, member: HubMember<Data>, rate: RateSettings | null) {
+    this.#hub = hub;
+    this.#member = member;
     this.#rate = rate;
-    this.#bucket = rate === null ? null : new TokenBucket(rate, owner.timers.now());
+    this.#bucket = rate === null ? null : new TokenBucket(rate, hub.timers.now());
   }
 
-  /** Does it, or waits for the hook. Never rejects. */
+  /** Does a request, or queues it while a hook is deciding. Never rejects. */
   ask(room: string, message: PreparedMessage | null, options: PublishOptions<Data>): Promise<RequestResult> {
-    if (!this.#client.registered) return refused("gone");
-    if (this.#bucket !== null && !this.#bucket.take(this.#owner.timers.now())) {
-      this.#owner.counters.rateLimited++;
-      if (this.#rate!.policy === "close") this.#owner.onTooMany(this.#client);
+    if (!this.#member.registered) return refused("gone");
+    if (this.#bucket !== null && !this.#bucket.take(this.#hub.timers.now())) {
+      this.#hub.counters.rateLimited++;
+      if (this.#rate!.policy === "close") this.#hub.onTooMany(this.#member);
       return refused("rate");
     }
     const request = { room, message, options };
@@ -130,20 +112,20 @@ export class Requests<Data> {
     return waiting;
   }
 
-  /** The member is gone: so is all that waits. */
+  /** Refuses all requests that wait: the hub has removed the member. */
   release(): void {
-    if (this.#alarm !== null) this.#owner.timers.clear(this.#alarm);
+    if (this.#alarm !== null) this.#hub.timers.clear(this.#alarm);
     for (const { resolve } of this.#pending.splice(0)) resolve(result("gone"));
     this.#pendingBytes = 0;
   }
 
   #wait(request: Request<Data>): Promise<RequestResult> {
     const { message } = request;
-    const { maxPendingRequests, maxPendingBytes } = this.#owner.limits;
+    const { maxPendingRequests, maxPendingBytes } = this.#hub.limits;
     const size = sizeOf(message);
     const { length } = this.#pending;
     if (length > 0 && (length >= maxPendingRequests || this.#pendingBytes + size > maxPendingBytes)) {
-      this.#owner.counters.refused++;
+      this.#hub.counters.refused++;
       return refused("busy");
     }
     this.#pendingBytes += size;
@@ -152,14 +134,14 @@ export class Requests<Data> {
 
   /** The hook's answer: a boolean, or a promise that does not reject. */
   #askHook({ room, message }: Request<Data>): boolean | Promise<boolean> {
-    const { hooks } = this.#owner;
-    if (!this.#client.registered) return false;
+    const { hooks } = this.#hub;
+    if (!this.#member.registered) return false;
     if (message !== null && !this.#mayPublish(room)) return false;
     try {
       const answer: unknown = message === null
-        ? hooks.authorizeJoin === undefined || hooks.authorizeJoin(this.#client, room)
-        : hooks.authorizePublish === undefined || hooks.authorizePublish(this.#client, room, message);
-      if (typeof (answer as PromiseLike<unknown> | null)?.then !== "function") return answer === true;
+        ? hooks.authorizeJoin === undefined || hooks.authorizeJoin(this.#member, room)
+        : hooks.authorizePublish === undefined || hooks.authorizePublish(this.#member, room, message);
+      if (!isThenable(answer)) return answer === true;
       return Promise.resolve(answer).then((answer) => answer === true, (error) => this.#report(error));
     } catch (error) {
       return this.#report(error);
@@ -167,16 +149,16 @@ export class Requests<Data> {
   }
 
   #report(error: unknown): false {
-    this.#owner.onError(error);
+    this.#hub.onError(error);
     return false;
   }
 
-  /** Waits for the answer to the first that waits, as long as a hook may take. */
+  /** Waits for the hook's answer to the first request, for `authorizeTimeout` at most. */
   #await(answer: Promise<boolean>): void {
-    const { timers, limits } = this.#owner;
+    const { timers, limits } = this.#hub;
     const first = this.#pending[0]!;
     const end = (allowed: boolean) => {
-      // An answer that comes too late is none.
+      // An answer after the timeout is ignored.
       if (this.#pending[0] !== first) return;
       timers.clear(this.#alarm!);
       this.#onAnswer(first, allowed);
@@ -194,7 +176,7 @@ export class Requests<Data> {
   #onAnswer({ request, resolve }: Pending<Data>, allowed: boolean): void {
     this.#pendingBytes -= sizeOf(request.message);
     resolve(this.#do(request, allowed));
-    // What was just done may have ended the member, and with it what waits.
+    // Doing the request may have removed the member, which empties `#pending`.
     this.#pending.shift();
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
       const answer = this.#askHook(next.request);
@@ -206,23 +188,23 @@ export class Requests<Data> {
   }
 
   #do({ room, message, options }: Request<Data>, allowed: boolean): RequestResult {
-    if (!this.#client.registered) return result("gone");
+    if (!this.#member.registered) return result("gone");
     if (message !== null && !this.#mayPublish(room)) return this.#refuse("not-joined");
     if (!allowed) return this.#refuse("forbidden");
     if (message === null) {
-      this.#client.join(room);
-      return result(this.#client.registered ? null : "gone");
+      this.#member.join(room);
+      return result(this.#member.registered ? null : "gone");
     }
-    return result(null, this.#owner.broadcastFrom(room, message, options));
+    return result(null, this.#hub.broadcastFrom(room, message, options));
   }
 
   #refuse(reason: RefusalReason): RequestResult {
-    this.#owner.counters.refused++;
+    this.#hub.counters.refused++;
     return result(reason);
   }
 
   #mayPublish(room: string): boolean {
-    return this.#owner.limits.publishWithoutJoining || this.#client.rooms.has(room);
+    return this.#hub.limits.publishWithoutJoining || this.#member.rooms.has(room);
   }
 }
 

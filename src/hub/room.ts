@@ -1,55 +1,62 @@
 import type { MessageData } from "../websocket/message.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
+import type { HubEngine } from "./hub_engine.ts";
+import type { HubMember } from "./hub_member.ts";
 import type { BroadcastOptions } from "./hub_options.ts";
-import type { HubClient } from "./hub_client.ts";
 
-/** How a broadcast to one room is made. */
+/** How a message is broadcast to one room. */
 export type RoomBroadcastOptions<Data = unknown> = Omit<BroadcastOptions<Data>, "rooms">;
 
-/** What a room needs of its hub. */
-export interface RoomOwner<Data> {
-  membersOf(room: string): ReadonlySet<HubClient<Data>>;
-  broadcastTo(
-    room: string,
-    message: MessageData | PreparedMessage,
-    options: RoomBroadcastOptions<Data>,
-  ): number;
+/**
+ * The members that joined under one name, as `Hub.room` returns them: a view that follows the members as they come and
+ * go. A room exists while it has members. Iterating gives them in the order in which they joined.
+ */
+export interface Room<Data = unknown> extends Iterable<HubMember<Data>> {
+  /** The name by which members join. */
+  readonly name: string;
+  /** Members in the room. */
+  readonly size: number;
+  /** Whether a member is in the room. */
+  has(member: HubMember<Data>): boolean;
+  /**
+   * Queues a message for all members of the room; see `Hub.broadcast`.
+   *
+   * @returns how many queues of this hub accepted the message
+   */
+  broadcast(message: MessageData | PreparedMessage, options?: RoomBroadcastOptions<Data>): number;
+  /** Queues a value as JSON text for all members of the room. */
+  broadcastJson(value: unknown, options?: RoomBroadcastOptions<Data>): number;
+  /** Members of the room, in the order in which they joined. */
+  [Symbol.iterator](): IterableIterator<HubMember<Data>>;
 }
 
-/** The clients that joined under one name. A room exists while it has members; this is a view of it. */
-export class Room<Data = unknown> implements Iterable<HubClient<Data>> {
-  /** What clients join it by. */
+/** A {@linkcode Room} of a hub. */
+export class RoomView<Data> implements Room<Data> {
   readonly name: string;
-  readonly #owner: RoomOwner<Data>;
+  readonly #engine: HubEngine<Data>;
 
-  /** Made by `Hub.room`. */
-  constructor(owner: RoomOwner<Data>, name: string) {
-    this.#owner = owner;
+  constructor(engine: HubEngine<Data>, name: string) {
+    this.#engine = engine;
     this.name = name;
   }
 
-  /** How many are in it. */
   get size(): number {
-    return this.#owner.membersOf(this.name).size;
+    return this.#engine.membersOf(this.name).size;
   }
 
-  /** Whether a client is in it. */
-  has(client: HubClient<Data>): boolean {
-    return this.#owner.membersOf(this.name).has(client);
+  has(member: HubMember<Data>): boolean {
+    return (this.#engine.membersOf(this.name) as ReadonlySet<HubMember<Data>>).has(member);
   }
 
-  /** Queues a message for everybody in it; returns how many queues of this hub took it. */
   broadcast(message: MessageData | PreparedMessage, options: RoomBroadcastOptions<Data> = {}): number {
-    return this.#owner.broadcastTo(this.name, message, options);
+    return this.#engine.broadcastTo(this.name, message, options);
   }
 
-  /** Queues a value as JSON text for everybody in it. */
   broadcastJson(value: unknown, options: RoomBroadcastOptions<Data> = {}): number {
     return this.broadcast(JSON.stringify(value), options);
   }
 
-  /** Who is in it, in the order in which they came. */
-  [Symbol.iterator](): IterableIterator<HubClient<Data>> {
-    return this.#owner.membersOf(this.name).values();
+  [Symbol.iterator](): IterableIterator<HubMember<Data>> {
+    return this.#engine.membersOf(this.name).values();
   }
 }

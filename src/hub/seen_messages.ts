@@ -1,23 +1,23 @@
-/** So many numbers of one hub are remembered; what is older counts as seen. */
+/** The last numbers of one hub that are remembered. Older numbers count as seen. */
 const WINDOW = 4096;
 
-/** Of so many hubs; the one that was silent longest is forgotten. */
+/** The most hubs that are remembered. The one that was silent longest is forgotten. */
 const MAX_ORIGINS = 1024;
 
-/** The last numbers of one hub. */
+/** Which of the last `WINDOW` numbers of one hub were seen. */
 interface Window {
   /** The largest number seen. */
   newest: number;
-  /** One bit for each of the last numbers. */
+  /** One bit for each number, at the place that `placeOf` gives. */
   readonly bits: Uint32Array;
 }
 
-/** Tells what came before. It remembers a bounded number of messages, of a bounded number of hubs. */
+/** Recognises messages that were delivered before. Remembers a bounded number of messages, of a bounded number of hubs. */
 export class SeenMessages {
-  /** In the order of when they were last heard of. */
+  /** By the hub's origin, in the order of the last delivery. */
   readonly #origins: Map<string, Window> = new Map();
 
-  /** Remembers a message; `false` when it had been seen. */
+  /** Remembers a message; returns `false` when it was seen before. */
   add(origin: string, number: number): boolean {
     const window = this.#windowOf(origin, number);
     if (number > window.newest) advance(window, number);
@@ -41,7 +41,7 @@ export class SeenMessages {
   }
 }
 
-/** Moves the window on: the numbers that it now reaches have not been seen. */
+/** Moves the window forward to `number`; the numbers in between were not seen. */
 function advance(window: Window, number: number): void {
   if (number - window.newest >= WINDOW) window.bits.fill(0);
   else {

@@ -13,7 +13,7 @@ import { type AnsweredRequest, ResponseWriter } from "./response_writer.ts";
 import { prepareLazyRequests } from "./lazy_request.ts";
 import { RequestSocket, type RequestSocketOwner } from "./request_socket.ts";
 import { textResponse } from "./text_response.ts";
-import { Upgrader, type UpgraderOptions } from "./upgrader.ts";
+import { HandshakeAnswerer, type UpgraderOptions } from "./upgrader.ts";
 import type { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
 /** Addresses of a request's connection. */
@@ -67,13 +67,13 @@ export class RequestHandler implements RequestSocketOwner {
   readonly #owner: RequestHandlerOwner;
   readonly #runtime: Runtime;
   readonly #options: RequestHandlerOptions;
-  readonly #upgrader: Upgrader;
+  readonly #upgrader: HandshakeAnswerer;
 
   constructor(runtime: Runtime, options: RequestHandlerOptions, owner: RequestHandlerOwner) {
     this.#owner = owner;
     this.#runtime = runtime;
     this.#options = options;
-    this.#upgrader = new Upgrader(runtime, options);
+    this.#upgrader = new HandshakeAnswerer(runtime, options);
     prepareLazyRequests();
   }
 

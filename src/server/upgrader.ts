@@ -42,8 +42,8 @@ export interface UpgradeExtras {
   headers?: HeadersLike;
 }
 
-/** Answers opening handshakes, RFC 6455, 4.2. Go: gorilla's `Upgrader`. */
-export class Upgrader {
+/** Answers opening handshakes, RFC 6455, 4.2, for a server or an {@linkcode Upgrader}. */
+export class HandshakeAnswerer {
   readonly settings: WebSocketSettings;
   readonly #runtime: Runtime;
   readonly #options: UpgraderOptions;
@@ -164,6 +164,32 @@ export class Upgrader {
     const copy = new Response(response.body, response);
     for (const [name, value] of missing) copy.headers.append(name, value);
     return copy;
+  }
+}
+
+/**
+ * The public class `Upgrader`, before an entry binds the runtime.
+ *
+ * @internal
+ */
+export class Upgrader {
+  readonly #answerer: HandshakeAnswerer;
+
+  constructor(runtime: Runtime, options?: UpgraderOptions) {
+    this.#answerer = new HandshakeAnswerer(runtime, options);
+  }
+
+  /**
+   * Answers the handshake on a connection whose request was already read.
+   *
+   * @param conn the connection of the request; belongs to the result from now on
+   * @param request the request, without a body
+   * @param extras bytes after the request's head, and headers for the response
+   * @throws {HandshakeError} when the request is refused; the refusal was sent, and `conn` is closed
+   * @throws {NetError} when the connection breaks
+   */
+  upgrade(conn: Conn, request: Request, extras?: UpgradeExtras): Promise<WebSocketConn> {
+    return this.#answerer.upgrade(conn, request, extras);
   }
 }
 

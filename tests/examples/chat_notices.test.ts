@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { Chat, type ChatOptions, type Guest } from "../../examples/chat/chat.ts";
-import { MemoryMember } from "../hub/memory_member.ts";
+import { MemorySocket } from "../hub/memory_socket.ts";
 import {
   type ChatClient,
   type ChatMessage,
@@ -23,20 +23,20 @@ const THREE = { rate: 1e-6, burst: 3 };
 /** Somebody in the chat without a connection. */
 interface Visitor {
   readonly guest: Guest;
-  readonly member: MemoryMember;
+  readonly socket: MemorySocket;
   heard(): ChatMessage[];
 }
 
 async function visit(chat: Chat, room: string, name: string, stalled = false): Promise<Visitor> {
-  const member = new MemoryMember();
-  if (stalled) member.stall();
-  const guest = chat.enter(member);
+  const socket = new MemorySocket();
+  if (stalled) socket.stall();
+  const guest = chat.enter(socket);
   await guest.receive({ type: "join", room, name });
-  await until(() => member.messages.length > 0);
+  await until(() => socket.messages.length > 0);
   return {
     guest,
-    member,
-    heard: () => member.messages.map((text) => JSON.parse(text) as ChatMessage),
+    socket,
+    heard: () => socket.messages.map((text) => JSON.parse(text) as ChatMessage),
   };
 }
 
@@ -94,7 +94,7 @@ describe("chat: who is typing", () => {
       await one.guest.receive({ type: "say", text: String(i) });
     }
     await until(() => other.heard().some(({ text }) => text === "49"));
-    slow.member.recover();
+    slow.socket.recover();
     const heard = () => slow.heard().filter(({ type }) => type === "said" || type === "typing");
     await until(() => heard().length >= 52);
     assert.deepEqual(heard().map(({ type, text }) => text ?? type), [
@@ -121,7 +121,7 @@ describe("chat: who is typing", () => {
     for (let i = 0; i < 200; i++) {
       for (const { guest } of typists) await guest.receive({ type: "typing" });
     }
-    slow.member.recover();
+    slow.socket.recover();
     await until(() => slow.heard().filter(({ name }) => name === "typist 9").length > 0);
     assert.equal(slow.heard().filter(({ type }) => type === "said").length, 500);
     assert.equal(slow.heard().filter(({ type }) => type === "joined").length, 11);
@@ -165,7 +165,7 @@ describe("chat: who is here", () => {
     const ann = await visit(chat, "r", "ann");
     for (let i = 0; i < 600; i++) await ann.guest.receive({ type: "say", text: "x".repeat(2_000) });
     await until(() => ann.heard().filter(({ type }) => type === "said").length === 600);
-    assert.equal(slow.member.closedBy, 1013);
+    assert.equal(slow.socket.closedBy, 1013);
     assert.deepEqual(ann.heard().filter(({ type }) => type === "left"), [{ type: "left", name: "slow" }]);
     assert.equal(chat.hub.stats.evicted, 1);
     // Whatever it still sends changes nothing.
@@ -180,11 +180,11 @@ describe("chat: who is here", () => {
     const chat = quiet();
     const [ann, ben] = [await visit(chat, "r", "ann"), await visit(chat, "r", "ben")];
     const drained = chat.drain({ code: 1012, batchSize: 1, interval: 1 });
-    const late = new MemoryMember();
+    const late = new MemorySocket();
     const guest = chat.enter(late);
     await guest.receive({ type: "join", room: "r", name: "late" });
     assert.deepEqual(await drained, { closed: 2, left: 0, cut: 0, lost: 0 });
-    assert.deepEqual([ann, ben].map(({ member }) => member.closedBy), [1012, 1012]);
+    assert.deepEqual([ann, ben].map(({ socket }) => socket.closedBy), [1012, 1012]);
     assert.deepEqual([late.closedBy, late.messages], [1012, []]);
     assert.equal([...ann.heard(), ...ben.heard()].some(({ type }) => type === "left"), false);
   });

@@ -164,7 +164,7 @@ describe("chat: one does not read", () => {
       const room = await startChat({ rateLimit: UNHURRIED });
       const slow = await enter(room);
       await join(slow, "slow", "slow");
-      const [member] = room.chat.hub.clients;
+      const [member] = room.chat.hub.members;
       const talkers: ChatClient[] = [];
       for (let i = 0; i < 4; i++) talkers.push(await enterByWeb(room), await enterByLine(room));
       for (const [i, client] of talkers.entries()) await join(client, "slow", String(i));

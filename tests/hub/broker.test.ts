@@ -28,10 +28,10 @@ describe("Hub: joined by a broker", () => {
     here.room("red").broadcast("local", { local: true });
     here.room("blue").broadcast(Uint8Array.of(66), { key: "k" });
     await world.settle();
-    assert.deepEqual(a.member.messages, ["all", "red", "several", "local"]);
-    assert.deepEqual(b.member.messages, ["all", "red", "several", "B"]);
-    assert.deepEqual(c.member.messages, ["all", "several", "B"]);
-    assert.deepEqual(d.member.messages, ["all"]);
+    assert.deepEqual(a.socket.messages, ["all", "red", "several", "local"]);
+    assert.deepEqual(b.socket.messages, ["all", "red", "several", "B"]);
+    assert.deepEqual(c.socket.messages, ["all", "several", "B"]);
+    assert.deepEqual(d.socket.messages, ["all"]);
     const { published, received, brokerErrors } = here.stats;
     assert.deepEqual({ published, received, brokerErrors }, { published: 6, received: 0, brokerErrors: 0 });
     assert.equal(there.stats.received, 4);
@@ -43,9 +43,9 @@ describe("Hub: joined by a broker", () => {
     assert.equal(broker.size, 0);
     const [a, b] = [enter(hub, "red"), enter(hub, "red", "blue")];
     assert.equal(broker.size, 3);
-    a.client.leave("red");
+    a.member.leave("red");
     assert.equal(broker.size, 3);
-    hub.unregister(b.client);
+    hub.unregister(b.member);
     assert.equal(broker.size, 1);
     await hub.close();
     assert.equal(broker.size, 0);
@@ -55,15 +55,15 @@ describe("Hub: joined by a broker", () => {
     const broker = new MemoryBroker();
     const [here, there] = [world.hub({ broker }), world.hub({ broker, overflow: "coalesce" })];
     const [a, b] = [enter(here, "red"), enter(there, "red")];
-    b.member.stall();
+    b.socket.stall();
     for (const text of ["first", "typing 1", "typing 2"]) {
-      await a.client.publish("red", new TextEncoder().encode(text), { key: "t", type: "text" });
+      await a.member.publish("red", new TextEncoder().encode(text), { key: "t", type: "text" });
       await world.settle();
     }
-    b.member.recover();
+    b.socket.recover();
     await world.settle();
-    assert.deepEqual(b.member.messages, ["first", "typing 2"]);
-    assert.equal(b.member.bytes[0]![0], 0x81);
+    assert.deepEqual(b.socket.messages, ["first", "typing 2"]);
+    assert.equal(b.socket.bytes[0]![0], 0x81);
   });
 
   it("takes any Unicode text for a room, and reports what is none", () => {
@@ -74,13 +74,13 @@ describe("Hub: joined by a broker", () => {
       world.hub({ broker }),
     ];
     for (const name of ["", "__proto__", "a b", "*", ">", "a.b\r\nPUB x", "{a}b", "süd \u{1F600}", "null"]) {
-      const { client } = enter(there, name);
+      const { member } = enter(there, name);
       here.room(name).broadcast(name);
-      assert.equal(client.queuedMessages, 1, name);
+      assert.equal(member.queuedMessages, 1, name);
     }
     enter(here, "\ud800");
     assert.equal(here.room("\ud800").broadcast("x"), 1);
-    assert.match(String(errors), /no Unicode text/);
+    assert.match(String(errors), /lone surrogate/);
   });
 });
 
@@ -155,25 +155,25 @@ describe("Hub: a broker that subscribes later", () => {
       return closed.at(-1)!.promise;
     };
     const hub = world.hub({ broker });
-    const { client } = enter(hub);
+    const { member } = enter(hub);
     for (let i = 0; i < 3; i++) {
-      client.join("red");
-      client.leave("red");
+      member.join("red");
+      member.leave("red");
     }
-    client.join("red");
+    member.join("red");
     assert.deepEqual(broker.calls, ["+red"]);
     opened[0]!.resolve(null);
     await settled();
     assert.deepEqual(broker.calls, ["+red"]);
-    client.leave("red");
-    client.join("red");
-    client.leave("red");
+    member.leave("red");
+    member.join("red");
+    member.leave("red");
     assert.deepEqual(broker.calls, ["+red", "-red"]);
-    client.join("red");
+    member.join("red");
     closed[0]!.resolve();
     await settled();
     assert.deepEqual(broker.calls, ["+red", "-red", "+red"]);
-    client.leave("red");
+    member.leave("red");
     opened[1]!.resolve(null);
     await settled();
     closed[1]!.resolve();
@@ -189,9 +189,9 @@ describe("Hub: a broker that subscribes later", () => {
       return waiting.at(-1)!.promise;
     };
     const hub = world.hub({ broker });
-    const { client } = enter(hub);
-    for (let i = 0; i < 5_000; i++) client.join(`room ${i}`);
-    for (let i = 4_000; i < 5_000; i++) client.leave(`room ${i}`);
+    const { member } = enter(hub);
+    for (let i = 0; i < 5_000; i++) member.join(`room ${i}`);
+    for (let i = 4_000; i < 5_000; i++) member.leave(`room ${i}`);
     let calls = 0;
     while (waiting.length > 0) {
       assert.ok(waiting.length <= 1_024);
@@ -214,18 +214,18 @@ describe("Hub: a broker that subscribes later", () => {
       return fails === 1 ? Promise.reject(new Error("rejected")) : { no: "subscription" };
     };
     const hub = world.hub({ broker, onError: (error) => errors.push(String(error)) });
-    const { client } = enter(hub, "red", "blue");
-    client.leave("blue");
+    const { member } = enter(hub, "red", "blue");
+    member.leave("blue");
     for (let i = 0; i < 20; i++) {
       world.clock.advance(1_000);
       await settled();
     }
     assert.deepEqual(broker.calls.filter((call) => call === "+red").length >= 2, true);
     broker.delivers.get("red")!(envelope({ rooms: ["red"] }));
-    assert.equal(client.queuedMessages, 1);
+    assert.equal(member.queuedMessages, 1);
     assert.equal(errors.length, 3);
     assert.equal(hub.stats.brokerErrors, 3);
-    client.leave("red");
+    member.leave("red");
     world.clock.advance(100_000);
     await settled();
     assert.equal(broker.calls.at(-1), "-red");
@@ -235,11 +235,11 @@ describe("Hub: a broker that subscribes later", () => {
     const broker = new TestBroker();
     broker.unsubscribes = () => Promise.reject(new Error("no"));
     const hub = world.hub({ broker });
-    const { client } = enter(hub, "red");
-    client.leave("red");
+    const { member } = enter(hub, "red");
+    member.leave("red");
     await settled();
     broker.delivers.get("red")!(envelope({ rooms: ["red"] }));
-    assert.deepEqual([client.queuedMessages, hub.stats.received, hub.stats.brokerErrors], [0, 0, 1]);
+    assert.deepEqual([member.queuedMessages, hub.stats.received, hub.stats.brokerErrors], [0, 0, 1]);
   });
 });
 
@@ -267,7 +267,7 @@ describe("Hub: a broker that publishes as it likes", () => {
       maxPublishingBytes: 1000,
       onError: (error) => errors.push(String(error)),
     });
-    const { client } = enter(hub, "red");
+    const { member } = enter(hub, "red");
     broker.publishes = () => {
       throw new Error("threw");
     };
@@ -281,7 +281,7 @@ describe("Hub: a broker that publishes as it likes", () => {
       return hung.at(-1)!.promise;
     };
     for (let i = 0; i < 100; i++) hub.room("red").broadcast("x");
-    assert.deepEqual([hung.length, hub.stats.publishDropped, client.queuedMessages], [3, 97, 102]);
+    assert.deepEqual([hung.length, hub.stats.publishDropped, member.queuedMessages], [3, 97, 102]);
     assert.deepEqual(errors.slice(0, 2), ["Error: threw", "Error: rejected"]);
     assert.equal(errors.length, 3);
     for (const { resolve } of hung.splice(0)) resolve();
@@ -297,20 +297,20 @@ describe("Hub: a broker that publishes as it likes", () => {
   it("that delivers inside publish, twice, our own, or late: each once, and nothing of our own", () => {
     const broker = new TestBroker();
     const hub = world.hub({ broker });
-    const { client } = enter(hub, "red");
+    const { member } = enter(hub, "red");
     broker.publishes = (room, bytes) => {
       for (const deliver of broker.delivers.values()) deliver(bytes);
       broker.delivers.get(room)!(envelope({ number: 5, rooms: ["red"] }));
     };
     hub.room("red").broadcast("mine");
     hub.room("red").broadcast("mine");
-    assert.equal(client.queuedMessages, 3);
+    assert.equal(member.queuedMessages, 3);
     for (const number of [6, 6, 8, 7, 7, 5]) {
       broker.delivers.get("red")!(envelope({ number, rooms: ["red"] }));
     }
-    assert.equal(client.queuedMessages, 6);
+    assert.equal(member.queuedMessages, 6);
     const late = broker.delivers.get("red")!;
-    hub.unregister(client);
+    hub.unregister(member);
     late(envelope({ number: 9, rooms: ["red"] }));
     assert.equal(hub.stats.received, 4);
   });
@@ -319,7 +319,7 @@ describe("Hub: a broker that publishes as it likes", () => {
     const broker = new TestBroker();
     const errors: unknown[] = [];
     const hub = world.hub({ broker, onError: (error) => errors.push(error) });
-    const { client } = enter(hub, "red");
+    const { member } = enter(hub, "red");
     const good = envelope({ rooms: ["red"], key: "k" });
     const bad: unknown[] = [
       undefined,
@@ -340,20 +340,20 @@ describe("Hub: a broker that publishes as it likes", () => {
     const notText = envelope({ rooms: ["red"] });
     notText[notText.length - 1] = 0xff;
     broker.delivers.get("red")!(notText);
-    assert.deepEqual([client.queuedMessages, errors.length], [0, bad.length + 2]);
+    assert.deepEqual([member.queuedMessages, errors.length], [0, bad.length + 2]);
     broker.delivers.get("red")!(good);
-    assert.equal(client.queuedMessages, 1);
+    assert.equal(member.queuedMessages, 1);
   });
 
   it("takes bytes that are the broker's again afterwards", async () => {
     const broker = new TestBroker();
     const hub = world.hub({ broker });
-    const { member } = enter(hub);
+    const { socket } = enter(hub);
     const bytes = envelope({ text: "kept" });
     broker.delivers.get(null)!(bytes);
     bytes.fill(0);
     await world.settle();
-    assert.deepEqual(member.messages, ["kept"]);
+    assert.deepEqual(socket.messages, ["kept"]);
   });
 });
 

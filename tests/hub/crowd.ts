@@ -5,7 +5,7 @@ import {
   type Conn,
   dial,
   Hub,
-  type HubClient,
+  type HubMember,
   type HubOptions,
   listenAndServe,
   type Server,
@@ -20,7 +20,7 @@ const AT_ONCE = 64;
 const NEVER = 600_000;
 
 /** Who takes a new connection in; the path of its request says which it is. */
-export type Enter = (hub: Hub<number>, conn: WebSocketConn, index: number) => HubClient<number>;
+export type Enter = (hub: Hub<number>, conn: WebSocketConn, index: number) => HubMember<number>;
 
 /** The text of a message: its number, filled up to a length. */
 export function numbered(number: number, length: number): string {
@@ -82,7 +82,7 @@ export class CrowdPeer {
 /** A server, its hub, and everybody at their other ends. */
 export class Crowd {
   readonly hub: Hub<number>;
-  readonly clients: HubClient<number>[] = [];
+  readonly members: HubMember<number>[] = [];
   readonly peers: CrowdPeer[] = [];
   #server!: Server;
   #arrived: Promise<void> | null = null;
@@ -105,7 +105,7 @@ export class Crowd {
       keepalive: false,
       async websocket(conn, request) {
         const index = Number(new URL(request.url).pathname.slice(1));
-        crowd.clients[index] = enter(crowd.hub, conn, index);
+        crowd.members[index] = enter(crowd.hub, conn, index);
         if (++entered === size) resolve();
         await conn.closed;
       },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import type { DrainReport } from "../../src/hub/drain.ts";
-import { MemoryMember } from "./memory_member.ts";
+import { MemorySocket } from "./memory_socket.ts";
 import { enter, HubWorld } from "./support.ts";
 
 let world: HubWorld;
@@ -28,23 +28,23 @@ describe("Hub: drain", () => {
     const draining = hub.drain({ code: 1012, reason: "deploy" });
     assert.equal(hub.broadcast("too late"), 0);
     assert.deepEqual(await draining, { closed: 3, left: 0, cut: 0, lost: 0 });
-    for (const { member } of all) assert.deepEqual([member.messages, member.closedBy], [["last"], 1012]);
+    for (const { socket } of all) assert.deepEqual([socket.messages, socket.closedBy], [["last"], 1012]);
     assert.deepEqual([hub.size, left], [0, ["red", "red", "red"]]);
-    const late = new MemoryMember();
-    const client = hub.register(late, "");
-    client.join("red");
-    assert.deepEqual([late.closedBy, client.registered, client.send("x"), hub.size], [1012, false, false, 0]);
+    const late = new MemorySocket();
+    const member = hub.register(late, "");
+    member.join("red");
+    assert.deepEqual([late.closedBy, member.registered, member.send("x"), hub.size], [1012, false, false, 0]);
     assert.deepEqual([...hub.rooms], []);
     assert.equal(await hub.drain(), await draining);
   });
 
   it("goes batch by batch, at intervals that are not all the same", async () => {
     const hub = world.hub({ pingInterval: Infinity });
-    const members = Array.from({ length: 50 }, () => enter(hub).member);
+    const members = Array.from({ length: 50 }, () => enter(hub).socket);
     const times: number[] = [];
-    for (const member of members) {
-      const close = member.close.bind(member);
-      member.close = (code) => {
+    for (const socket of members) {
+      const close = socket.close.bind(socket);
+      socket.close = (code) => {
         times.push(world.clock.time);
         return close(code);
       };
@@ -62,31 +62,31 @@ describe("Hub: drain", () => {
   it("waits for a slow member, and cuts off who is left when the time is up", async () => {
     const hub = world.hub();
     const [slow, dead, deaf, gone] = [enter(hub), enter(hub), enter(hub), enter(hub)];
-    for (const { member } of [slow, dead, gone]) member.stall();
-    deaf.member.close = () => new Promise(() => {});
+    for (const { socket } of [slow, dead, gone]) socket.stall();
+    deaf.socket.close = () => new Promise(() => {});
     for (const message of ["1", "2"]) {
       hub.broadcast(message);
       await world.settle();
     }
     const draining = hub.drain({ timeout: 1000 });
     world.clock.advance(900);
-    gone.member.closeNow();
+    gone.socket.closeNow();
     for (let i = 0; i < 2; i++) {
       await world.settle();
-      slow.member.takeOne();
+      slow.socket.takeOne();
     }
     await world.settle();
-    assert.deepEqual([slow.member.messages, slow.member.closedBy], [["1", "2"], 1001]);
+    assert.deepEqual([slow.socket.messages, slow.socket.closedBy], [["1", "2"], 1001]);
     const report: DrainReport = await during(draining);
     assert.deepEqual(report, { closed: 1, left: 1, cut: 2, lost: 2 });
-    assert.deepEqual([dead.member.closedBy, deaf.member.closedBy, hub.size], ["now", "now", 0]);
+    assert.deepEqual([dead.socket.closedBy, deaf.socket.closedBy, hub.size], ["now", "now", 0]);
     assert.deepEqual([hub.stats.queuedMessages, world.runtime.timers.size], [0, 0]);
   });
 
   it("cuts off at once when the signal is aborted, before or after", async () => {
     const hub = world.hub();
     const stalled = enter(hub);
-    stalled.member.stall();
+    stalled.socket.stall();
     hub.broadcast("1");
     await world.settle();
     const controller = new AbortController();
@@ -103,12 +103,12 @@ describe("Hub: drain", () => {
   it("cuts off a socket that fails or throws when it is closed", async () => {
     const hub = world.hub();
     const [fails, throws] = [enter(hub), enter(hub)];
-    fails.member.close = () => Promise.reject(new Error("no"));
-    throws.member.close = () => {
+    fails.socket.close = () => Promise.reject(new Error("no"));
+    throws.socket.close = () => {
       throw new Error("no");
     };
     await during(hub.drain());
-    assert.deepEqual([fails.member.closedBy, throws.member.closedBy, hub.size], ["now", "now", 0]);
+    assert.deepEqual([fails.socket.closedBy, throws.socket.closedBy, hub.size], ["now", "now", 0]);
   });
 
   it("of an empty hub is done at once; what is wrong is refused, and nothing begins", async () => {
@@ -116,7 +116,7 @@ describe("Hub: drain", () => {
     for (const options of [{ batchSize: 0 }, { interval: -1 }, { timeout: NaN }]) {
       assert.throws(() => hub.drain(options), RangeError);
     }
-    assert.equal(enter(hub).client.registered, true);
+    assert.equal(enter(hub).member.registered, true);
     assert.deepEqual(await world.hub().drain(), { closed: 0, left: 0, cut: 0, lost: 0 });
   });
 });
@@ -124,23 +124,23 @@ describe("Hub: drain", () => {
 describe("Hub: close", () => {
   it("hands a busy socket what waits before it is closed, and takes nothing more", async () => {
     const hub = world.hub({ overflow: "drop-oldest", maxQueuedMessages: 8 });
-    const { member, client } = enter(hub);
-    member.stall();
+    const { socket, member } = enter(hub);
+    socket.stall();
     for (let i = 0; i < 12; i++) {
       hub.broadcast(String(i));
       await world.settle();
     }
-    const closing = client.close();
-    assert.equal(client.send("more"), false);
+    const closing = member.close();
+    assert.equal(member.send("more"), false);
     await closing;
-    assert.deepEqual(member.messages, ["0", "5", "6", "7", "8", "9", "10", "11"]);
-    assert.equal(member.closedBy, 1000);
+    assert.deepEqual(socket.messages, ["0", "5", "6", "7", "8", "9", "10", "11"]);
+    assert.equal(socket.closedBy, 1000);
   });
 
   it("admits nobody afterwards", async () => {
     const hub = world.hub();
     await hub.close();
-    const { client, member } = enter(hub);
-    assert.deepEqual([client.registered, member.closedBy], [false, 1001]);
+    const { member, socket } = enter(hub);
+    assert.deepEqual([member.registered, socket.closedBy], [false, 1001]);
   });
 });

@@ -4,7 +4,7 @@ import type { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub_options.ts";
 import { PreparedMessage } from "../../src/websocket/prepared_message.ts";
 import type { VirtualClock } from "../net/virtual_clock.ts";
-import { MemoryMember } from "./memory_member.ts";
+import { MemorySocket } from "./memory_socket.ts";
 import { enter, enterWith, HubWorld, settled as settle } from "./support.ts";
 
 let clock: VirtualClock;
@@ -25,8 +25,8 @@ describe("Hub: rooms", () => {
     const [a, b] = [enter(hub), enter(hub)];
     assert.equal(hub.broadcast("hello"), 2);
     clock.endTurn();
-    assert.deepEqual(a.member.messages, ["hello"]);
-    assert.deepEqual(b.member.messages, ["hello"]);
+    assert.deepEqual(a.socket.messages, ["hello"]);
+    assert.deepEqual(b.socket.messages, ["hello"]);
   });
 
   it("passes a room's broadcast to the room alone", () => {
@@ -36,43 +36,43 @@ describe("Hub: rooms", () => {
     assert.equal(hub.room("blue").broadcastJson({ b: 1 }), 2);
     assert.equal(hub.room("green").broadcast("nobody"), 0);
     clock.endTurn();
-    assert.deepEqual(a.member.messages, ["r"]);
-    assert.deepEqual(b.member.messages, ["r", '{"b":1}']);
-    assert.deepEqual(c.member.messages, ['{"b":1}']);
+    assert.deepEqual(a.socket.messages, ["r"]);
+    assert.deepEqual(b.socket.messages, ["r", '{"b":1}']);
+    assert.deepEqual(c.socket.messages, ['{"b":1}']);
   });
 
   it("leaves out who is excepted or filtered", () => {
     const hub = makeHub();
     const [a, b, c] = [enter(hub), enter(hub), enter(hub)];
-    b.client.data = "b";
-    assert.equal(hub.broadcast("1", { except: a.client }), 2);
-    assert.equal(hub.broadcast("2", { except: new Set([a.client, b.client]) }), 1);
-    assert.equal(hub.broadcast("3", { filter: (client) => client.data === "b" }), 1);
+    b.member.data = "b";
+    assert.equal(hub.broadcast("1", { except: a.member }), 2);
+    assert.equal(hub.broadcast("2", { except: new Set([a.member, b.member]) }), 1);
+    assert.equal(hub.broadcast("3", { filter: (member) => member.data === "b" }), 1);
     clock.endTurn();
-    assert.deepEqual([a, b, c].map(({ member }) => member.messages), [[], ["1", "3"], ["1", "2"]]);
+    assert.deepEqual([a, b, c].map(({ socket }) => socket.messages), [[], ["1", "3"], ["1", "2"]]);
   });
 
   it("has a room while somebody is in it", () => {
     const hub = makeHub();
     const room = hub.room("red");
     assert.deepEqual([...hub.rooms], []);
-    const { client } = enter(hub, "red");
+    const { member } = enter(hub, "red");
     assert.deepEqual([...hub.rooms], ["red"]);
-    assert.deepEqual([room.size, room.has(client), [...room]], [1, true, [client]]);
-    client.join("red");
+    assert.deepEqual([room.size, room.has(member), [...room]], [1, true, [member]]);
+    member.join("red");
     assert.equal(room.size, 1);
-    client.leave("red");
-    client.leave("red");
-    assert.deepEqual([[...hub.rooms], room.size, client.rooms.size], [[], 0, 0]);
+    member.leave("red");
+    member.leave("red");
+    assert.deepEqual([[...hub.rooms], room.size, member.rooms.size], [[], 0, 0]);
   });
 
   it("takes any name for a room", () => {
     const hub = makeHub();
     for (const name of ["", "__proto__", "constructor", "a b", "\u0000", "süd"]) {
-      const { member } = enter(hub, name);
+      const { socket } = enter(hub, name);
       hub.room(name).broadcast(name);
       clock.endTurn();
-      assert.deepEqual(member.messages, [name]);
+      assert.deepEqual(socket.messages, [name]);
     }
     assert.equal(hub.stats.rooms, 6);
   });
@@ -80,16 +80,16 @@ describe("Hub: rooms", () => {
   it("lets go of a member that is unregistered, and of one whose socket closed", async () => {
     const hub = makeHub();
     const [a, b] = [enter(hub, "red"), enter(hub, "red")];
-    hub.unregister(a.client);
-    hub.unregister(a.client);
-    assert.equal(a.member.closedBy, null);
+    hub.unregister(a.member);
+    hub.unregister(a.member);
+    assert.equal(a.socket.closedBy, null);
     assert.equal(hub.size, 1);
-    b.member.closeNow();
+    b.socket.closeNow();
     await settle();
     assert.deepEqual([hub.size, [...hub.rooms]], [0, []]);
     assert.equal(hub.broadcast("nobody"), 0);
-    assert.equal(a.client.send("gone"), false);
-    a.client.join("red");
+    assert.equal(a.member.send("gone"), false);
+    a.member.join("red");
     assert.deepEqual([...hub.rooms], []);
   });
 
@@ -97,14 +97,14 @@ describe("Hub: rooms", () => {
     const hub = makeHub();
     const [a, b] = [enter(hub, "red"), enter(hub, "red")];
     const count = hub.room("red").broadcast("x", {
-      filter(client) {
-        if (client === a.client) hub.unregister(b.client);
+      filter(member) {
+        if (member === a.member) hub.unregister(b.member);
         return true;
       },
     });
     clock.endTurn();
     assert.equal(count, 1);
-    assert.deepEqual([a.member.messages, b.member.messages], [["x"], []]);
+    assert.deepEqual([a.socket.messages, b.socket.messages], [["x"], []]);
   });
 });
 
@@ -117,10 +117,10 @@ describe("Hub: one encoding, one write a turn", () => {
     assert.equal(clock.endTurn(), 1);
     hub.broadcast("3");
     clock.endTurn();
-    for (const { member } of members) {
-      assert.deepEqual(member.writes, [["1", "2"], ["3"]]);
-      assert.equal(member.bytes[0], members[0]!.member.bytes[0]);
-      assert.equal(member.bytes[1], members[0]!.member.bytes[1]);
+    for (const { socket } of members) {
+      assert.deepEqual(socket.writes, [["1", "2"], ["3"]]);
+      assert.equal(socket.bytes[0], members[0]!.socket.bytes[0]);
+      assert.equal(socket.bytes[1], members[0]!.socket.bytes[1]);
     }
   });
 
@@ -128,13 +128,13 @@ describe("Hub: one encoding, one write a turn", () => {
     const hub = makeHub();
     const [a, b] = [enter(hub, "red"), enter(hub)];
     hub.broadcast("1");
-    a.client.send("2");
+    a.member.send("2");
     hub.room("red").broadcast("3");
     hub.broadcast("4");
-    b.client.sendJson([5]);
+    b.member.sendJson([5]);
     clock.endTurn();
-    assert.deepEqual(a.member.writes, [["1", "2", "3", "4"]]);
-    assert.deepEqual(b.member.writes, [["1", "4", "[5]"]]);
+    assert.deepEqual(a.socket.writes, [["1", "2", "3", "4"]]);
+    assert.deepEqual(b.socket.writes, [["1", "4", "[5]"]]);
   });
 
   it("encodes a prepared message once for all broadcasts of it", () => {
@@ -146,8 +146,8 @@ describe("Hub: one encoding, one write a turn", () => {
       },
     };
     const hub = makeHub();
-    const members = [new MemoryMember(encoding), new MemoryMember(encoding)];
-    for (const member of members) hub.register(member, "");
+    const members = [new MemorySocket(encoding), new MemorySocket(encoding)];
+    for (const socket of members) hub.register(socket, "");
     const message = new PreparedMessage("again");
     for (let i = 0; i < 3; i++) {
       hub.broadcast(message);
@@ -166,29 +166,29 @@ describe("Hub: one encoding, one write a turn", () => {
 
   it("does not wait for the end of the turn when much is queued", () => {
     const hub = makeHub();
-    const { member } = enter(hub);
+    const { socket } = enter(hub);
     hub.broadcast("x".repeat(70_000));
-    assert.equal(member.writes.length, 1);
+    assert.equal(socket.writes.length, 1);
   });
 });
 
 describe("Hub: bounded queues", () => {
   it("queues for a busy member and sends the queue in one write", async () => {
     const hub = makeHub();
-    const { member, client } = enter(hub);
-    member.stall();
+    const { socket, member } = enter(hub);
+    socket.stall();
     for (const message of ["1", "22", "333"]) {
       hub.broadcast(message);
       clock.endTurn();
     }
-    assert.deepEqual(member.writes, [["1"]]);
-    assert.deepEqual([client.queuedMessages, client.queuedBytes, hub.stats.queuedBytes], [3, 6, 6]);
-    member.takeOne();
+    assert.deepEqual(socket.writes, [["1"]]);
+    assert.deepEqual([member.queuedMessages, member.queuedBytes, hub.stats.queuedBytes], [3, 6, 6]);
+    socket.takeOne();
     await settle();
-    assert.deepEqual(member.writes, [["1"], ["22", "333"]]);
-    member.takeOne();
+    assert.deepEqual(socket.writes, [["1"], ["22", "333"]]);
+    socket.takeOne();
     await settle();
-    assert.deepEqual([client.queuedMessages, client.queuedBytes], [0, 0]);
+    assert.deepEqual([member.queuedMessages, member.queuedBytes], [0, 0]);
   });
 
   for (
@@ -199,19 +199,19 @@ describe("Hub: bounded queues", () => {
   ) {
     it(`evicts with 1013 the member whose queue has too many ${what}, and nobody else`, async () => {
       const told: unknown[] = [];
-      const hub = makeHub({ ...options, onOverflow: ({ client, ...loss }) => told.push([client, loss]) });
+      const hub = makeHub({ ...options, onOverflow: ({ member, ...loss }) => told.push([member, loss]) });
       const [slow, fast] = [enter(hub, "red"), enter(hub, "red")];
-      slow.member.stall();
+      slow.socket.stall();
       for (let i = 0; i < 3; i++) {
         assert.equal(hub.broadcast(message), i < 2 ? 2 : 1);
         clock.endTurn();
       }
       await settle();
-      assert.equal(slow.member.closedBy, 1013);
-      assert.deepEqual(slow.member.messages, [message]);
+      assert.equal(slow.socket.closedBy, 1013);
+      assert.deepEqual(slow.socket.messages, [message]);
       const loss = { policy: "close", messages: 2, bytes: message.length * 2 };
-      assert.deepEqual(told, [[slow.client, loss]]);
-      assert.deepEqual(fast.member.messages, [message, message, message]);
+      assert.deepEqual(told, [[slow.member, loss]]);
+      assert.deepEqual(fast.socket.messages, [message, message, message]);
       const { members, evicted: count, dropped, sent } = hub.stats;
       assert.deepEqual({ members, count, dropped, sent }, { members: 1, count: 1, dropped: 2, sent: 5 });
     });
@@ -219,22 +219,22 @@ describe("Hub: bounded queues", () => {
 
   it("takes a message as large as the bound, and no larger one", () => {
     const hub = makeHub({ maxQueuedBytes: 8 });
-    const { client, member } = enter(hub);
-    assert.equal(client.send("12345678"), true);
+    const { member, socket } = enter(hub);
+    assert.equal(member.send("12345678"), true);
     clock.endTurn();
-    assert.equal(client.send("123456789"), false);
-    assert.equal(member.closedBy, 1013);
+    assert.equal(member.send("123456789"), false);
+    assert.equal(socket.closedBy, 1013);
   });
 
   it("lets go of a member whose socket breaks", async () => {
     const hub = makeHub();
-    const { member } = enter(hub);
-    member.stall();
+    const { socket } = enter(hub);
+    socket.stall();
     hub.broadcast("1");
     clock.endTurn();
-    member.breakWrite();
+    socket.breakWrite();
     await settle();
-    assert.deepEqual([hub.size, member.closedBy], [0, "now"]);
+    assert.deepEqual([hub.size, socket.closedBy], [0, "now"]);
   });
 
   it("refuses bounds that bound nothing", () => {
@@ -253,8 +253,8 @@ describe("Hub: closing", () => {
     hub.broadcast("last");
     await hub.close();
     await settle();
-    assert.deepEqual([a.member.closedBy, b.member.closedBy], [1001, 1001]);
-    assert.deepEqual([a.member.messages, b.member.messages], [["last"], ["last"]]);
+    assert.deepEqual([a.socket.closedBy, b.socket.closedBy], [1001, 1001]);
+    assert.deepEqual([a.socket.messages, b.socket.messages], [["last"], ["last"]]);
     assert.equal(hub.size, 0);
   });
 });
@@ -266,7 +266,7 @@ describe("Hub: size", () => {
     assert.deepEqual([hub.size, hub.stats.rooms], [20_000, 20_000]);
     assert.equal(hub.room("room 777").broadcast("hello"), 1);
     clock.endTurn();
-    assert.deepEqual(members[777]!.member.messages, ["hello"]);
-    assert.equal(members.filter(({ member }) => member.messages.length > 0).length, 1);
+    assert.deepEqual(members[777]!.socket.messages, ["hello"]);
+    assert.equal(members.filter(({ socket }) => socket.messages.length > 0).length, 1);
   });
 });

@@ -16,53 +16,53 @@ describe("Hub: liveness", () => {
   it("pings, and drops a member that does not answer", async () => {
     const hub = world.hub({ pingInterval: 1000, pongTimeout: 2500 });
     const [alive, dead] = [enter(hub, "red"), enter(hub, "red")];
-    dead.member.answersPings = false;
+    dead.socket.answersPings = false;
     await pass(10_000, 10);
-    assert.deepEqual([alive.member.closedBy, alive.member.pings], [null, 10]);
-    assert.deepEqual([dead.member.closedBy, dead.member.pings], ["now", 1]);
+    assert.deepEqual([alive.socket.closedBy, alive.socket.pings], [null, 10]);
+    assert.deepEqual([dead.socket.closedBy, dead.socket.pings], ["now", 1]);
     assert.deepEqual([hub.size, hub.room("red").size, hub.stats.timedOut], [1, 1, 1]);
   });
 
   it("lets a pong move the deadline, and one that comes late count", async () => {
     const hub = world.hub({ pingInterval: 1000, pongTimeout: 3000 });
-    const { member } = enter(hub);
+    const { socket } = enter(hub);
     for (let i = 0; i < 5; i++) {
-      member.answersPings = false;
+      socket.answersPings = false;
       await pass(2800, 100);
-      member.answer();
-      member.answersPings = true;
+      socket.answer();
+      socket.answersPings = true;
       await pass(1000, 100);
     }
-    assert.equal(member.closedBy, null);
-    member.answersPings = false;
+    assert.equal(socket.closedBy, null);
+    socket.answersPings = false;
     await pass(4100, 100);
-    assert.equal(member.closedBy, "now");
+    assert.equal(socket.closedBy, "now");
   });
 
   it("takes a time-out shorter than the interval", async () => {
     const hub = world.hub({ pingInterval: 1000, pongTimeout: 50 });
-    const { member } = enter(hub);
+    const { socket } = enter(hub);
     await pass(5000, 10);
-    assert.equal(member.closedBy, null);
-    member.answersPings = false;
+    assert.equal(socket.closedBy, null);
+    socket.answersPings = false;
     await pass(1100, 10);
-    assert.equal(member.closedBy, "now");
+    assert.equal(socket.closedBy, "now");
   });
 
   it("drops a member whose pings fail or throw", async () => {
     const hub = world.hub({ pingInterval: 100, pongTimeout: 100 });
     const [fails, throws] = [enter(hub), enter(hub)];
-    fails.member.ping = () => Promise.reject(new Error("no"));
-    throws.member.ping = () => {
+    fails.socket.ping = () => Promise.reject(new Error("no"));
+    throws.socket.ping = () => {
       throw new Error("no");
     };
     await pass(300, 10);
-    assert.deepEqual([fails.member.closedBy, throws.member.closedBy, hub.size], ["now", "now", 0]);
+    assert.deepEqual([fails.socket.closedBy, throws.socket.closedBy, hub.size], ["now", "now", 0]);
   });
 
   it("spreads the pings over the interval", async () => {
     const hub = world.hub({ pingInterval: 1000, maxQueuedMessages: 1 });
-    const members = Array.from({ length: 10_000 }, () => enter(hub).member);
+    const members = Array.from({ length: 10_000 }, () => enter(hub).socket);
     let before = 0;
     let most = 0;
     for (let i = 0; i < 100; i++) {
@@ -77,31 +77,31 @@ describe("Hub: liveness", () => {
 
   it("drops nobody for the time that the process stood still", async () => {
     const hub = world.hub({ pingInterval: 1000, pongTimeout: 500 });
-    const { member } = enter(hub);
-    member.answersPings = false;
-    while (member.pings === 0) await pass(10, 10);
+    const { socket } = enter(hub);
+    socket.answersPings = false;
+    while (socket.pings === 0) await pass(10, 10);
     world.clock.time += 3_600_000;
     world.clock.advance(20);
-    member.answer();
+    socket.answer();
     await pass(400, 10);
-    assert.equal(member.closedBy, null);
+    assert.equal(socket.closedBy, null);
   });
 
   it("has one timer for all members, and none without members", () => {
     const hub = world.hub({ pingInterval: 1000 });
-    const clients = Array.from({ length: 100 }, () => enter(hub).client);
+    const members = Array.from({ length: 100 }, () => enter(hub).member);
     assert.equal(world.runtime.timers.size, 1);
-    for (const client of clients) hub.unregister(client);
+    for (const member of members) hub.unregister(member);
     assert.equal(world.runtime.timers.size, 0);
   });
 
   it("pings nobody when it is told not to, nor whom it cannot", () => {
     const quiet = world.hub({ pingInterval: Infinity });
-    const { member } = enter(quiet);
-    const mute = enter(quiet).member;
+    const { socket } = enter(quiet);
+    const mute = enter(quiet).socket;
     Object.assign(mute, { ping: undefined });
     quiet.register(mute, "");
     world.clock.advance(1_000_000);
-    assert.deepEqual([member.pings, world.runtime.timers.size], [0, 0]);
+    assert.deepEqual([socket.pings, world.runtime.timers.size], [0, 0]);
   });
 });

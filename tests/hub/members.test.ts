@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import type { HubClient } from "../../src/hub/hub_client.ts";
+import type { HubMember } from "../../src/hub/hub_member.ts";
 import { enter, type Entered, HubWorld } from "./support.ts";
 
 let world: HubWorld;
@@ -15,11 +15,11 @@ describe("Hub: several rooms at once", () => {
     const [red, blue, none] = [enter(hub, "red"), enter(hub, "blue"), enter(hub, "green")];
     const rooms = ["red", "blue", "red", "nobody's"];
     assert.equal(hub.broadcast("1", { rooms }), 3);
-    assert.equal(hub.broadcast("2", { rooms, except: both.client }), 2);
-    assert.equal(hub.broadcast("3", { rooms, filter: (client) => client !== red.client }), 2);
+    assert.equal(hub.broadcast("2", { rooms, except: both.member }), 2);
+    assert.equal(hub.broadcast("3", { rooms, filter: (member) => member !== red.member }), 2);
     assert.equal(hub.broadcast("4", { rooms: [] }), 0);
     await world.settle();
-    assert.deepEqual([both, red, blue, none].map(({ member }) => member.messages), [
+    assert.deepEqual([both, red, blue, none].map(({ socket }) => socket.messages), [
       ["1", "3"],
       ["1", "2"],
       ["1", "2", "3"],
@@ -32,14 +32,14 @@ describe("Hub: clients that are not its own", () => {
   it("are nobody to unregister, to except or to look for", async () => {
     const [hub, other] = [world.hub(), world.hub()];
     const [own, foreign] = [enter(hub, "red"), enter(other, "red")];
-    hub.unregister(foreign.client);
-    hub.unregister({} as HubClient<string>);
-    assert.deepEqual([hub.size, other.size, foreign.client.registered], [1, 1, true]);
-    assert.ok(!hub.room("red").has(foreign.client));
-    assert.equal(hub.broadcast("1", { except: foreign.client }), 1);
-    assert.equal(hub.broadcast("2", { except: new Set([foreign.client]) }), 1);
+    hub.unregister(foreign.member);
+    hub.unregister({} as HubMember<string>);
+    assert.deepEqual([hub.size, other.size, foreign.member.registered], [1, 1, true]);
+    assert.ok(!hub.room("red").has(foreign.member));
+    assert.equal(hub.broadcast("1", { except: foreign.member }), 1);
+    assert.equal(hub.broadcast("2", { except: new Set([foreign.member]) }), 1);
     await world.settle();
-    assert.deepEqual(own.member.messages, ["1", "2"]);
+    assert.deepEqual(own.socket.messages, ["1", "2"]);
   });
 
   it("what is neither a client nor a set is refused before anybody gets anything", async () => {
@@ -48,17 +48,17 @@ describe("Hub: clients that are not its own", () => {
       authorizePublish: () => Promise.resolve(true),
       onJoin: (_client, room) => joined.push(room),
     });
-    const { client, member } = enter(hub, "red");
-    for (const except of [null, {}, "red"] as unknown as HubClient<string>[]) {
+    const { member, socket } = enter(hub, "red");
+    for (const except of [null, {}, "red"] as unknown as HubMember<string>[]) {
       const refused = { name: "TypeError", message: /^Cannot use except: / };
       assert.throws(() => hub.broadcast("x", { except }), refused);
       assert.throws(() => hub.room("red").broadcast("x", { except, filter: () => true }), refused);
-      assert.throws(() => void client.publish("red", "x", { except }), refused);
+      assert.throws(() => void member.publish("red", "x", { except }), refused);
     }
     await world.settle();
-    assert.deepEqual([member.messages, hub.stats.messages], [[], 0]);
+    assert.deepEqual([socket.messages, hub.stats.messages], [[], 0]);
     // Events are still told.
-    client.join("blue");
+    member.join("blue");
     assert.deepEqual(joined, ["red", "blue"]);
   });
 });
@@ -80,25 +80,25 @@ describe("Hub: inside a broadcast", () => {
     const hub = world.hub();
     const [a, b, c] = [enter(hub, "red"), enter(hub, "red"), enter(hub, "red")];
     const count = hub.room("red").broadcast("x", {
-      filter(client) {
-        client.leave("red");
-        if (client !== b.client) client.join("red");
+      filter(member) {
+        member.leave("red");
+        if (member !== b.member) member.join("red");
         return true;
       },
     });
     await world.settle();
     assert.equal(count, 2);
-    assert.deepEqual([a, b, c].map(({ member }) => member.messages), [["x"], [], ["x"]]);
+    assert.deepEqual([a, b, c].map(({ socket }) => socket.messages), [["x"], [], ["x"]]);
   });
 
   it("a filter may broadcast, close, unregister and drain", async () => {
     const hub = world.hub();
     const [a, b] = [enter(hub, "red"), enter(hub, "red")];
     hub.broadcast("outer", {
-      filter(client) {
-        if (client === a.client) {
+      filter(member) {
+        if (member === a.member) {
           hub.broadcast("inner", { rooms: ["red", "red"] });
-          hub.unregister(b.client);
+          hub.unregister(b.member);
         }
         return true;
       },
@@ -110,7 +110,7 @@ describe("Hub: inside a broadcast", () => {
       },
     });
     await world.settle();
-    assert.deepEqual([a.member.messages, b.member.messages], [["inner", "outer"], ["inner"]]);
+    assert.deepEqual([a.socket.messages, b.socket.messages], [["inner", "outer"], ["inner"]]);
     assert.equal(hub.size, 0);
   });
 
@@ -123,29 +123,29 @@ describe("Hub: inside a broadcast", () => {
       },
     });
     const [a, bad, b] = [enter(hub, "red"), enter(hub, "red"), enter(hub, "red")];
-    bad.member.writeBatch = () => {
+    bad.socket.writeBatch = () => {
       throw new Error("broken");
     };
     hub.broadcast("x".repeat(70_000));
-    assert.deepEqual([left, bad.member.closedBy, hub.size], [["red"], "now", 2]);
+    assert.deepEqual([left, bad.socket.closedBy, hub.size], [["red"], "now", 2]);
     await world.settle();
-    for (const { member } of [a, b]) assert.deepEqual(member.messages.slice(1), ["somebody left"]);
+    for (const { socket } of [a, b]) assert.deepEqual(socket.messages.slice(1), ["somebody left"]);
   });
 
   it("a leave in the same turn loses nothing that was queued", async () => {
     const hub = world.hub();
-    const { member, client } = enter(hub, "red");
+    const { socket, member } = enter(hub, "red");
     hub.room("red").broadcast("before");
-    client.leave("red");
+    member.leave("red");
     hub.room("red").broadcast("after");
     await world.settle();
-    assert.deepEqual(member.messages, ["before"]);
+    assert.deepEqual(socket.messages, ["before"]);
   });
 });
 
 describe("Hub: presence", () => {
   let events: string[];
-  let names: Map<HubClient<string>, string>;
+  let names: Map<HubMember<string>, string>;
   beforeEach(() => {
     events = [];
     names = new Map();
@@ -154,39 +154,39 @@ describe("Hub: presence", () => {
   function makeHub() {
     return world.hub({
       maxQueuedMessages: 1,
-      onJoin: (client, room) => events.push(`+${names.get(client)} ${room} ${hubSize(client, room)}`),
-      onLeave: (client, room) => events.push(`-${names.get(client)} ${room} ${hubSize(client, room)}`),
+      onJoin: (member, room) => events.push(`+${names.get(member)} ${room} ${hubSize(member, room)}`),
+      onLeave: (member, room) => events.push(`-${names.get(member)} ${room} ${hubSize(member, room)}`),
     });
   }
-  let hubSize: (client: HubClient<string>, room: string) => boolean;
+  let hubSize: (member: HubMember<string>, room: string) => boolean;
 
   function named(entered: Entered, name: string, ...rooms: string[]): Entered {
-    names.set(entered.client, name);
-    for (const room of rooms) entered.client.join(room);
+    names.set(entered.member, name);
+    for (const room of rooms) entered.member.join(room);
     return entered;
   }
 
   it("is told once for each join and leave, however it came", async () => {
     const hub = makeHub();
-    hubSize = (client, room) => hub.room(room).has(client);
+    hubSize = (member, room) => hub.room(room).has(member);
     const ends: Record<string, (entered: Entered) => void> = {
-      leave: ({ client }) => client.leave("red"),
-      unregister: ({ client }) => hub.unregister(client),
-      gone: ({ member }) => member.closeNow(),
-      close: ({ client }) => void client.close(),
-      broken: ({ member }) => member.breakWrite(),
-      evicted: ({ client }) => client.send("more") || client.send("too much"),
+      leave: ({ member }) => member.leave("red"),
+      unregister: ({ member }) => hub.unregister(member),
+      gone: ({ socket }) => socket.closeNow(),
+      close: ({ member }) => void member.close(),
+      broken: ({ socket }) => socket.breakWrite(),
+      evicted: ({ member }) => member.send("more") || member.send("too much"),
     };
     for (const [name, end] of Object.entries(ends)) {
       const entered = named(enter(hub), name, "red", "red");
-      entered.member.stall();
-      entered.client.send("first");
+      entered.socket.stall();
+      entered.member.send("first");
       await world.settle();
       end(entered);
       end(entered);
       await world.settle();
-      entered.client.leave("red");
-      hub.unregister(entered.client);
+      entered.member.leave("red");
+      hub.unregister(entered.member);
       assert.deepEqual(events.splice(0), [`+${name} red true`, `-${name} red false`]);
     }
     assert.equal(hub.room("red").size, 0);
@@ -195,21 +195,21 @@ describe("Hub: presence", () => {
   it("who is in a room, with what the application keeps", () => {
     const hub = world.hub();
     const [a, b] = [enter(hub, "red"), enter(hub, "red", "blue")];
-    a.client.data = "ann";
-    b.client.data = "ben";
+    a.member.data = "ann";
+    b.member.data = "ben";
     assert.deepEqual(Array.from(hub.room("red"), ({ data }) => data), ["ann", "ben"]);
-    assert.deepEqual([...b.client.rooms], ["red", "blue"]);
+    assert.deepEqual([...b.member.rooms], ["red", "blue"]);
   });
 
   it("events that lead to others come in order, and one that throws is reported", () => {
     const told: string[] = [];
     const errors: unknown[] = [];
     const hub = world.hub({
-      onJoin(client, room) {
+      onJoin(member, room) {
         told.push(`+${room}`);
         if (room === "a") {
-          client.join("b");
-          client.leave("a");
+          member.join("b");
+          member.leave("a");
           told.push("end of a");
           throw new Error("mine");
         }
@@ -232,7 +232,7 @@ describe("Hub: stats", () => {
     const [a] = [enter(hub, "red"), enter(hub, "red"), enter(hub, "blue")];
     hub.broadcast("12345");
     hub.room("red").broadcast("123");
-    a.client.send("1");
+    a.member.send("1");
     const { queuedMessages, queuedBytes } = hub.stats;
     assert.deepEqual({ queuedMessages, queuedBytes }, { queuedMessages: 6, queuedBytes: 22 });
     world.clock.time += 7;
@@ -269,13 +269,13 @@ describe("Hub: stats", () => {
   it("come out even when members go with a queue", async () => {
     const hub = world.hub({ overflow: "drop-oldest", maxQueuedMessages: 4 });
     const all = Array.from({ length: 5 }, () => enter(hub));
-    for (const { member } of all) member.stall();
+    for (const { socket } of all) socket.stall();
     for (let i = 0; i < 9; i++) {
       hub.broadcast("x");
       await world.settle();
     }
     assert.equal(hub.stats.queuedMessages, 20);
-    for (const { client } of all) hub.unregister(client);
+    for (const { member } of all) hub.unregister(member);
     assert.deepEqual([hub.stats.queuedMessages, hub.stats.queuedBytes], [0, 0]);
   });
 });

@@ -10,10 +10,10 @@ let world: HubWorld;
 beforeEach(() => void (world = new HubWorld()));
 
 /** Lets the member take what it has, write by write, until nothing waits. */
-async function catchUp({ member, client }: Entered): Promise<void> {
+async function catchUp({ socket, member }: Entered): Promise<void> {
   await world.settle();
-  while (client.queuedMessages > 0 && client.registered) {
-    member.takeOne();
+  while (member.queuedMessages > 0 && member.registered) {
+    socket.takeOne();
     await world.settle();
   }
 }
@@ -31,17 +31,17 @@ describe("Hub: a slow member, by policy", () => {
       const told: unknown[] = [];
       const hub = world.hub({ overflow, maxQueuedMessages: 4, onOverflow: (event) => told.push(event) });
       const [slow, fast] = [enter(hub, "red"), enter(hub, "red")];
-      slow.member.stall();
+      slow.socket.stall();
       for (let i = 0; i < 10; i++) {
         hub.room("red").broadcast(String(i));
         await world.settle();
-        assert.ok(slow.client.queuedMessages <= 4);
+        assert.ok(slow.member.queuedMessages <= 4);
       }
-      assert.deepEqual(fast.member.messages, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+      assert.deepEqual(fast.socket.messages, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
       await catchUp(slow);
-      assert.deepEqual(slow.member.messages, expected);
-      assert.equal(slow.member.closedBy, overflow === "close" ? 1013 : null);
-      assert.deepEqual([slow.client.dropped, fast.client.dropped, hub.stats.dropped], [dropped, 0, dropped]);
+      assert.deepEqual(slow.socket.messages, expected);
+      assert.equal(slow.socket.closedBy, overflow === "close" ? 1013 : null);
+      assert.deepEqual([slow.member.dropped, fast.member.dropped, hub.stats.dropped], [dropped, 0, dropped]);
       assert.equal(hub.stats.drops[overflow], dropped);
       assert.deepEqual([hub.stats.queuedMessages, hub.stats.queuedBytes], [0, 0]);
       assert.equal(told.length, overflow === "close" ? 1 : 6);
@@ -49,14 +49,14 @@ describe("Hub: a slow member, by policy", () => {
       hub.broadcast("next");
       await catchUp(slow);
       if (overflow === "close") return;
-      assert.equal(slow.member.bytes.at(-1), fast.member.bytes.at(-1));
+      assert.equal(slow.socket.bytes.at(-1), fast.socket.bytes.at(-1));
     });
   }
 
   it("coalesce: of each key the latest arrives, in the order of the latest", async () => {
     const hub = world.hub({ overflow: "coalesce" });
     const [slow, fast] = [enter(hub), enter(hub)];
-    slow.member.stall();
+    slow.socket.stall();
     hub.broadcast("first");
     await world.settle();
     for (const [key, value] of [["a", 1], ["b", 1], ["a", 2], [undefined, 0], ["b", 2], ["a", 3]] as const) {
@@ -64,10 +64,10 @@ describe("Hub: a slow member, by policy", () => {
       await world.settle();
     }
     await catchUp(slow);
-    assert.deepEqual(slow.member.messages, ["first", "undefined 0", "b 2", "a 3"]);
-    assert.equal(fast.member.messages.length, 7);
+    assert.deepEqual(slow.socket.messages, ["first", "undefined 0", "b 2", "a 3"]);
+    assert.equal(fast.socket.messages.length, 7);
     const { coalesced, dropped } = hub.stats;
-    assert.deepEqual([slow.client.coalesced, coalesced, dropped], [3, 3, 0]);
+    assert.deepEqual([slow.member.coalesced, coalesced, dropped], [3, 3, 0]);
   });
 
   it("coalesce: within a turn too, and all members share the result", async () => {
@@ -77,14 +77,14 @@ describe("Hub: a slow member, by policy", () => {
     hub.broadcast("other");
     hub.broadcast("x2", { key: "x" });
     await world.settle();
-    assert.deepEqual(a.member.writes, [["other", "x2"]]);
-    assert.equal(a.member.bytes[0], b.member.bytes[0]);
+    assert.deepEqual(a.socket.writes, [["other", "x2"]]);
+    assert.equal(a.socket.bytes[0], b.socket.bytes[0]);
   });
 
   it("coalesce: finds the key among many that wait", async () => {
     const hub = world.hub({ overflow: "coalesce" });
     const slow = enter(hub);
-    slow.member.stall();
+    slow.socket.stall();
     hub.broadcast("first");
     await world.settle();
     for (let round = 0; round < 3; round++) {
@@ -92,47 +92,47 @@ describe("Hub: a slow member, by policy", () => {
       await world.settle();
     }
     await catchUp(slow);
-    assert.deepEqual(slow.member.messages, ["first", ...Array.from({ length: 500 }, (_, key) => `${key} 2`)]);
+    assert.deepEqual(slow.socket.messages, ["first", ...Array.from({ length: 500 }, (_, key) => `${key} 2`)]);
   });
 
   it("coalesce: without the key it is as drop-oldest", async () => {
     const hub = world.hub({ overflow: "coalesce", maxQueuedMessages: 3 });
     const slow = enter(hub);
-    slow.member.stall();
+    slow.socket.stall();
     hub.broadcast("0");
     await world.settle();
     for (const key of ["a", "b", "c"]) hub.broadcast(key, { key });
-    assert.deepEqual([slow.client.dropped, slow.client.coalesced], [1, 0]);
+    assert.deepEqual([slow.member.dropped, slow.member.coalesced], [1, 0]);
     await catchUp(slow);
-    assert.deepEqual(slow.member.messages, ["0", "b", "c"]);
+    assert.deepEqual(slow.socket.messages, ["0", "b", "c"]);
   });
 
   it("a key in one room is not the same in another, nor in what is sent to one or to all", async () => {
     const hub = world.hub({ overflow: "coalesce" });
     const slow = enter(hub, "red", "blue");
-    slow.member.stall();
+    slow.socket.stall();
     hub.broadcast("first");
     await world.settle();
     hub.room("red").broadcast("red", { key: "k" });
     hub.room("blue").broadcast("blue", { key: "k" });
     hub.broadcast("all", { key: "k" });
     hub.room("red").broadcast("red again", { key: "k" });
-    slow.client.send("sent", { key: "k" });
+    slow.member.send("sent", { key: "k" });
     await catchUp(slow);
-    assert.deepEqual(slow.member.messages, ["first", "blue", "red again", "sent"]);
+    assert.deepEqual(slow.socket.messages, ["first", "blue", "red again", "sent"]);
   });
 
   it("other policies let keys be", async () => {
     for (const overflow of ["close", "drop-oldest", "drop-newest"] as const) {
       const hub = world.hub({ overflow });
       const slow = enter(hub);
-      slow.member.stall();
+      slow.socket.stall();
       for (let i = 0; i < 4; i++) {
         hub.broadcast(String(i), { key: "k" });
         await world.settle();
       }
       await catchUp(slow);
-      assert.deepEqual(slow.member.messages, ["0", "1", "2", "3"]);
+      assert.deepEqual(slow.socket.messages, ["0", "1", "2", "3"]);
     }
   });
 });
@@ -142,13 +142,13 @@ describe("Hub: bounds", () => {
     for (const overflow of ["close", "drop-newest", "drop-oldest", "coalesce"] as const) {
       const hub = world.hub({ overflow, maxQueuedBytes: 10 });
       const slow = enter(hub);
-      slow.member.stall();
+      slow.socket.stall();
       hub.broadcast("0");
       await world.settle();
       hub.broadcast("1", { key: "k" });
       assert.equal(hub.broadcast("x".repeat(11), { key: "k" }), 0);
       await catchUp(slow);
-      assert.deepEqual(slow.member.messages, overflow === "close" ? ["0"] : ["0", "1"]);
+      assert.deepEqual(slow.socket.messages, overflow === "close" ? ["0"] : ["0", "1"]);
       assert.equal(hub.stats.drops[overflow], overflow === "close" ? 2 : 1);
     }
   });
@@ -157,28 +157,28 @@ describe("Hub: bounds", () => {
     for (const overflow of ["drop-newest", "drop-oldest", "coalesce"] as const) {
       const hub = world.hub({ overflow, maxQueuedBytes: 10 });
       const slow = enter(hub);
-      slow.member.stall();
+      slow.socket.stall();
       hub.broadcast("0123456789");
       await world.settle();
       assert.equal(hub.broadcast("new"), 0);
       await catchUp(slow);
-      assert.deepEqual(slow.member.messages, ["0123456789"]);
+      assert.deepEqual(slow.socket.messages, ["0123456789"]);
     }
   });
 
   it("where the newest counts, one write takes half of the queue, so that there is room for it", async () => {
     const hub = world.hub({ overflow: "drop-oldest", maxQueuedMessages: 8 });
     const slow = enter(hub);
-    slow.member.stall();
+    slow.socket.stall();
     for (let i = 0; i < 9; i++) {
       hub.broadcast(String(i));
       await world.settle();
     }
-    slow.member.takeOne();
+    slow.socket.takeOne();
     await world.settle();
     for (let i = 9; i < 20; i++) hub.broadcast(String(i));
     await catchUp(slow);
-    assert.deepEqual(slow.member.writes, [
+    assert.deepEqual(slow.socket.writes, [
       ["0"],
       ["2", "3", "4", "5"],
       ["16", "17", "18", "19"],
@@ -188,15 +188,15 @@ describe("Hub: bounds", () => {
   it("counts bytes as it counts messages", async () => {
     const hub = world.hub({ overflow: "drop-oldest", maxQueuedBytes: 10 });
     const slow = enter(hub);
-    slow.member.stall();
+    slow.socket.stall();
     for (const message of ["a", "bbb", "cc", "d", "eeeee"]) {
       hub.broadcast(message);
       await world.settle();
-      assert.ok(slow.client.queuedBytes <= 10);
+      assert.ok(slow.member.queuedBytes <= 10);
     }
-    assert.equal(slow.client.queuedBytes, hub.stats.queuedBytes);
+    assert.equal(slow.member.queuedBytes, hub.stats.queuedBytes);
     await catchUp(slow);
-    assert.deepEqual(slow.member.messages, ["a", "cc", "d", "eeeee"]);
+    assert.deepEqual(slow.socket.messages, ["a", "cc", "d", "eeeee"]);
   });
 
   it("is nobody's who takes what it is given, however much a turn brings", async () => {
@@ -205,7 +205,7 @@ describe("Hub: bounds", () => {
       const fast = enter(hub);
       for (let i = 0; i < 100; i++) hub.broadcast(String(i));
       await world.settle();
-      assert.deepEqual(fast.member.messages, Array.from({ length: 100 }, (_, i) => String(i)));
+      assert.deepEqual(fast.socket.messages, Array.from({ length: 100 }, (_, i) => String(i)));
       assert.equal(hub.stats.dropped, 0);
     }
   });
@@ -221,17 +221,17 @@ describe("Hub: whose policy counts", () => {
       enter(hub, "ticker", "talk"),
       enterWith(hub, { overflow: "drop-newest", maxQueuedMessages: 2 }, "ticker", "talk"),
     ];
-    for (const { member } of [plain, own]) member.stall();
+    for (const { socket } of [plain, own]) socket.stall();
     for (let i = 0; i < 6; i++) {
       hub.room("ticker").broadcast(`tick ${i}`);
       await world.settle();
     }
-    assert.deepEqual([plain.client.dropped, own.client.dropped], [3, 4]);
+    assert.deepEqual([plain.member.dropped, own.member.dropped], [3, 4]);
     await catchUp(own);
-    assert.deepEqual(own.member.messages, ["tick 0", "tick 1"]);
+    assert.deepEqual(own.socket.messages, ["tick 0", "tick 1"]);
     hub.room("talk").broadcast("hello");
     await world.settle();
-    assert.deepEqual([plain.member.closedBy, own.member.closedBy], [1013, null]);
+    assert.deepEqual([plain.socket.closedBy, own.socket.closedBy], [1013, null]);
   });
 
   it("what is sent under close is not dropped for what is not", async () => {
@@ -240,7 +240,7 @@ describe("Hub: whose policy counts", () => {
       roomQueue: (room) => room === "ticker" ? { overflow: "coalesce" } : undefined,
     });
     const slow = enter(hub, "ticker", "talk");
-    slow.member.stall();
+    slow.socket.stall();
     hub.broadcast("first");
     await world.settle();
     hub.room("talk").broadcast("one");
@@ -248,7 +248,7 @@ describe("Hub: whose policy counts", () => {
     hub.room("talk").broadcast("two");
     for (let i = 1; i < 5; i++) hub.room("ticker").broadcast(`tick ${i}`);
     await catchUp(slow);
-    assert.deepEqual(slow.member.messages, ["first", "one", "two", "tick 4"]);
+    assert.deepEqual(slow.socket.messages, ["first", "one", "two", "tick 4"]);
   });
 
   it("a room's policy bounds one write to who is behind, also where the hub's keeps what is newest", async () => {
@@ -257,16 +257,16 @@ describe("Hub: whose policy counts", () => {
       roomQueue: () => ({ overflow: "drop-oldest", maxQueuedMessages: 4 }),
     });
     const slow = enter(hub, "ticker");
-    slow.member.stall();
+    slow.socket.stall();
     hub.broadcast("first");
     await world.settle();
     for (let i = 0; i < 3; i++) hub.room("ticker").broadcast(`tick ${i}`);
-    slow.member.takeOne();
+    slow.socket.takeOne();
     await world.settle();
     // Had all three been given to the socket, there would be room for one more only.
     for (let i = 3; i < 6; i++) hub.room("ticker").broadcast(`tick ${i}`);
     await catchUp(slow);
-    assert.deepEqual(slow.member.writes, [["first"], ["tick 0", "tick 1"], ["tick 4", "tick 5"]]);
+    assert.deepEqual(slow.socket.writes, [["first"], ["tick 0", "tick 1"], ["tick 4", "tick 5"]]);
   });
 
   it("a room's policy goes with the room, and one that cannot be is reported", () => {
@@ -280,10 +280,10 @@ describe("Hub: whose policy counts", () => {
       },
       onError: (error) => errors.push(error),
     });
-    const { client } = enter(hub, "a", "bad", "wrong");
+    const { member } = enter(hub, "a", "bad", "wrong");
     enter(hub, "a");
-    client.leave("bad");
-    client.join("bad");
+    member.leave("bad");
+    member.join("bad");
     assert.deepEqual(asked, ["a", "bad", "wrong", "bad"]);
     assert.equal(errors.length, 3);
     assert.equal(hub.room("bad").broadcast("works"), 1);
@@ -296,16 +296,16 @@ describe("Hub: events of full queues", () => {
     const hub = world.hub({
       overflow: "drop-newest",
       maxQueuedMessages: 1,
-      onOverflow: ({ client, policy, messages, bytes }) => told.push([client, policy, messages, bytes]),
+      onOverflow: ({ member, policy, messages, bytes }) => told.push([member, policy, messages, bytes]),
     });
     const [a, b] = [enter(hub), enter(hub)];
-    for (const { member } of [a, b]) member.stall();
+    for (const { socket } of [a, b]) socket.stall();
     hub.broadcast("0");
     await world.settle();
     for (let i = 0; i < 1000; i++) hub.broadcast("xx");
     assert.deepEqual(told, []);
     await world.settle();
-    assert.deepEqual(told, [[a.client, "drop-newest", 1000, 2000], [b.client, "drop-newest", 1000, 2000]]);
+    assert.deepEqual(told, [[a.member, "drop-newest", 1000, 2000], [b.member, "drop-newest", 1000, 2000]]);
   });
 
   it("may broadcast, which loses more, without end and without holding up anybody", async () => {
@@ -319,7 +319,7 @@ describe("Hub: events of full queues", () => {
       },
     });
     const slow = enter(hub);
-    slow.member.stall();
+    slow.socket.stall();
     hub.broadcast("0");
     world.clock.endTurn();
     hub.broadcast("1");
@@ -339,7 +339,7 @@ describe("Hub: events of full queues", () => {
       onError: (error) => errors.push(error),
     });
     const slow = enter(hub);
-    slow.member.stall();
+    slow.socket.stall();
     for (const message of ["0", "1", "2"]) {
       hub.broadcast(message);
       await world.settle();
@@ -352,13 +352,13 @@ describe("Hub: events of full queues", () => {
 describe("Hub: types and marks", () => {
   it("sends bytes as text when it is told to", async () => {
     const hub = world.hub();
-    const { member, client } = enter(hub, "red");
+    const { socket, member } = enter(hub, "red");
     hub.broadcast(new TextEncoder().encode("hi"), { type: "text" });
     hub.room("red").broadcast("no text", { type: "binary" });
-    client.send(new PreparedMessage("prepared"), { type: "binary" });
+    member.send(new PreparedMessage("prepared"), { type: "binary" });
     await world.settle();
-    assert.deepEqual(member.bytes[0]!.subarray(0, 2), Uint8Array.of(0x81, 2));
-    assert.deepEqual(member.messages, ["hi", "no text", "prepared"]);
+    assert.deepEqual(socket.bytes[0]!.subarray(0, 2), Uint8Array.of(0x81, 2));
+    assert.deepEqual(socket.messages, ["hi", "no text", "prepared"]);
     assert.throws(() => hub.broadcast(Uint8Array.of(0xff), { type: "text" }), TypeError);
     assert.throws(() => hub.broadcast(7 as unknown as string), TypeError);
   });

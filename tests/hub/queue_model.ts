@@ -1,11 +1,14 @@
 /** What a member that is behind is to get under each policy, in the plainest form; and a socket that reports to it. */
 
 import assert from "node:assert/strict";
-import { batchWriterOfMember, type HubSocket } from "../../src/hub/member.ts";
+import type { HubSocket } from "../../src/hub/hub_socket.ts";
+import { offerBatches } from "../../src/hub/socket_writer.ts";
 import type { QueuePolicy } from "../../src/hub/queue_policy.ts";
 import { Deferred } from "../../src/net/deferred.ts";
 import type { Addr } from "../../src/net/addr.ts";
+import { type BatchWriter, batchWriterOf } from "../../src/websocket/batch_writer.ts";
 import type { MessageBatch } from "../../src/websocket/message_batch.ts";
+import type { WebSocketConn } from "../../mod.ts";
 
 /** A message as the model knows it. */
 export interface ModelMessage {
@@ -99,21 +102,30 @@ function sizeOf(messages: readonly ModelMessage[]): number {
 }
 
 /** A real socket, whose writes the model hears of before the hub does. */
-export class ReportingSocket implements HubSocket {
+export class ReportingSocket implements HubSocket, BatchWriter {
   readonly remoteAddr: Addr;
   readonly closed: Promise<unknown>;
   /** What the hub closed it with. */
   closedWith: number | undefined;
-  readonly #socket: HubSocket;
+  readonly #socket: WebSocketConn;
   readonly #model: QueueModel;
   /** The first thing that was not as the model has it: the hub does not pass it on. */
   #failure: unknown = null;
 
-  constructor(socket: HubSocket, model: QueueModel) {
+  constructor(socket: WebSocketConn, model: QueueModel) {
     this.#socket = socket;
     this.#model = model;
     this.remoteAddr = socket.remoteAddr;
     this.closed = socket.closed;
+    offerBatches(this, this);
+  }
+
+  send(): boolean {
+    throw new Error("a hub writes batches to a socket that takes them");
+  }
+
+  drained(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Throws what a write found wrong. */
@@ -129,7 +141,7 @@ export class ReportingSocket implements HubSocket {
     }
     const told = new Deferred<void>();
     const listener = { onDrained: told.resolve, onFailed: () => told.reject(new Error("failed")) };
-    const busy = batchWriterOfMember(this.#socket).writeBatch(batch, listener);
+    const busy = batchWriterOf(this.#socket)!.writeBatch(batch, listener);
     if (busy !== null) {
       const taken = busy === listener ? told.promise : busy as Promise<void>;
       return taken.then(() => this.#model.onTaken());

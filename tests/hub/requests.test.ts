@@ -33,11 +33,11 @@ describe("Hub: requests without hooks", () => {
   it("are done when the call returns", async () => {
     const hub = world.hub();
     const [a, b] = [enter(hub), enter(hub, "red")];
-    const joined = a.client.requestJoin("red");
-    assert.ok(hub.room("red").has(a.client));
-    const published = a.client.publish("red", "hi");
-    const other = a.client.publish("red", "not me", { except: a.client });
-    assert.equal(b.client.queuedMessages, 2);
+    const joined = a.member.requestJoin("red");
+    assert.ok(hub.room("red").has(a.member));
+    const published = a.member.publish("red", "hi");
+    const other = a.member.publish("red", "not me", { except: a.member });
+    assert.equal(b.member.queuedMessages, 2);
     assert.deepEqual(await joined, accepted);
     assert.deepEqual(await published, { ...accepted, receivers: 2 });
     assert.deepEqual(await other, { ...accepted, receivers: 1 });
@@ -45,19 +45,19 @@ describe("Hub: requests without hooks", () => {
 
   it("to publish one has to be in the room, unless the hub says otherwise", async () => {
     const [hub, open] = [world.hub(), world.hub({ publishWithoutJoining: true })];
-    assert.deepEqual(await enter(hub).client.publish("red", "hi"), refused("not-joined"));
+    assert.deepEqual(await enter(hub).member.publish("red", "hi"), refused("not-joined"));
     assert.equal(hub.stats.refused, 1);
     enter(open, "red");
-    assert.deepEqual(await enter(open).client.publish("red", "hi"), { ...accepted, receivers: 1 });
+    assert.deepEqual(await enter(open).member.publish("red", "hi"), { ...accepted, receivers: 1 });
   });
 
   it("of somebody who is gone do nothing", async () => {
     const hub = world.hub();
-    const { client } = enter(hub);
-    hub.unregister(client);
-    assert.deepEqual(await client.requestJoin("red"), refused("gone"));
-    assert.deepEqual(await client.publish("red", "hi"), refused("gone"));
-    assert.throws(() => client.publish("red", 1 as unknown as string), TypeError);
+    const { member } = enter(hub);
+    hub.unregister(member);
+    assert.deepEqual(await member.requestJoin("red"), refused("gone"));
+    assert.deepEqual(await member.publish("red", "hi"), refused("gone"));
+    assert.throws(() => member.publish("red", 1 as unknown as string), TypeError);
   });
 });
 
@@ -66,20 +66,20 @@ describe("Hub: hooks", () => {
     let answer: unknown = true;
     const hub = world.hub({
       authorizeJoin: () => answer as boolean,
-      authorizePublish: (client, room, message) => {
-        assert.ok(client.rooms.has(room));
+      authorizePublish: (member, room, message) => {
+        assert.ok(member.rooms.has(room));
         return message.text() !== "bad";
       },
     });
-    const { client } = enter(hub);
-    void client.requestJoin("red");
-    assert.ok(client.rooms.has("red"));
+    const { member } = enter(hub);
+    void member.requestJoin("red");
+    assert.ok(member.rooms.has("red"));
     for (answer of [false, undefined, 1, "yes", {}]) {
-      assert.deepEqual(await client.requestJoin("blue"), refused("forbidden"));
+      assert.deepEqual(await member.requestJoin("blue"), refused("forbidden"));
     }
-    assert.equal((await client.publish("red", "good")).accepted, true);
-    assert.deepEqual(await client.publish("red", "bad"), refused("forbidden"));
-    client.join("blue");
+    assert.equal((await member.publish("red", "good")).accepted, true);
+    assert.deepEqual(await member.publish("red", "bad"), refused("forbidden"));
+    member.join("blue");
     assert.equal(hub.room("blue").broadcast("the application is not asked"), 1);
   });
 
@@ -92,9 +92,9 @@ describe("Hub: hooks", () => {
       authorizePublish: () => Promise.reject(new Error("rejected")),
       onError: (error) => errors.push(String(error)),
     });
-    const { client } = enter(hub, "red");
-    assert.deepEqual(await client.requestJoin("blue"), refused("forbidden"));
-    assert.deepEqual(await client.publish("red", "hi"), refused("forbidden"));
+    const { member } = enter(hub, "red");
+    assert.deepEqual(await member.requestJoin("blue"), refused("forbidden"));
+    assert.deepEqual(await member.publish("red", "hi"), refused("forbidden"));
     assert.deepEqual(errors, ["Error: threw", "Error: rejected"]);
     assert.equal(hub.stats.refused, 2);
   });
@@ -102,19 +102,19 @@ describe("Hub: hooks", () => {
   it("keep the order of a member's requests, and hold up nobody else", async () => {
     const answers = new Answers();
     const hub = world.hub({
-      authorizeJoin: (client, room) => client.data === "trusted" || answers.ask(room),
-      authorizePublish: (client, _room, message) => client.data === "trusted" || answers.ask(message.text()),
+      authorizeJoin: (member, room) => member.data === "trusted" || answers.ask(room),
+      authorizePublish: (member, _room, message) => member.data === "trusted" || answers.ask(message.text()),
     });
     const [a, b] = [enter(hub), enter(hub)];
-    b.client.data = "trusted";
+    b.member.data = "trusted";
     const results = [
-      a.client.requestJoin("red"),
-      a.client.publish("red", "1"),
-      a.client.publish("red", "2"),
-      a.client.publish("red", "3"),
+      a.member.requestJoin("red"),
+      a.member.publish("red", "1"),
+      a.member.publish("red", "2"),
+      a.member.publish("red", "3"),
     ];
-    await b.client.requestJoin("red");
-    await b.client.publish("red", "from b");
+    await b.member.requestJoin("red");
+    await b.member.publish("red", "from b");
     assert.deepEqual(answers.asked, ["red"]);
     await answers.next(true);
     await answers.next(true);
@@ -124,8 +124,8 @@ describe("Hub: hooks", () => {
     const reasons = (await Promise.all(results)).map(({ reason }) => reason);
     assert.deepEqual(reasons, [null, null, "forbidden", null]);
     await world.settle();
-    assert.deepEqual(a.member.messages, ["1", "3"]);
-    assert.deepEqual(b.member.messages, ["from b", "1", "3"]);
+    assert.deepEqual(a.socket.messages, ["1", "3"]);
+    assert.deepEqual(b.socket.messages, ["from b", "1", "3"]);
   });
 
   it("have a bounded number of requests and bytes wait for them", async () => {
@@ -135,17 +135,17 @@ describe("Hub: hooks", () => {
       maxPendingRequests: 3,
       maxPendingBytes: 10,
     });
-    const { client } = enter(hub, "red");
-    const first = client.publish("red", "x".repeat(9));
-    assert.deepEqual(await client.publish("red", "xx"), refused("busy"));
-    const small = [client.publish("red", ""), client.publish("red", "")];
-    assert.deepEqual(await client.publish("red", ""), refused("busy"));
+    const { member } = enter(hub, "red");
+    const first = member.publish("red", "x".repeat(9));
+    assert.deepEqual(await member.publish("red", "xx"), refused("busy"));
+    const small = [member.publish("red", ""), member.publish("red", "")];
+    assert.deepEqual(await member.publish("red", ""), refused("busy"));
     for (let i = 0; i < 3; i++) await answers.next(true);
     assert.ok((await Promise.all([first, ...small])).every(({ accepted }) => accepted));
     assert.equal(hub.stats.refused, 2);
-    void client.publish("red", "x".repeat(11));
+    void member.publish("red", "x".repeat(11));
     await answers.next(true);
-    assert.equal(client.queuedMessages, 4);
+    assert.equal(member.queuedMessages, 4);
   });
 
   it("that never answer are given up, and what comes late is ignored", async () => {
@@ -156,24 +156,24 @@ describe("Hub: hooks", () => {
       authorizeTimeout: 1000,
       onError: (error) => errors.push(String(error)),
     });
-    const { client } = enter(hub);
-    const results = [client.requestJoin("red"), client.requestJoin("blue")];
+    const { member } = enter(hub);
+    const results = [member.requestJoin("red"), member.requestJoin("blue")];
     world.clock.advance(1000);
     await settled();
     assert.deepEqual(await results[0], refused("forbidden"));
     await answers.next(true);
     await answers.next(true);
     assert.deepEqual(await results[1], accepted);
-    assert.deepEqual([...client.rooms], ["blue"]);
+    assert.deepEqual([...member.rooms], ["blue"]);
     assert.match(String(errors), /took more than 1000 ms/);
   });
 
   it("of somebody who went meanwhile do nothing more", async () => {
     const answers = new Answers();
     const hub = world.hub({ authorizeJoin: (_client, room) => answers.ask(room) });
-    const { client } = enter(hub);
-    const results = [client.requestJoin("red"), client.requestJoin("blue")];
-    hub.unregister(client);
+    const { member } = enter(hub);
+    const results = [member.requestJoin("red"), member.requestJoin("blue")];
+    hub.unregister(member);
     assert.deepEqual(await Promise.all(results), [refused("gone"), refused("gone")]);
     await answers.next(true);
     assert.deepEqual([[...hub.rooms], answers.asked, world.runtime.timers.size], [[], ["red"], 0]);
@@ -181,13 +181,13 @@ describe("Hub: hooks", () => {
 
   it("may end the member that they are asked about", async () => {
     const hub = world.hub({
-      authorizeJoin(client) {
-        hub.unregister(client);
+      authorizeJoin(member) {
+        hub.unregister(member);
         return true;
       },
     });
-    const { client } = enter(hub);
-    assert.deepEqual(await client.requestJoin("red"), refused("gone"));
+    const { member } = enter(hub);
+    assert.deepEqual(await member.requestJoin("red"), refused("gone"));
     assert.deepEqual([...hub.rooms], []);
   });
 });
@@ -195,30 +195,30 @@ describe("Hub: hooks", () => {
 describe("Hub: rate limits", () => {
   it("refuse what is too much, count it, and let it be later", async () => {
     const hub = world.hub({ rateLimit: { rate: 2, burst: 3 } });
-    const { client } = enter(hub, "red");
+    const { member } = enter(hub, "red");
     const reasons = async (count: number) => {
-      const results = await Promise.all(Array.from({ length: count }, () => client.publish("red", "x")));
+      const results = await Promise.all(Array.from({ length: count }, () => member.publish("red", "x")));
       return results.map(({ reason }) => reason);
     };
     assert.deepEqual(await reasons(5), [null, null, null, "rate", "rate"]);
     world.clock.time += 1000;
     assert.deepEqual(await reasons(3), [null, null, "rate"]);
-    assert.deepEqual([hub.stats.rateLimited, client.queuedMessages, client.registered], [3, 5, true]);
-    assert.deepEqual((await client.requestJoin("blue")).reason, "rate");
+    assert.deepEqual([hub.stats.rateLimited, member.queuedMessages, member.registered], [3, 5, true]);
+    assert.deepEqual((await member.requestJoin("blue")).reason, "rate");
   });
 
   it("close with 1008 where that is the policy", async () => {
     const hub = world.hub({ rateLimit: { rate: 1, policy: "close" } });
-    const { client, member } = enter(hub, "red");
-    await client.publish("red", "1");
-    assert.deepEqual(await client.publish("red", "2"), refused("rate"));
-    assert.deepEqual([member.closedBy, hub.size, member.messages], [1008, 0, ["1"]]);
+    const { member, socket } = enter(hub, "red");
+    await member.publish("red", "1");
+    assert.deepEqual(await member.publish("red", "2"), refused("rate"));
+    assert.deepEqual([socket.closedBy, hub.size, socket.messages], [1008, 0, ["1"]]);
   });
 
   it("are each member's own, and can be set for one", async () => {
     const hub = world.hub({ rateLimit: { rate: 1 } });
-    const free = enterWith(hub, { rateLimit: null }, "red").client;
-    const slow = enterWith(hub, { rateLimit: { rate: 0.5 } }, "red").client;
+    const free = enterWith(hub, { rateLimit: null }, "red").member;
+    const slow = enterWith(hub, { rateLimit: { rate: 0.5 } }, "red").member;
     for (let i = 0; i < 10; i++) assert.equal((await free.publish("red", "x")).accepted, true);
     assert.equal((await slow.publish("red", "x")).accepted, true);
     world.clock.time += 1000;

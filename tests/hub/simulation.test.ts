@@ -9,12 +9,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Broker, Subscription } from "../../src/hub/broker.ts";
 import type { Hub } from "../../src/hub/hub.ts";
-import type { HubClient } from "../../src/hub/hub_client.ts";
+import type { HubMember } from "../../src/hub/hub_member.ts";
 import type { MessageBatch } from "../../src/websocket/message_batch.ts";
 import { Random } from "../bytes/random.ts";
 import { limit, runSeeds } from "../fuzz/cases.ts";
 import { ModelHub, ModelMember, type ModelMessage, type ModelPolicy } from "./hub_model.ts";
-import { MemoryMember } from "./memory_member.ts";
+import { MemorySocket } from "./memory_socket.ts";
 import { HubWorld } from "./support.ts";
 
 const CASES = 1_500;
@@ -83,10 +83,10 @@ class SimBroker implements Broker {
 }
 
 /** A member whose model sees its writes. */
-class SimMember extends MemoryMember {
+class SimMember extends MemorySocket {
   readonly model: ModelMember;
   readonly name: string;
-  client!: HubClient<string>;
+  member!: HubMember<string>;
   /** What was wrong with a write. */
   fault: unknown = null;
   /** Answers that its publishes wait for. */
@@ -129,7 +129,7 @@ class Simulation {
   message: ModelMessage | null = null;
   readonly #world: HubWorld;
   readonly #later: (() => void)[] = [];
-  readonly #waitingAnswers: Map<HubClient<string>, SimMember> = new Map();
+  readonly #waitingAnswers: Map<HubMember<string>, SimMember> = new Map();
   #next = 1;
 
   constructor(seed: number) {
@@ -168,24 +168,24 @@ class Simulation {
     );
     const presence = new Set<string>();
     const broker = new SimBroker(this);
-    const ids = new Map<HubClient<string>, number>();
-    const place = (client: HubClient<string>, room: string) => {
-      if (!ids.has(client)) ids.set(client, ids.size);
-      return `${ids.get(client)} in ${room}`;
+    const ids = new Map<HubMember<string>, number>();
+    const place = (member: HubMember<string>, room: string) => {
+      if (!ids.has(member)) ids.set(member, ids.size);
+      return `${ids.get(member)} in ${room}`;
     };
     const hub = this.#world.hub({
       ...policy,
       broker,
       pingInterval: Infinity,
       roomQueue: (room) => roomPolicies.get(room),
-      onJoin: (client, room) => {
-        assert.ok(!presence.has(place(client, room)), "told of a join twice");
-        presence.add(place(client, room));
+      onJoin: (member, room) => {
+        assert.ok(!presence.has(place(member, room)), "told of a join twice");
+        presence.add(place(member, room));
       },
-      onLeave: (client, room) =>
-        assert.ok(presence.delete(place(client, room)), "told of a leave that was none"),
-      authorizePublish: (client, _room, message) => {
-        const { answers } = this.#waitingAnswers.get(client)!;
+      onLeave: (member, room) =>
+        assert.ok(presence.delete(place(member, room)), "told of a leave that was none"),
+      authorizePublish: (member, _room, message) => {
+        const { answers } = this.#waitingAnswers.get(member)!;
         const asked = answers.find(({ message: { text } }) => text === message.text())!;
         return new Promise((resolve) => void (asked.answer = resolve));
       },
@@ -220,39 +220,39 @@ class Simulation {
     const { hub, model, members } = sim;
     const what = random.below(100);
     if (what < 8 || members.length === 0) return this.#register(sim);
-    const member = random.pick(members);
+    const socket = random.pick(members);
     const room = random.pick(ROOMS);
     if (what < 18) {
-      member.client.join(room);
-      if (!member.model.gone) member.model.rooms.add(room);
+      socket.member.join(room);
+      if (!socket.model.gone) socket.model.rooms.add(room);
     } else if (what < 23) {
-      member.client.leave(room);
-      member.model.rooms.delete(room);
+      socket.member.leave(room);
+      socket.model.rooms.delete(room);
     } else if (what < 43) {
       const rooms = random.oneIn(3) ? null : random.oneIn(3) ? [room, random.pick(ROOMS)] : [room];
       await this.#broadcast(sim, rooms === null ? null : [...new Set(rooms)]);
     } else if (what < 49) {
       const message = this.#makeMessage(sim, null);
-      await model.send(member.model, message, () => member.client.send(message.text, keyOf(message)));
+      await model.send(socket.model, message, () => socket.member.send(message.text, keyOf(message)));
     } else if (what < 55) {
-      this.#publish(sim, member, room);
+      this.#publish(sim, socket, room);
     } else if (what < 61) {
-      await this.#answer(sim, member);
+      await this.#answer(sim, socket);
     } else if (what < 66) {
-      member.stall();
-      member.model.stalled = true;
+      socket.stall();
+      socket.model.stalled = true;
     } else if (what < 74) {
-      if (random.oneIn(2)) member.model.stalled = false;
-      await this.#take(member);
+      if (random.oneIn(2)) socket.model.stalled = false;
+      await this.#take(socket);
     } else if (what < 76) {
-      if (random.oneIn(2)) hub.unregister(member.client);
-      else member.closeNow();
+      if (random.oneIn(2)) hub.unregister(socket.member);
+      else socket.closeNow();
       await settled();
-      this.#remove(sim, member);
-    } else if (what < 77 && member.busy) {
-      member.breakWrite();
+      this.#remove(sim, socket);
+    } else if (what < 77 && socket.busy) {
+      socket.breakWrite();
       await settled();
-      this.#remove(sim, member);
+      this.#remove(sim, socket);
     } else if (what < 87) {
       await this.#deliver(sim);
     } else if (what < 93) {
@@ -267,16 +267,16 @@ class Simulation {
   #register({ hub, model, members }: SimHub): void {
     if (members.length >= 6) return;
     const own = this.random.oneIn(3) ? this.#policy() : null;
-    const member = new SimMember(new ModelMember(model, own), `member ${this.#next++}`);
-    member.client = hub.register(member, "", own ?? {});
-    this.#waitingAnswers.set(member.client, member);
-    model.members.add(member.model);
-    members.push(member);
+    const socket = new SimMember(new ModelMember(model, own), `member ${this.#next++}`);
+    socket.member = hub.register(socket, "", own ?? {});
+    this.#waitingAnswers.set(socket.member, socket);
+    model.members.add(socket.model);
+    members.push(socket);
   }
 
-  #remove({ model, members }: SimHub, member: SimMember): void {
-    model.remove(member.model);
-    members.splice(members.indexOf(member), 1);
+  #remove({ model, members }: SimHub, socket: SimMember): void {
+    model.remove(socket.model);
+    members.splice(members.indexOf(socket), 1);
   }
 
   async #broadcast(sim: SimHub, rooms: readonly string[] | null): Promise<void> {
@@ -288,28 +288,28 @@ class Simulation {
       sim.hub.broadcast(message.text, {
         ...keyOf(message),
         ...rooms === null ? {} : { rooms },
-        ...except === null ? {} : { except: except.client },
+        ...except === null ? {} : { except: except.member },
         ...this.random.oneIn(4) ? { filter: () => true } : {},
       });
     }, except?.model);
     this.message = null;
   }
 
-  #publish(sim: SimHub, member: SimMember, room: string): void {
+  #publish(sim: SimHub, socket: SimMember, room: string): void {
     // One that is not in the room is refused without the hook, when its turn comes.
-    if (member.answers.length === 0 && !member.model.rooms.has(room) || member.answers.length > 3) return;
-    const message = this.#makeMessage(sim, [room], member.name);
-    member.answers.push({ message, answer: () => {} });
-    void member.client.publish(room, message.text, keyOf(message));
+    if (socket.answers.length === 0 && !socket.model.rooms.has(room) || socket.answers.length > 3) return;
+    const message = this.#makeMessage(sim, [room], socket.name);
+    socket.answers.push({ message, answer: () => {} });
+    void socket.member.publish(room, message.text, keyOf(message));
   }
 
   /** The hook answers: what it allows is broadcast now, if its sender is still in the room. */
-  async #answer(sim: SimHub, member: SimMember): Promise<void> {
-    const first = member.answers.shift();
+  async #answer(sim: SimHub, socket: SimMember): Promise<void> {
+    const first = socket.answers.shift();
     if (first === undefined) return;
     const { message, answer } = first;
     const allowed = !this.random.oneIn(4);
-    const done = allowed && !member.model.gone && member.model.rooms.has(message.rooms![0]!);
+    const done = allowed && !socket.model.gone && socket.model.rooms.has(message.rooms![0]!);
     if (done) sim.publishes++;
     const act = async () => {
       answer(allowed);
@@ -320,7 +320,7 @@ class Simulation {
     else await act();
     this.message = null;
     // The hook has been asked about the next, but not about those that are refused without it.
-    const { answers, model } = member;
+    const { answers, model } = socket;
     while (answers.length > 0 && !model.rooms.has(answers[0]!.message.rooms![0]!)) answers.shift();
   }
 
@@ -337,10 +337,10 @@ class Simulation {
   }
 
   /** The socket has room again: for one write, or for all that comes. */
-  #take(member: SimMember): Promise<void> {
-    return member.model.take(() => {
-      if (member.model.stalled) member.takeOne();
-      else member.recover();
+  #take(socket: SimMember): Promise<void> {
+    return socket.model.take(() => {
+      if (socket.model.stalled) socket.takeOne();
+      else socket.recover();
       return settled();
     });
   }
@@ -351,16 +351,16 @@ class Simulation {
   }
 
   #check({ hub, model, members, presence, broker, publishes }: SimHub): void {
-    for (const member of [...members]) {
-      const { client, model: expected } = member;
-      if (member.fault !== null) throw member.fault;
+    for (const socket of [...members]) {
+      const { member, model: expected } = socket;
+      if (socket.fault !== null) throw socket.fault;
       assert.deepEqual(
-        [client.registered, client.queuedMessages, client.queuedBytes, client.dropped, client.coalesced],
+        [member.registered, member.queuedMessages, member.queuedBytes, member.dropped, member.coalesced],
         [!expected.gone, expected.queued, expected.queuedBytes, expected.dropped, expected.coalesced],
       );
-      assert.deepEqual([...client.rooms].sort(), [...expected.rooms].sort());
-      assert.equal(member.closedBy === 1013, expected.evicted);
-      if (expected.gone) members.splice(members.indexOf(member), 1);
+      assert.deepEqual([...member.rooms].sort(), [...expected.rooms].sort());
+      assert.equal(socket.closedBy === 1013, expected.evicted);
+      if (expected.gone) members.splice(members.indexOf(socket), 1);
     }
     const stats = hub.stats;
     assert.deepEqual([broker.calls, stats.published, stats.publishDropped], [publishes, broker.taken, 0]);
@@ -383,9 +383,9 @@ class Simulation {
   async #quiesce(): Promise<void> {
     for (const { broker, members } of this.hubs) {
       broker.down = false;
-      for (const member of members) {
-        member.model.stalled = false;
-        await this.#take(member);
+      for (const socket of members) {
+        socket.model.stalled = false;
+        await this.#take(socket);
       }
     }
     await settled();

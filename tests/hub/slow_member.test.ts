@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { HubClient } from "../../mod.ts";
+import type { HubMember } from "../../mod.ts";
 import type { OverflowPolicy } from "../../src/hub/queue_policy.ts";
 import { holdProcess } from "../net/support.ts";
 import { Crowd, numbered } from "./crowd.ts";
@@ -63,16 +63,16 @@ class SlowMemberRun {
     const queue = { overflow, maxQueuedMessages, maxQueuedBytes };
     run.#crowd = await Crowd.gather(options.members, queue, (hub, conn, index) => {
       const socket = index === 0 ? run.#socket = new ReportingSocket(conn, run.model) : conn;
-      const client = hub.register(socket, index);
-      client.join("room");
-      return client;
+      const member = hub.register(socket, index);
+      member.join("room");
+      return member;
     });
     for (const peer of run.#others) peer.read();
     return run;
   }
 
-  get #slow(): HubClient<number> {
-    return this.#crowd.clients[0]!;
+  get #slow(): HubMember<number> {
+    return this.#crowd.members[0]!;
   }
 
   get #others() {

@@ -1,17 +1,17 @@
 /** A hub with a clock and randomness of the test's own. */
 
 import { Hub } from "../../src/hub/hub.ts";
-import type { HubClient } from "../../src/hub/hub_client.ts";
+import type { HubMember } from "../../src/hub/hub_member.ts";
 import type { HubOptions, RegisterOptions } from "../../src/hub/hub_options.ts";
 import { Runtime, type RuntimeAdapter } from "../../src/net/runtime.ts";
 import { Random } from "../bytes/random.ts";
 import { VirtualClock } from "../net/virtual_clock.ts";
-import { MemoryMember } from "./memory_member.ts";
+import { MemorySocket } from "./memory_socket.ts";
 
 /** Somebody in a hub. */
 export interface Entered {
-  readonly member: MemoryMember;
-  readonly client: HubClient<string>;
+  readonly socket: MemorySocket;
+  readonly member: HubMember<string>;
 }
 
 /** Hubs that share a clock. */
@@ -47,10 +47,10 @@ export function enter(hub: Hub<string>, ...rooms: string[]): Entered {
 
 /** The same with options. */
 export function enterWith(hub: Hub<string>, options: RegisterOptions, ...rooms: string[]): Entered {
-  const member = new MemoryMember();
-  const client = hub.register(member, "", options);
-  for (const room of rooms) client.join(room);
-  return { member, client };
+  const socket = new MemorySocket();
+  const member = hub.register(socket, "", options);
+  for (const room of rooms) member.join(room);
+  return { socket, member };
 }
 
 /** Lets promises that are settled be heard of. */

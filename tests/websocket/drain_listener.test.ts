@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { PreparedMessage } from "../../mod.ts";
-import type { HubSocket } from "../../src/hub/member.ts";
+import type { HubSocket } from "../../src/hub/hub_socket.ts";
 import { PIPE_ADDR } from "../../src/net/addr.ts";
 import { batchWriterOf } from "../../src/websocket/batch_writer.ts";
 import { MessageBatch } from "../../src/websocket/message_batch.ts";

@@ -1,4 +1,4 @@
-import { codecEncoding, ConnMember, Hub, type HubClient } from "jackfield/hub";
+import { codecEncoding, ConnMember, Hub, type HubMember } from "jackfield/hub";
 import { Framed, LinesCodec } from "jackfield/framing";
 import { pipe } from "jackfield/net";
 import { dialWebSocket, listenAndServe } from "jackfield/websocket";
@@ -9,8 +9,8 @@ const lobby = hub.room("lobby");
 const server = await listenAndServe("tcp", "127.0.0.1:0", {
   compression: true,
   async websocket(conn) {
-    const client: HubClient<{ name: string }> = hub.register(conn, { name: "somebody" });
-    client.join("lobby");
+    const member: HubMember<{ name: string }> = hub.register(conn, { name: "somebody" });
+    member.join("lobby");
     for await (const message of conn) lobby.broadcast(message.data);
   },
 });

@@ -1,17 +1,23 @@
 import { type Addr, PIPE_ADDR } from "../../src/net/addr.ts";
-import type { HubSocket } from "../../src/hub/member.ts";
-import type { MessageBatch } from "../../src/websocket/message_batch.ts";
-import { type MessageEncoding, serverFrame } from "../../src/websocket/prepared_message.ts";
+import type { HubSocket } from "../../src/hub/hub_socket.ts";
+import { offerBatches } from "../../src/hub/socket_writer.ts";
+import type { BatchWriter } from "../../src/websocket/batch_writer.ts";
+import { MessageBatch } from "../../src/websocket/message_batch.ts";
+import {
+  type MessageEncoding,
+  type PreparedMessage,
+  serverFrame,
+} from "../../src/websocket/prepared_message.ts";
 
-/** A hub's member that keeps what it got, and takes more only when the test lets it. */
-export class MemoryMember implements HubSocket {
+/** A member's socket that takes whole batches, keeps what it got, and takes more only when the test lets it. */
+export class MemorySocket implements HubSocket, BatchWriter {
   readonly remoteAddr: Addr = PIPE_ADDR;
   readonly closed: Promise<void>;
   /** One entry a write. */
   readonly writes: string[][] = [];
   /** The bytes of each write, to see who shares them. */
   readonly bytes: Uint8Array[] = [];
-  /** How it was closed: by a code, or `"now"`. */
+  /** How the socket was closed: with a code, or `"now"`. */
   closedBy: number | "now" | null = null;
   pings = 0;
   answersPings = true;
@@ -25,6 +31,7 @@ export class MemoryMember implements HubSocket {
   constructor(encoding: MessageEncoding = serverFrame) {
     this.#encoding = encoding;
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    offerBatches(this, this);
   }
 
   /** All messages in order. */
@@ -32,7 +39,7 @@ export class MemoryMember implements HubSocket {
     return this.writes.flat();
   }
 
-  /** Answers all pings that it has not. */
+  /** Answers all pings that are unanswered. */
   answer(): void {
     for (const pong of this.#unanswered.splice(0)) pong();
   }
@@ -63,6 +70,17 @@ export class MemoryMember implements HubSocket {
   /** The socket breaks under a write. */
   breakWrite(): void {
     this.#fail?.(new Error("broken"));
+  }
+
+  /** Not called by hubs, which write batches. */
+  send(message: PreparedMessage): boolean {
+    if (this.busy) return false;
+    this.writeBatch(MessageBatch.of(message));
+    return true;
+  }
+
+  drained(): Promise<void> {
+    return Promise.resolve();
   }
 
   writeBatch(batch: MessageBatch): Promise<void> | null {
