@@ -1,6 +1,7 @@
 import type { CopyOwner, CopySpace } from "../bytes/chunk_copies.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
+import type { DebugTrace } from "./debug.ts";
 import { DeadlineExceededError, type NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
@@ -35,6 +36,8 @@ export interface WebSocketInit {
   readonly rest: Uint8Array;
   /** Sent before the first frame: a server's answer to the handshake. */
   readonly preamble?: string;
+  /** The trace that the connection goes on with, where the application debugs. */
+  readonly trace?: DebugTrace | null;
 }
 
 /** The parts of a `WebSocketConn`, and who of them hears what: nothing is decided here. */
