@@ -17,7 +17,7 @@ import type { Upgrader as UpgraderOn } from "../../src/server/upgrader.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What is for the other files of `src` and no application's business. */
-type UpgraderInternals = "settings" | "check" | "accept";
+type UpgraderInternals = "settings" | "check" | "accept" | "newTrace";
 
 /** A name that the class in `src` has and the one that is exported has not is an error of types here. */
 const complete: [
