@@ -145,6 +145,18 @@ export {
   isCloseError,
   isUnexpectedCloseError,
 } from "../src/websocket/close_error.ts";
+export type {
+  ConnectionPhase,
+  ControlDebugEvent,
+  DebugEvent,
+  DebugHook,
+  DebugSubject,
+  EndDebugEvent,
+  HandshakeDebugEvent,
+  OpenDebugEvent,
+  PhaseDebugEvent,
+  RefusalDebugEvent,
+} from "../src/websocket/debug.ts";
 export type { WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
 export type { WriteOptions } from "../src/websocket/sender.ts";
 export { HandshakeError } from "../src/websocket/handshake_error.ts";

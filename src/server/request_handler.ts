@@ -83,7 +83,8 @@ export class RequestHandler implements RequestSocketOwner {
    * @param below the connection that the socket was taken from; `null` for a socket of a listener
    */
   expect(detached: DetachedSocket, below: Conn | null): RequestSocket {
-    return new RequestSocket(this, this.#runtime, detached, below);
+    const trace = this.#upgrader.newTrace(detached.socket.remoteAddr);
+    return new RequestSocket(this, this.#runtime, detached, below, trace);
   }
 
   /** Bound of the opening handshake, milliseconds. */
@@ -105,11 +106,14 @@ export class RequestHandler implements RequestSocketOwner {
   }
 
   onBadRequest(from: RequestSocket, { status, message }: HttpHeadError): void {
+    from.trace?.emit({ type: "refused", status, reason: message });
     void this.#respond(from, textResponse(status, message), UNREADABLE);
   }
 
   onLate(from: RequestSocket): void {
-    void this.#respond(from, textResponse(408, "The request did not come in time"), UNREADABLE);
+    const reason = "The request did not come in time";
+    from.trace?.emit({ type: "refused", status: 408, reason });
+    void this.#respond(from, textResponse(408, reason), UNREADABLE);
   }
 
   onGone(from: RequestSocket): void {
@@ -140,7 +144,8 @@ export class RequestHandler implements RequestSocketOwner {
     rest: Uint8Array,
     request: Request,
   ): Answer | Promise<Answer> {
-    const asked = this.#upgrader.check(head, request);
+    from.trace?.handshake(head.target, head.headers);
+    const asked = this.#upgrader.check(head, request, from.trace);
     if (!("key" in asked)) return asked;
     const result = this.#options.upgrade?.(request, from);
     const accept = (result: UpgradeResult) => this.#accept(from, asked, rest, request, result);
@@ -154,12 +159,19 @@ export class RequestHandler implements RequestSocketOwner {
     request: Request,
     result: UpgradeResult,
   ): Answer {
-    if (isResponse(result)) return result;
+    if (isResponse(result)) {
+      from.trace?.emit({ type: "refused", status: result.status, reason: "The upgrade callback refused it" });
+      return result;
+    }
     // Any other value might be meant as a refusal, so that the handshake must not be accepted.
     if (result !== undefined && typeof result?.headers !== "object") {
       throw new TypeError("The upgrade callback must return a Response, { headers } or undefined");
     }
-    if (this.#owner.isEnding()) return textResponse(503, "The server is shutting down");
+    if (this.#owner.isEnding()) {
+      const reason = "The server is shutting down";
+      from.trace?.emit({ type: "refused", status: 503, reason });
+      return textResponse(503, reason);
+    }
     return { ws: this.#upgrader.accept(from, asked, rest, result?.headers), request };
   }
 

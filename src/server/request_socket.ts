@@ -6,6 +6,8 @@ import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
 import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
 import type { TimerEntry, TimerQueue } from "../net/timer_queue.ts";
+import type { NetError } from "../net/errors.ts";
+import type { DebugTrace } from "../websocket/debug.ts";
 import { connectionStateOf, isTlsConn } from "../net/tls.ts";
 import { connOver } from "../net/tls_conn.ts";
 import { HttpHeadError, type RequestHead, RequestHeadReader } from "../http/head.ts";
@@ -36,6 +38,8 @@ export interface RequestSocketOwner {
 export class RequestSocket implements StreamHandler, TimerEntry {
   time = -1;
   index = -1;
+  /** The trace of the connection, where the application debugs. */
+  readonly trace: DebugTrace | null;
   readonly #owner: RequestSocketOwner;
   readonly #socket: StreamSocket;
   readonly #timers: TimerQueue;
@@ -46,8 +50,18 @@ export class RequestSocket implements StreamHandler, TimerEntry {
   #ended = false;
   #conn: Conn | null = null;
 
-  /** @param below the connection that `detached` was taken from; `null` for a socket of a listener */
-  constructor(owner: RequestSocketOwner, runtime: Runtime, { socket }: DetachedSocket, below: Conn | null) {
+  /**
+   * @param below the connection that `detached` was taken from; `null` for a socket of a listener
+   * @param trace where the application debugs
+   */
+  constructor(
+    owner: RequestSocketOwner,
+    runtime: Runtime,
+    { socket }: DetachedSocket,
+    below: Conn | null,
+    trace: DebugTrace | null = null,
+  ) {
+    this.trace = trace;
     this.#owner = owner;
     this.#socket = socket;
     this.#timers = runtime.timers;
@@ -125,6 +139,7 @@ export class RequestSocket implements StreamHandler, TimerEntry {
   onEnd(): void {
     this.#ended = true;
     if (this.#reader === null) return;
+    this.trace?.endedEarly(null);
     this.#stopReading();
     this.#socket.close();
   }
@@ -132,7 +147,8 @@ export class RequestSocket implements StreamHandler, TimerEntry {
   onDrain(): void {}
 
   /** Reports the socket's end; called only until another handler has taken the socket over. */
-  onClose(): void {
+  onClose(error: NetError | null): void {
+    if (this.#reader !== null) this.trace?.endedEarly(error);
     this.#stopReading();
     this.#owner.onGone(this);
   }

@@ -1,6 +1,7 @@
 import { acceptDeflate } from "../protocol/deflate_negotiation.ts";
 import { compression } from "../websocket/compression.ts";
 import { takeOver } from "../net/conn_socket.ts";
+import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
 import { NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
@@ -11,8 +12,10 @@ import {
   sameOriginHost,
   selectSubprotocol,
   type UpgradeRequest,
+  type UpgradeRequestCheck,
   upgradeResponseText,
 } from "../protocol/server_handshake.ts";
+import { DebugTrace } from "../websocket/debug.ts";
 import { HandshakeError } from "../websocket/handshake_error.ts";
 import type { HeadersLike } from "../websocket/headers_like.ts";
 import { fromRequest } from "./request.ts";
@@ -65,9 +68,12 @@ export class HandshakeAnswerer {
    */
   async upgrade(conn: Conn, request: Request, extras: UpgradeExtras = {}): Promise<WebSocketConn> {
     try {
-      const check = this.check(fromRequest(request), request);
+      const head = fromRequest(request);
+      const trace = this.newTrace(conn.remoteAddr);
+      trace?.handshake(head.target, head.headers);
+      const check = this.check(head, request, trace);
       if ("key" in check) {
-        const source = { take: () => ({ detached: takeOver(conn), netConn: conn }) };
+        const source = { trace, take: () => ({ detached: takeOver(conn), netConn: conn }) };
         return this.accept(source, check, extras.head ?? new Uint8Array(0), extras.headers);
       }
       await this.#refuse(conn, check, request.method);
@@ -85,13 +91,24 @@ export class HandshakeAnswerer {
    * @param head the request's head
    * @param request the request for the callbacks of the application
    */
-  check(head: RequestHead, request: Request): UpgradeRequest | Response {
+  check(head: RequestHead, request: Request, trace: DebugTrace | null): UpgradeRequest | Response {
+    const check = this.#check(head, request);
+    if (check.ok) return check;
+    const { status, reason, headers } = check;
+    trace?.emit({ type: "refused", status, reason });
+    return this.#refusal(request, status, reason, headers);
+  }
+
+  #check(head: RequestHead, request: Request): UpgradeRequestCheck {
     const check = checkUpgradeRequest(head);
-    if (!check.ok) return this.#refusal(request, check.status, check.reason, check.headers);
-    if (!this.#originAllowed(head, request)) {
-      return this.#refusal(request, 403, "The origin is not allowed", []);
-    }
-    return check;
+    if (!check.ok || this.#originAllowed(head, request)) return check;
+    return { ok: false, status: 403, reason: "The origin is not allowed", headers: [] };
+  }
+
+  /** The trace of a connection, where the application debugs. */
+  newTrace(remoteAddr: Addr): DebugTrace | null {
+    const { onDebug } = this.settings;
+    return onDebug === null ? null : new DebugTrace(onDebug, "server", String(remoteAddr));
   }
 
   /**
@@ -104,7 +121,7 @@ export class HandshakeAnswerer {
    * @throws {TypeError} when a header cannot be sent
    */
   accept(
-    source: { take(): TakenSocket },
+    source: { readonly trace: DebugTrace | null; take(): TakenSocket },
     asked: UpgradeRequest,
     rest: Uint8Array,
     headers?: HeadersLike,
@@ -130,6 +147,7 @@ export class HandshakeAnswerer {
       compression: agreed && compression(deflate!, "server", agreed.parameters, wanted!),
       rest,
       preamble,
+      trace: source.trace,
     });
   }
 

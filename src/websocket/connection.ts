@@ -1,5 +1,6 @@
 import type { Addr } from "../net/addr.ts";
 import type { Conn } from "../net/conn.ts";
+import type { DebugTrace } from "./debug.ts";
 import { DeadlineExceededError, type NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
@@ -35,6 +36,8 @@ export interface WebSocketInit {
   readonly rest: Uint8Array;
   /** The head to send before the first frame: a server's answer to the handshake. */
   readonly preamble?: string;
+  /** The trace that the connection goes on with, where the application debugs. */
+  readonly trace?: DebugTrace | null;
 }
 
 /** Makes the parts of a `WebSocketConn`, and passes on what the socket and the parts report. */

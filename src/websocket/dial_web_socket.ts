@@ -17,6 +17,7 @@ import {
 import { HttpHeadError, type ResponseHead, ResponseHeadReader } from "../http/head.ts";
 import { checkDeflateResponse, offerDeflate } from "../protocol/deflate_negotiation.ts";
 import { compression } from "./compression.ts";
+import { DebugTrace } from "./debug.ts";
 import { HandshakeError } from "./handshake_error.ts";
 import type { HeadersLike } from "./headers_like.ts";
 import { readRefusal } from "./refusal.ts";
@@ -70,14 +71,23 @@ export async function dialWebSocketOn(
   const request = encodeUpgradeRequest(offer);
   options.signal?.throwIfAborted();
   const deadline = runtime.timers.now() + settings.handshakeTimeout;
-  const conn = await connect(runtime, target, settings, deadline, options);
+  const { onDebug } = settings;
+  const address = joinHostPort(target.hostname, target.port);
+  const trace = onDebug === null ? null : new DebugTrace(onDebug, "client", address);
+  const conn = await connect(runtime, target, settings, deadline, options).catch((error) => {
+    trace?.endedEarly(error);
+    throw error;
+  });
   try {
+    trace?.connected(String(conn.remoteAddr));
+    trace?.handshake(String(url), requestFields(request));
     conn.setDeadline(deadline);
     const wait = options.signal && { signal: options.signal };
     await conn.write(request, wait);
     const { head, rest } = await readResponse(conn, wait);
     const check = checkUpgradeResponse(head, offer);
     if (!check.ok) {
+      trace?.emit({ type: "refused", status: head.status, reason: check.reason });
       // Only the part of the body that comes soon is read.
       conn.setReadDeadline(Math.min(deadline, runtime.timers.now() + REFUSAL_TIME));
       throw new HandshakeError(check.reason, head.status, await readRefusal(conn, head, rest, wait));
@@ -100,10 +110,13 @@ export async function dialWebSocketOn(
       subprotocol,
       compression: agreed && compression(deflate!, "client", agreed, wanted!),
       rest,
+      trace,
     });
   } catch (error) {
     conn.closeNow();
-    throw handshakeError(error, target);
+    const failure = handshakeError(error, target);
+    trace?.endedEarly(failure instanceof Error ? failure : null);
+    throw failure;
   }
 }
 
@@ -164,6 +177,15 @@ function within(
       end();
       resolve(conn);
     }, giveUp);
+  });
+}
+
+/** The fields of a request's head that was encoded here. */
+function requestFields(request: Uint8Array): [name: string, value: string][] {
+  const lines = new TextDecoder().decode(request).split("\r\n").slice(1, -2);
+  return lines.map((line) => {
+    const colon = line.indexOf(": ");
+    return [line.slice(0, colon), line.slice(colon + 2)];
   });
 }
 

@@ -1,3 +1,4 @@
+import type { DebugHook } from "./debug.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./compression.ts";
 
@@ -34,6 +35,11 @@ export interface WebSocketOptions {
   memoryBudget?: MemoryBudget;
   /** Pings to a silent peer; `false` for none. Default: see {@linkcode KeepaliveOptions}. */
   keepalive?: KeepaliveOptions | false;
+  /**
+   * Called with what happens to each connection beside its messages: the handshake and why it was refused, phases,
+   * control frames, the end. Credentials, cookies and queries are masked. Default: none.
+   */
+  onDebug?: DebugHook;
 }
 
 /** Times of the pings to a silent peer. */
@@ -57,6 +63,7 @@ export interface WebSocketSettings {
   readonly memoryBudget: MemoryBudget | null;
   readonly pingInterval: number;
   readonly pongTimeout: number;
+  readonly onDebug: DebugHook | null;
 }
 
 /**
@@ -78,7 +85,14 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     memoryBudget: options.memoryBudget ?? null,
     pingInterval: positive("keepalive.pingInterval", keepalive.pingInterval, 30_000),
     pongTimeout: positive("keepalive.pongTimeout", keepalive.pongTimeout, 20_000),
+    onDebug: debugHook(options.onDebug),
   };
+}
+
+/** @throws {TypeError} when the hook is not a function */
+function debugHook(hook: DebugHook | undefined): DebugHook | null {
+  if (hook === undefined || typeof hook === "function") return hook ?? null;
+  throw new TypeError("Cannot use onDebug: it is not a function");
 }
 
 /** The value, or the default for `undefined`; throws `RangeError` unless it is a positive number. */
