@@ -145,8 +145,8 @@ export {
   isCloseError,
   isUnexpectedCloseError,
 } from "../src/websocket/close_error.ts";
+export type { ConnectionPhase } from "../src/websocket/lifecycle.ts";
 export type {
-  ConnectionPhase,
   ControlDebugEvent,
   DebugEvent,
   DebugHook,

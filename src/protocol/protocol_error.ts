@@ -6,6 +6,8 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   /** The code of the close frame that was sent to the peer. */
   readonly closeCode: CloseCode;
+  /** What is wrong, as the close frame said it to the peer. */
+  readonly reason: string;
 
   /**
    * Makes the error of a fault.
@@ -16,6 +18,7 @@ export class ProtocolError extends Error {
   constructor(closeCode: CloseCode, reason: string) {
     super(`Cannot read from the peer: ${reason}`);
     this.closeCode = closeCode;
+    this.reason = reason;
   }
 }
 
@@ -25,6 +28,10 @@ export class MessageTooBigError extends Error {
   override readonly name = "MessageTooBigError";
   /** The read limit, bytes. */
   readonly limit: number;
+  /** The code of the close frame that was sent to the peer: 1009. */
+  readonly closeCode: CloseCode = 1009;
+  /** What is wrong, as the close frame said it to the peer. */
+  readonly reason: string;
 
   /**
    * Makes the error of a message that is too large.
@@ -34,5 +41,6 @@ export class MessageTooBigError extends Error {
   constructor(limit: number) {
     super(`Cannot read the message: it is larger than ${limit} bytes`);
     this.limit = limit;
+    this.reason = `a message is larger than ${limit} bytes`;
   }
 }

@@ -52,6 +52,8 @@ export class Connection implements StreamHandler, MemoryHolder {
   readonly output: SocketOutput;
   readonly sender: Sender;
   readonly lifecycle: Lifecycle;
+  /** `null` where the application does not debug. */
+  readonly trace: DebugTrace | null;
   readonly #runtime: Runtime;
   readonly #settings: WebSocketSettings;
   readonly #keepalive: Keepalive | null;
@@ -59,7 +61,7 @@ export class Connection implements StreamHandler, MemoryHolder {
   #memory: MemoryAccount | null = null;
   #pings: Pings | null = null;
 
-  constructor({ runtime, role, detached, settings, preamble, compression }: WebSocketInit) {
+  constructor({ runtime, role, detached, settings, preamble, compression, trace = null }: WebSocketInit) {
     const { buffers, timers, flushQueue, adapter, random } = runtime;
     const { text, maskMemory, maxCheapArray } = adapter;
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
@@ -69,6 +71,7 @@ export class Connection implements StreamHandler, MemoryHolder {
     const limits = { readLimit, maxFragments };
     this.#runtime = runtime;
     this.#settings = settings;
+    this.trace = trace;
     this.socket = socket;
     this.isClient = isClient;
     this.copiesLong = !isClient && maskMemory !== null;

@@ -1,5 +1,4 @@
-/** The part of a connection's life that an event belongs to. Phases are those of the diagram in lifecycle.ts. */
-export type ConnectionPhase = "open" | "flushing" | "waiting" | "half-closed" | "ending" | "gone";
+import type { ConnectionPhase } from "./lifecycle.ts";
 
 /** The connection that an event is about. */
 export interface DebugSubject {
@@ -130,21 +129,25 @@ export class DebugTrace {
     this.emit({ type: "handshake", url: maskUrl(url), headers: Array.from(headers, maskField) });
   }
 
-  /** Reports a control frame. */
-  control(
-    direction: "sent" | "received",
-    frame: "ping" | "pong" | "close",
-    bytes: number,
-    code = 1005,
-    reason = "",
-  ): void {
-    this.emit({ type: "control", direction, frame, bytes, code, reason });
+  /** Reports a ping or a pong. */
+  control(direction: "sent" | "received", frame: "ping" | "pong", payload: Uint8Array): void {
+    this.emit({ type: "control", direction, frame, bytes: payload.length, code: 1005, reason: "" });
+  }
+
+  /** Reports a close frame. */
+  closeFrame(direction: "sent" | "received", code: number, reason: string): void {
+    const bytes = code === 1005 ? 0 : 2 + utf8Length(reason);
+    this.emit({ type: "control", direction, frame: "close", bytes, code, reason });
   }
 
   /** Reports that a connection ended before its handshake was complete. */
   endedEarly(cause: Error | null): void {
     this.emit({ type: "ended", early: true, code: 1006, reason: "", wasClean: false, cause });
   }
+}
+
+function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 /** Stands in place of what is masked. */

@@ -1,6 +1,8 @@
 import type { TimerEntry, TimerQueue } from "../net/timer_queue.ts";
 import type { Connection } from "./connection.ts";
 
+const NOTHING = new Uint8Array(0);
+
 /** Checks for silence in a ping interval. Silence is noticed late by one part of the interval at the most. */
 const CHECKS = 4;
 
@@ -75,9 +77,10 @@ export class Keepalive implements TimerEntry {
   }
 
   #ping(): void {
-    const { protocol, output, lifecycle } = this.#connection;
+    const { protocol, output, lifecycle, trace } = this.#connection;
     if (!lifecycle.writable) return;
-    protocol.sendPing(new Uint8Array(0));
+    protocol.sendPing(NOTHING);
+    trace?.control("sent", "ping", NOTHING);
     output.flushNow();
   }
 

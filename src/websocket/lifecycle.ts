@@ -5,6 +5,7 @@ import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_err
 import { checkClose } from "./check_close.ts";
 import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
 import type { Connection } from "./connection.ts";
+import type { DebugTrace } from "./debug.ts";
 
 /**
  * Phases of a connection. A phase never returns to an earlier one.
@@ -31,12 +32,12 @@ import type { Connection } from "./connection.ts";
  * (1) sets the alarm, and (2) sets it anew; it stays set until it rings or the connection is gone. (6) from `open` sets none: a
  * reset waits for nothing.
  */
-type Phase = "open" | "flushing" | "waiting" | "half-closed" | "ending" | "gone";
+export type ConnectionPhase = "open" | "flushing" | "waiting" | "half-closed" | "ending" | "gone";
 
 /** How a connection ends, RFC 6455, 7: its phase, and everything that moves it to the next. */
 export class Lifecycle {
   readonly #connection: Connection;
-  #phase: Phase = "open";
+  #phase: ConnectionPhase = "open";
   /** Whether this side called `close` or `closeNow`. */
   #closedHere = false;
   /** Why this side dropped the connection. */
@@ -55,6 +56,10 @@ export class Lifecycle {
 
   constructor(connection: Connection) {
     this.#connection = connection;
+  }
+
+  get trace(): DebugTrace | null {
+    return this.#connection.trace;
   }
 
   /** Whether messages may be sent. */
@@ -98,7 +103,8 @@ export class Lifecycle {
       this.#leave();
       this.#connection.sender.flush();
       this.#connection.protocol.sendClose(code, reason);
-      this.#begin();
+      this.trace?.closeFrame("sent", code, reason);
+      this.#begin("close() was called");
     }
     return await this.closed;
   }
@@ -107,39 +113,40 @@ export class Lifecycle {
   closeNow(): void {
     if (this.gone) return;
     this.#leave();
-    this.drop();
+    this.drop(null, "closeNow() was called");
   }
 
   /** The peer's close frame came, and was answered: (1). */
   onPeerClose(code: number, reason: string): void {
     this.#peerClose = { code, reason, wasClean: true };
     this.#endReading();
-    this.#begin();
+    this.#begin("the peer sent a close frame");
   }
 
   /** The peer sent FIN: (1). */
   onPeerEnd(): void {
     this.#peerEnded = true;
     this.#endReading();
-    this.#begin();
+    this.#begin("the peer ended its side of TCP");
   }
 
   /** The connection failed, and the close frame was written: (1). */
   onFault(error: ProtocolError | MessageTooBigError): void {
     this.#connection.inbox.end(() => error, this.#closedHere);
-    this.#begin();
+    this.#begin(error.message);
   }
 
   /**
    * Resets the socket: (6).
    *
    * @param cause the error to report to the application, if this is not its doing
+   * @param words the cause, for whoever debugs
    */
-  drop(cause: Error | null = null): void {
+  drop(cause: Error | null, words: string = cause?.message ?? ""): void {
     if (this.gone) return;
     if (cause !== null) this.#dropCause = cause;
     if (this.#phase === "open") this.#connection.onEnding();
-    this.#phase = "ending";
+    this.#enter("ending", words);
     this.#connection.socket.reset();
   }
 
@@ -165,11 +172,12 @@ export class Lifecycle {
   onGone(error: NetError | null): void {
     if (this.gone) return;
     const { inbox, sender, output, timers } = this.#connection;
-    this.#phase = "gone";
+    this.#enter("gone", error?.message ?? "the socket is closed");
     if (this.#alarm !== null) timers.clear(this.#alarm);
     // 7.1.4: not clean if the answer to the peer's close frame has not left.
     if (!output.drained) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
     const info = this.info;
+    this.trace?.emit({ type: "ended", early: false, ...info, cause: error ?? this.#dropCause });
     this.#resolveClosed?.(info);
     const reason = lazily(() => new CloseError(info, error ?? this.#dropCause ?? undefined));
     inbox.end(reason, this.#isQuiet);
@@ -181,14 +189,14 @@ export class Lifecycle {
   // ── From phase to phase ──
 
   /** Leaves `open`, if that has not happened: (1). Then takes the steps for which all is there. */
-  #begin(): void {
+  #begin(cause: string): void {
     const { inbox, sender, output, socket } = this.#connection;
     this.#connection.onEnding();
     sender.stop(lazily(() => this.notWritable()));
     // Nothing that comes is kept any more, and the peer's FIN has to be seen.
     if (inbox.full) socket.resume();
     if (this.#phase === "open") {
-      this.#phase = "flushing";
+      this.#enter("flushing", cause);
       this.#setAlarm();
     }
     output.flushNow();
@@ -201,19 +209,25 @@ export class Lifecycle {
     const { protocol, output, socket, isClient } = this.#connection;
     if (!output.drained) return;
     if (this.#phase === "flushing") {
-      this.#phase = "waiting";
+      this.#enter("waiting", "everything written has left");
       // The peer's time to answer begins.
       this.#setAlarm();
     }
     const { closeHandshake, failed } = protocol;
     if (this.#peerEnded || (closeHandshake === "complete" && !failed && !isClient)) {
-      this.#phase = "ending";
+      this.#enter("ending", this.#peerEnded ? "both sides have ended" : "the closing handshake is complete");
       socket.close();
     } else if (failed && this.#phase === "waiting") {
       // Closing with bytes unread would send a reset, which can take the close frame away from under the peer.
-      this.#phase = "half-closed";
+      this.#enter("half-closed", "the connection failed");
       socket.closeWrite();
     }
+  }
+
+  #enter(phase: ConnectionPhase, cause: string): void {
+    const from = this.#phase;
+    this.#phase = phase;
+    if (from !== phase) this.trace?.emit({ type: "phase", from, to: phase, cause });
   }
 
   #setAlarm(): void {
@@ -227,7 +241,7 @@ export class Lifecycle {
   #onTimeout(): void {
     const { acceptedBytes } = this.#connection.protocol.output;
     if (this.#phase === "flushing" && acceptedBytes !== this.#bytesAccepted) this.#setAlarm();
-    else this.drop();
+    else this.drop(null, "closeTimeout is over");
   }
 
   /** This side ends the connection: what still comes is dropped. */

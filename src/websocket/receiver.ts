@@ -59,18 +59,29 @@ export class Receiver implements ProtocolHandler {
     this.#inbox.add({ type: "binary", data: this.#copies!.keep(chunk, start, end, lent, room) });
   }
 
-  onPing(): void {}
+  onPing(payload: Uint8Array): void {
+    const { trace } = this.#connection;
+    trace?.control("received", "ping", payload);
+    if (!this.protocol.closeSent) trace?.control("sent", "pong", payload);
+  }
 
   onPong(payload: Uint8Array): void {
+    this.#connection.trace?.control("received", "pong", payload);
     this.#connection.onPong(payload);
   }
 
   onCloseFrame(code: number, reason: string): void {
-    this.#connection.lifecycle.onPeerClose(code, reason);
+    const { lifecycle, trace } = this.#connection;
+    trace?.closeFrame("received", code, reason);
+    // The protocol has answered it with the code that came.
+    if (lifecycle.writable) trace?.closeFrame("sent", code, reason);
+    lifecycle.onPeerClose(code, reason);
   }
 
   onFault(error: ProtocolError | MessageTooBigError): void {
-    this.#connection.lifecycle.onFault(error);
+    const { lifecycle, trace } = this.#connection;
+    if (lifecycle.writable) trace?.closeFrame("sent", error.closeCode, error.reason);
+    lifecycle.onFault(error);
   }
 
   // ── Messages ──

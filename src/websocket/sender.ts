@@ -277,6 +277,7 @@ export class Sender implements BatchWriter {
   ping(payload: Uint8Array, signal?: AbortSignal): void {
     this.check(signal);
     this.#protocol.sendPing(payload);
+    this.#lifecycle.trace?.control("sent", "ping", payload);
     this.output.flushSoon();
   }
 
@@ -284,6 +285,7 @@ export class Sender implements BatchWriter {
     const payload = controlPayload(data);
     this.check();
     this.#protocol.sendPong(payload);
+    this.#lifecycle.trace?.control("sent", "pong", payload);
     return this.output.written(false);
   }
 

@@ -58,6 +58,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.subprotocol = init.subprotocol;
     this.extensions = extensionsText(init.compression?.parameters ?? null);
     this.#connection = new Connection(init);
+    const { subprotocol, extensions } = this;
+    init.trace?.emit({ type: "open", subprotocol, extensions });
     this.#connection.start(init);
   }
 
