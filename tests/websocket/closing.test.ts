@@ -6,7 +6,7 @@ import { CloseError, dialWebSocket } from "../../mod.ts";
 import { NetError } from "../../src/net/errors.ts";
 import { holdProcess, limit } from "../net/support.ts";
 import { closeFrame, frame, joined, OP, rawClient, rawServer } from "./raw_peer.ts";
-import { closedWith, memoryPair, startRawServer, startServer, tcpPair } from "./support.ts";
+import { closedWith, memoryPair, startRawServer, startServer, tcpPair, turn } from "./support.ts";
 import { settle, testConn } from "./test_socket.ts";
 
 const roles = ["server", "client"] as const;
@@ -319,6 +319,8 @@ for (const [name, makePair] of [["over TCP", tcpPair], ["in memory", memoryPair]
           for (; closing; trips++) {
             await other.client.writeMessage("x");
             await other.client.readMessage();
+            // In memory nothing else would get its turn.
+            await turn();
           }
         })();
         await Promise.all(i % 2 === 0 ? [client.close(), server.closed] : [server.close(), client.closed]);
