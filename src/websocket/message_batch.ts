@@ -1,43 +1,44 @@
 import { concat } from "../bytes/concat.ts";
 import { type MessageEncoding, type PreparedMessage, share, sharedBy } from "./prepared_message.ts";
 
-/** What a sender notes with a message, for who queues it. Batches keep it, and compare it by identity. */
+/** A note of the sender on a message, for the queues that the message passes. Batches compare marks by identity. */
 export interface MessageMark {
   /** A later message with the same label may take this one's place; `null` for none. */
   readonly label: string | null;
 }
 
 /**
- * Messages that go to somebody in one write. Batches are shared: everybody who got the same messages in the same order
- * holds the same batch, and its bytes are joined once for all of them. A batch is never changed; `with` gives the one
- * that is longer by a message.
+ * Messages that leave in one write. Batches are shared: all receivers of the same messages in the same order hold the same
+ * batch, whose bytes are joined once for all of them. A batch is never changed; `with` returns a longer one.
  */
 export class MessageBatch {
   readonly #before: MessageBatch | null;
-  /** The last of its messages. */
+  /** The last message. */
   readonly message: PreparedMessage;
-  /** What is noted with the last of its messages. */
+  /** The mark of the last message; `null` for none. */
   readonly mark: MessageMark | null;
-  /** Whether anything is noted with any of them. */
+  /** Whether any of the messages has a mark. */
   readonly marked: boolean;
-  /** How many messages. */
+  /** Number of messages. */
   readonly count: number;
-  /** Bytes of all payloads. */
+  /** Bytes of all payloads together. */
   readonly size: number;
-  /** The longer batch that was asked for last: nearly always the one that the next receiver asks for. */
+  /** Last result of `with`: nearly always what the next receiver asks for. */
   #next: MessageBatch | null = null;
-  /** The same with a mark; and that in which the last message took another's place. */
+  /** Last result of `withMarked`. */
   #nextMarked: MessageBatch | null = null;
+  /** Last result of `withLatest`. */
   #latest: MessageBatch | null = null;
+  /** The encoding of `#bytes`. */
   #encoding: MessageEncoding | null = null;
   #bytes: Uint8Array | null = null;
 
   /**
    * Makes one.
    *
-   * @param message the last of its messages
-   * @param before the batch of those before it
-   * @param mark what is noted with the message
+   * @param message the last message
+   * @param before the batch of the messages before; default: none
+   * @param mark the mark of the last message; default: none
    */
   constructor(message: PreparedMessage, before: MessageBatch | null = null, mark: MessageMark | null = null) {
     this.#before = before;
@@ -63,14 +64,17 @@ export class MessageBatch {
     return this.#next = new MessageBatch(message, this);
   }
 
-  /** The batch with one message more, and what is noted with it. */
+  /** The batch with one message more, and its mark. */
   withMarked(message: PreparedMessage, mark: MessageMark): MessageBatch {
     const next = this.#nextMarked;
     if (next?.message === message && next.mark === mark) return next;
     return this.#nextMarked = new MessageBatch(message, this, mark);
   }
 
-  /** The same without those messages that have the mark's label. Looks at all of them once, for whoever shares the batch. */
+  /**
+   * The batch with one message more, and without earlier messages of the mark's label. Searched once for all receivers
+   * that share the batch.
+   */
   withLatest(message: PreparedMessage, mark: MessageMark): MessageBatch {
     const next = this.#latest;
     if (next?.message === message && next.mark === mark) return next;
@@ -105,7 +109,7 @@ export class MessageBatch {
     return messages;
   }
 
-  /** All of it in an encoding, joined the first time. */
+  /** The bytes of all messages in an encoding, joined at the first call. */
   bytes(encoding: MessageEncoding): Uint8Array {
     if (this.count === 1) return this.message.encodedBy(encoding);
     if (this.#encoding !== encoding || this.#bytes === null) {

@@ -2,7 +2,7 @@ import { Utf8Validator } from "../bytes/utf8.ts";
 import { FIN, headerSize, Opcode, writeHeader } from "../protocol/frame_header.ts";
 import { type MessageData, type MessageType, toBytes } from "./message.ts";
 
-/** How messages become bytes. Receivers that share the object share the bytes. */
+/** Turns messages into bytes. Receivers that share the encoding object share the bytes. */
 export interface MessageEncoding {
   /** The bytes of one message, frame and all. */
   encode(message: PreparedMessage): Uint8Array;
@@ -15,7 +15,7 @@ export let sharedBy: (message: PreparedMessage) => object | null;
 export let share: (message: PreparedMessage, object: object) => void;
 
 /**
- * A message for many: each encoding of it is made once. What is sent is what `data` was when it was prepared.
+ * A message for many receivers: each encoding is made once. Later changes of `data` do not reach the message.
  * Go: gorilla's `PreparedMessage`.
  *
  * @example
@@ -39,9 +39,9 @@ export let share: (message: PreparedMessage, object: object) => void;
 export class PreparedMessage {
   /** Text or binary. */
   readonly type: MessageType;
-  /** Whether it may be compressed. */
+  /** Whether the message may be compressed. */
   readonly compress: boolean;
-  /** The payload's bytes. Not to be changed. */
+  /** Bytes of the payload; must not be changed. */
   readonly payload: Uint8Array;
   #text: string | null;
   #encodings: Map<MessageEncoding, Uint8Array> | null = null;
@@ -58,8 +58,8 @@ export class PreparedMessage {
    * Makes one.
    *
    * @param data text or bytes; bytes are copied
-   * @param options `type`: unless it is given, text for a string and binary for bytes; `compress`: whether it may be
-   *   compressed for who agreed to that, default true
+   * @param options `type`: unless it is given, text for a string and binary for bytes; `compress`: whether the message
+   *   may be compressed for peers that agreed to that, default true
    * @throws {TypeError} when `data` is neither text nor bytes, or the bytes of a text are not UTF-8
    */
   constructor(data: MessageData, options: { type?: MessageType; compress?: boolean } = {}) {
@@ -76,12 +76,12 @@ export class PreparedMessage {
     return this.#text ??= decoder.decode(this.payload);
   }
 
-  /** Whether it is to be compressed from so many bytes on. */
+  /** Whether to compress the message, where payloads of at least `threshold` bytes are compressed. */
   isCompressible(threshold: number): boolean {
     return this.compress && this.payload.length >= threshold;
   }
 
-  /** This message's bytes in an encoding, made the first time and shared from then on. */
+  /** The bytes of the message in an encoding, made at the first call and shared from then on. */
   encodedBy(encoding: MessageEncoding): Uint8Array {
     if (this.#lastEncoding === encoding) return this.#lastBytes;
     this.#encodings ??= new Map();

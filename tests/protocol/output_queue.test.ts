@@ -58,7 +58,7 @@ describe("pieces of an output queue", () => {
       assert.deepEqual([piece.byteOffset, piece.length], [accepted, size]);
       assert.deepEqual(counts(queue), [SIZE - accepted, accepted, accepted, SIZE]);
       assert.ok(queue.busy);
-      assert.equal(queue.take(), null, "one piece is out");
+      assert.ok(queue.take() === null, "one piece is out");
       queue.release();
       accepted += size;
       assert.deepEqual(counts(queue), [SIZE - accepted, accepted, accepted, SIZE]);
@@ -66,7 +66,7 @@ describe("pieces of an output queue", () => {
       assert.deepEqual(counts(queue), [SIZE - accepted, accepted, accepted, SIZE], "a second release");
     }
     assert.ok(!queue.pending && !queue.busy);
-    assert.equal(queue.take(), null);
+    assert.ok(queue.take() === null);
   });
 
   it("let no control frame in before the frame has ended", () => {
@@ -119,7 +119,7 @@ describe("pieces of an output queue", () => {
     assert.equal(queue.bufferedBytes, MAX_PIECE_BYTES);
     queue.release();
     assert.equal(queue.bufferedBytes, 0);
-    assert.equal(queue.take(), null);
+    assert.ok(queue.take() === null);
   });
 
   it("drop() between two pieces leaves nothing", () => {
@@ -129,7 +129,7 @@ describe("pieces of an output queue", () => {
     queue.release();
     queue.drop();
     assert.deepEqual([queue.busy, queue.pending, queue.bufferedBytes], [false, false, 0]);
-    assert.equal(queue.take(), null);
+    assert.ok(queue.take() === null);
   });
 });
 
@@ -142,7 +142,7 @@ describe("encoded frames and a sink", () => {
     queue.appendEncoded(frames, sink);
     assert.equal(sink.writes[0], frames);
     assert.deepEqual(counts(queue), [0, 5, 5, 5]);
-    assert.equal(queue.take(), null);
+    assert.ok(queue.take() === null);
   });
 
   it("count until a busy sink has accepted them", () => {
@@ -152,7 +152,7 @@ describe("encoded frames and a sink", () => {
     assert.deepEqual(counts(queue), [5, 0, 0, 5]);
     writer.writeText("x", FIN | Opcode.Text);
     writer.writeControl(Opcode.Ping, hex("31"));
-    assert.equal(queue.take(), null);
+    assert.ok(queue.take() === null);
     queue.release();
     assert.deepEqual(counts(queue), [6, 5, 5, 8]);
     assert.equal(toHex(takeAll(queue)), "890131" + "810178", "a control frame may follow them");
