@@ -34,6 +34,16 @@ export class Hub<Data = unknown> extends HubOn<Data> {
 export type { Broker, Subscription } from "../src/hub/broker.ts";
 export { codecEncoding, ConnMember } from "../src/hub/conn_member.ts";
 export type { DrainOptions, DrainReport } from "../src/hub/drain.ts";
+export type {
+  DepartureCause,
+  EndingDebugEvent,
+  HubDebugEvent,
+  HubDebugHook,
+  RefusedDebugEvent,
+  RegisteredDebugEvent,
+  RejectedDebugEvent,
+  RemovedDebugEvent,
+} from "../src/hub/hub_debug.ts";
 export type { HistogramSnapshot } from "../src/hub/histogram.ts";
 export type { HubMember, PublishOptions, SendOptions } from "../src/hub/hub_member.ts";
 export type { HubStats } from "../src/hub/hub_counters.ts";

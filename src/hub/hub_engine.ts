@@ -9,6 +9,7 @@ import { BrokerLink, linkLimits } from "./broker_link.ts";
 import { Drain, type DrainOptions, type DrainReport, drainSettings } from "./drain.ts";
 import { EventQueue } from "./event_queue.ts";
 import { FanOut } from "./fan_out.ts";
+import { type DepartureCause, type HubDebugHook, safeHubDebugHook } from "./hub_debug.ts";
 import { HubCounters, type HubStats } from "./hub_counters.ts";
 import type { HubMember, PublishOptions } from "./hub_member.ts";
 import type { BroadcastOptions, HubOptions, RegisterOptions } from "./hub_options.ts";
@@ -29,6 +30,8 @@ export class HubEngine<Data> implements MemberHub<Data>, Flushable {
   readonly counters: HubCounters = new HubCounters();
   readonly hooks: RequestHooks<Data>;
   readonly limits: RequestLimits;
+  /** `null` where the application does not debug. */
+  readonly debug: HubDebugHook<Data> | null;
   readonly timers: TimerQueue;
   readonly #runtime: Runtime;
   readonly #options: HubOptions<Data>;
@@ -54,6 +57,7 @@ export class HubEngine<Data> implements MemberHub<Data>, Flushable {
     this.timers = runtime.timers;
     this.#options = options;
     this.hooks = options;
+    this.debug = safeHubDebugHook(options.onDebug);
     this.#policy = queuePolicy(options);
     this.#rate = options.rateLimit === undefined ? null : rateSettings(options.rateLimit);
     this.limits = requestLimits(options);
@@ -105,19 +109,23 @@ export class HubEngine<Data> implements MemberHub<Data>, Flushable {
     if (this.#closeCode !== null) {
       member.release();
       closeSocket(socket, this.#closeCode, "");
+      this.debug?.({ type: "rejected", member });
       return member;
     }
     if (this.#members.add(member).size === 1) this.#link?.want(null);
     if (socket.ping !== undefined) this.#liveness.add(member);
-    void socket.closed.then(() => this.unregister(member), () => this.unregister(member));
+    const onClosed = () => this.unregister(member, "socket closed");
+    void socket.closed.then(onClosed, onClosed);
+    this.debug?.({ type: "registered", member });
     return member;
   }
 
   /** Removes a member; its socket stays open. */
-  unregister(given: HubMember<Data>): void {
+  unregister(given: HubMember<Data>, cause: DepartureCause = "unregistered"): void {
     // A member of another hub is not in `#members`, and is ignored.
     const member = given as Member<Data>;
     if (!this.#members.delete(member)) return;
+    this.debug?.({ type: "removed", member, cause });
     this.#liveness.remove(member);
     this.#events.hold();
     member.flush();
@@ -132,14 +140,14 @@ export class HubEngine<Data> implements MemberHub<Data>, Flushable {
   remove(member: Member<Data>, cause: RemovalCause): void {
     if (cause === "queue full") this.counters.evicted++;
     if (cause === "silent") this.counters.timedOut++;
-    this.unregister(member);
+    this.unregister(member, cause);
     if (cause === "queue full") closeSocket(member.socket, CloseCode.TryAgainLater, "Too slow");
     else dropSocket(member.socket);
   }
 
   /** Removes a member that exceeded its rate limit, and closes its socket. */
   onTooMany(member: Member<Data>): void {
-    this.unregister(member);
+    this.unregister(member, "too many requests");
     closeSocket(member.socket, CloseCode.PolicyViolation, "Too many requests");
   }
 
@@ -199,6 +207,7 @@ export class HubEngine<Data> implements MemberHub<Data>, Flushable {
   drain(options: DrainOptions): Promise<DrainReport> {
     if (this.#drain !== null) return this.#drain;
     const settings = drainSettings(options);
+    this.debug?.({ type: "draining", members: this.#members.size });
     this.#closeCode ??= settings.code;
     const drain = new Drain(this.#runtime, this.#members, settings);
     return this.#drain = drain.run(options.signal).finally(() => this.#link?.close());
@@ -206,6 +215,7 @@ export class HubEngine<Data> implements MemberHub<Data>, Flushable {
 
   /** Closes all members at once; see `Hub.close`. */
   async close(code: number, reason: string): Promise<void> {
+    this.debug?.({ type: "closing", members: this.#members.size });
     this.#closeCode ??= code;
     await Promise.all(Array.from(this.#members, (member) => member.closeAndLeave(code, reason)));
     this.#link?.close();

@@ -1,5 +1,6 @@
 import type { Broker } from "./broker.ts";
 import type { LinkOptions } from "./broker_link.ts";
+import type { HubDebugHook } from "./hub_debug.ts";
 import type { HubMember, PublishOptions } from "./hub_member.ts";
 import type { LivenessOptions } from "./liveness.ts";
 import type { OverflowEvent } from "./overflow_reports.ts";
@@ -34,6 +35,8 @@ export interface HubOptions<Data = unknown>
   broker?: Broker;
   /** Called with errors that no call of the hub can report: of a broker, a hook or a handler. Default: errors are ignored. */
   onError?: (error: unknown) => void;
+  /** Called when members come and go and why, and when their requests are refused. Default: none. */
+  onDebug?: HubDebugHook<Data>;
 }
 
 /** Options of one member. A bound or policy that is not given is the hub's. */

@@ -3,6 +3,7 @@ import { isThenable } from "../net/thenable.ts";
 import { positive } from "../websocket/options.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { HubCounters } from "./hub_counters.ts";
+import type { HubDebugHook } from "./hub_debug.ts";
 import type { HubMember, PublishOptions } from "./hub_member.ts";
 import type { RefusalReason, RequestResult } from "./request_result.ts";
 import { type RateSettings, TokenBucket } from "./token_bucket.ts";
@@ -35,6 +36,7 @@ export interface RequestOptions {
 export interface RequestHub<Data> {
   readonly hooks: RequestHooks<Data>;
   readonly limits: RequestLimits;
+  readonly debug: HubDebugHook<Data> | null;
   readonly counters: HubCounters;
   readonly timers: TimerQueue;
   /** Broadcasts to a room; returns how many queues accepted the message. */
@@ -97,13 +99,14 @@ export class Requests<Data> {
 
   /** Does a request, or queues it while a hook is deciding. Never rejects. */
   ask(room: string, message: PreparedMessage | null, options: PublishOptions<Data>): Promise<RequestResult> {
-    if (!this.#member.registered) return refused("gone");
+    if (!this.#member.registered) return Promise.resolve(result("gone"));
+    const request = { room, message, options };
     if (this.#bucket !== null && !this.#bucket.take(this.#hub.timers.now())) {
       this.#hub.counters.rateLimited++;
+      const refusal = this.#refusal(request, "rate");
       if (this.#rate!.policy === "close") this.#hub.onTooMany(this.#member);
-      return refused("rate");
+      return Promise.resolve(refusal);
     }
-    const request = { room, message, options };
     if (this.#pending.length > 0) return this.#wait(request);
     const answer = this.#askHook(request);
     if (typeof answer === "boolean") return Promise.resolve(this.#do(request, answer));
@@ -125,8 +128,7 @@ export class Requests<Data> {
     const size = sizeOf(message);
     const { length } = this.#pending;
     if (length > 0 && (length >= maxPendingRequests || this.#pendingBytes + size > maxPendingBytes)) {
-      this.#hub.counters.refused++;
-      return refused("busy");
+      return Promise.resolve(this.#refuse(request, "busy"));
     }
     this.#pendingBytes += size;
     return new Promise((resolve) => this.#pending.push({ request, resolve }));
@@ -187,10 +189,11 @@ export class Requests<Data> {
     }
   }
 
-  #do({ room, message, options }: Request<Data>, allowed: boolean): RequestResult {
+  #do(request: Request<Data>, allowed: boolean): RequestResult {
+    const { room, message, options } = request;
     if (!this.#member.registered) return result("gone");
-    if (message !== null && !this.#mayPublish(room)) return this.#refuse("not-joined");
-    if (!allowed) return this.#refuse("forbidden");
+    if (message !== null && !this.#mayPublish(room)) return this.#refuse(request, "not-joined");
+    if (!allowed) return this.#refuse(request, "forbidden");
     if (message === null) {
       this.#member.join(room);
       return result(this.#member.registered ? null : "gone");
@@ -198,8 +201,14 @@ export class Requests<Data> {
     return result(null, this.#hub.broadcastFrom(room, message, options));
   }
 
-  #refuse(reason: RefusalReason): RequestResult {
+  #refuse(request: Request<Data>, reason: RefusalReason): RequestResult {
     this.#hub.counters.refused++;
+    return this.#refusal(request, reason);
+  }
+
+  #refusal({ room, message }: Request<Data>, reason: RefusalReason): RequestResult {
+    const request = message === null ? "join" : "publish";
+    this.#hub.debug?.({ type: "refused", member: this.#member, request, room, reason });
     return result(reason);
   }
 
@@ -214,8 +223,4 @@ function sizeOf(message: PreparedMessage | null): number {
 
 function result(reason: RefusalReason | null, receivers = 0): RequestResult {
   return { accepted: reason === null, reason, receivers };
-}
-
-function refused(reason: RefusalReason): Promise<RequestResult> {
-  return Promise.resolve(result(reason));
 }

@@ -12,6 +12,7 @@ export interface DebugSubject {
 
 /** An opening handshake was sent by a client, or read by a server. */
 export interface HandshakeDebugEvent extends DebugSubject {
+  /** The kind of event. */
   readonly type: "handshake";
   /** A client's URL, or the target of the request that a server read; without user, password and query. */
   readonly url: string;
@@ -21,6 +22,7 @@ export interface HandshakeDebugEvent extends DebugSubject {
 
 /** A handshake was refused: by this side as a server, or by the server that a client dialled. */
 export interface RefusalDebugEvent extends DebugSubject {
+  /** The kind of event. */
   readonly type: "refused";
   /** The status of the response; 0 where there was none. */
   readonly status: number;
@@ -30,6 +32,7 @@ export interface RefusalDebugEvent extends DebugSubject {
 
 /** A handshake was accepted. */
 export interface OpenDebugEvent extends DebugSubject {
+  /** The kind of event. */
   readonly type: "open";
   /** The subprotocol agreed on, or `""`. */
   readonly subprotocol: string;
@@ -39,6 +42,7 @@ export interface OpenDebugEvent extends DebugSubject {
 
 /** A connection went from one phase of its life to the next. */
 export interface PhaseDebugEvent extends DebugSubject {
+  /** The kind of event. */
   readonly type: "phase";
   /** The phase that is over. */
   readonly from: ConnectionPhase;
@@ -50,6 +54,7 @@ export interface PhaseDebugEvent extends DebugSubject {
 
 /** A control frame was sent or received, RFC 6455, 5.5. */
 export interface ControlDebugEvent extends DebugSubject {
+  /** The kind of event. */
   readonly type: "control";
   /** Which way it went. */
   readonly direction: "sent" | "received";
@@ -65,6 +70,7 @@ export interface ControlDebugEvent extends DebugSubject {
 
 /** A connection is over. */
 export interface EndDebugEvent extends DebugSubject {
+  /** The kind of event. */
   readonly type: "ended";
   /** Whether it ended before the handshake was complete. */
   readonly early: boolean;
