@@ -2,11 +2,13 @@
 # Bun.serve: a second request on the connection, sent before an awaiting handler has answered, loses both answers
 #
 # Version: Bun 1.4.5 (Bun.serve); node:http of the same Bun and Deno.serve of Deno 2.9.5 beside it.
-# Behaviour: two pipelined GETs whose handler answers at once get two answers. When the handler awaits 300 ms,
-#   Bun.serve closes the connection without a byte of either answer, and the first request's signal is aborted.
-# Guess: two answers in order, the second one late. RFC 9112 section 9.3.2: a server may work on pipelined requests one
-#   after the other or together, and has to answer in the order in which they came. node:http on Bun and Deno.serve
-#   do. A proxy or a load generator that pipelines works with Bun.serve until a handler waits for a database.
+# Behaviour: two pipelined GETs whose handler answers at once get two answers. When the handler awaits 300
+#   ms, Bun.serve closes the connection without a byte of either answer, and the first request's signal is
+#   aborted.
+# Guess: two answers in order, the second one late. RFC 9112 section 9.3.2: a server may work on pipelined
+#   requests one after the other or together, and has to answer in the order in which they came. node:http
+#   on Bun and Deno.serve do. A proxy or a load generator that pipelines works with Bun.serve until a
+#   handler waits for a database.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)

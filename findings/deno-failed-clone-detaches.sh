@@ -2,12 +2,12 @@
 # Deno: a structured clone that fails has already emptied the buffers of its transfer list
 #
 # Version: Deno 2.9.5; Node 24.21.0 and Bun 1.4.5 beside it.
-# Behaviour: structuredClone, MessagePort.postMessage and a worker's postMessage throw DataCloneError (or what a
-#   getter threw), and the ArrayBuffer named for transfer has length 0 afterwards; nothing was sent. A MessagePort
-#   in the list does survive.
-# Guess: the buffer is untouched. HTML's StructuredSerializeWithTransfer serialises first and detaches only
-#   when that succeeded, so that a caller who catches the error still has the data and can send it otherwise.
-#   On Deno the way back ("cannot be cloned, so send it as JSON") finds an empty buffer.
+# Behaviour: structuredClone, MessagePort.postMessage and a worker's postMessage throw DataCloneError (or
+#   what a getter threw), and the ArrayBuffer named for transfer has length 0 afterwards; nothing was
+#   sent. A MessagePort in the list does survive.
+# Guess: the buffer is untouched. HTML's StructuredSerializeWithTransfer serialises first and detaches
+#   only when that succeeded, so that a caller who catches the error still has the data and can send it
+#   otherwise. On Deno the way back ("cannot be cloned, so send it as JSON") finds an empty buffer.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -2,13 +2,15 @@
 # A gzip file of two members: Deno's fetch and Bun.gunzipSync give the first one and no error
 #
 # Version: Node 24.21.0, Bun 1.4.5, Deno 2.9.5.
-# Behaviour: of two members ("one ", "two") Deno's fetch gives "one " for a body with Content-Encoding: gzip, and
-#   Bun.gunzipSync gives "one "; neither fails, although the input was not used up. node:zlib gives both on all
-#   three, fetch on Node and Bun too. DecompressionStream gives both on Bun and is a TypeError on Node and Deno.
-# Guess: both members wherever it is not an error. RFC 1952 section 2.2: a gzip file is a series of members that simply
-#   follow one another, and RFC 9110 section 8.4.1.3 names that format for the coding. (The Compression standard
-#   alone wants an error for what follows the first.) Logs that were appended to and the output of parallel or
-#   block-wise compressors have many members, so what is lost is all but the first block.
+# Behaviour: of two members ("one ", "two") Deno's fetch gives "one " for a body with Content-Encoding:
+#   gzip, and Bun.gunzipSync gives "one "; neither fails, although the input was not used up. node:zlib
+#   gives both on all three, fetch on Node and Bun too. DecompressionStream gives both on Bun and is a
+#   TypeError on Node and Deno.
+# Guess: both members wherever it is not an error. RFC 1952 section 2.2: a gzip file is a series of
+#   members that simply follow one another, and RFC 9110 section 8.4.1.3 names that format for the coding.
+#   (The Compression standard alone wants an error for what follows the first.) Logs that were appended to
+#   and the output of parallel or block-wise compressors have many members, so what is lost is all but the
+#   first block.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -2,12 +2,12 @@
 # Node's global WebSocket takes a leading U+FEFF off a text message
 #
 # Version: Node 24.21.0; Bun 1.4.5 and Deno 2.9.5 beside it.
-# Behaviour: the text message EF BB BF 61 ("U+FEFF, a") is delivered as "a" on Node, and as two characters on
-#   Bun and Deno. A message of U+FEFF alone becomes "", and of two of them one is left.
-# Guess: "U+FEFF a" everywhere. RFC 6455 5.6 and 8.1 know UTF-8 and no signature; RFC 3629 section 6 says that
-#   a protocol which allows UTF-8 alone has to read U+FEFF as a character. The WebSocket standard hands over the
-#   message as it came, and other clients do. So what one sends is not what the far end's application compares,
-#   hashes or stores.
+# Behaviour: the text message EF BB BF 61 ("U+FEFF, a") is delivered as "a" on Node, and as two characters
+#   on Bun and Deno. A message of U+FEFF alone becomes "", and of two of them one is left.
+# Guess: "U+FEFF a" everywhere. RFC 6455 5.6 and 8.1 know UTF-8 and no signature; RFC 3629 section 6 says
+#   that a protocol which allows UTF-8 alone has to read U+FEFF as a character. The WebSocket standard
+#   hands over the message as it came, and other clients do. So what one sends is not what the far end's
+#   application compares, hashes or stores.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
