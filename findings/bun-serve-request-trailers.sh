@@ -2,19 +2,19 @@
 # Bun.serve answers a chunked request that ends with trailers with 200, and then with 400
 #
 # Version: Bun 1.4.5 (Bun.serve); node:http of the same Bun and Deno.serve of Deno 2.9.5 beside it.
-# Behaviour: the body arrives whole and the handler's 200 is sent. The trailer section is then taken for
-#   the next request: a second answer, 400, follows and the connection is closed. The next request on it,
-#   even if it came in the same segment, is lost, and a client that keeps connections reads the 400 as its
+# Behaviour: the body arrives whole and the handler's 200 is sent. The trailer section is then taken for the
+#   next request: a second answer, 400, follows and the connection is closed. The next request on it, even
+#   if it came in the same segment, is lost, and a client that keeps connections reads the 400 as its
 #   answer.
-# Guess: trailers are read and dropped. RFC 9112 section 7.1.2 makes them a part of the chunked coding
-#   which a recipient may ignore or store, and node:http on Bun puts them into `request.trailers`. Uploads
-#   with a checksum behind the body send them.
+# Guess: trailers are read and dropped. RFC 9112 section 7.1.2 makes them a part of the chunked coding which
+#   a recipient may ignore or store, and node:http on Bun puts them into `request.trailers`. Uploads with a
+#   checksum behind the body send them.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

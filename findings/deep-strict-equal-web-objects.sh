@@ -4,8 +4,8 @@
 # Version: node:assert/strict of Node 24.21.0, Bun 1.4.5 and Deno 2.9.5.
 # Behaviour: of the pairs below, each of two objects with different contents, these pass: Headers and
 #   URLSearchParams on Node alone; DOMException (other name, other message), AggregateError (other
-#   `errors`), Blob and AbortSignal (other reason) on Bun alone; FormData, Response and MessageEvent on
-#   Node and Bun; CloseEvent (other code) on all three. URL and plain errors are told apart everywhere.
+#   `errors`), Blob and AbortSignal (other reason) on Bun alone; FormData, Response and MessageEvent on Node
+#   and Bun; CloseEvent (other code) on all three. URL and plain errors are told apart everywhere.
 # Guess: every pair is refused. Node's documentation compares own enumerable properties, but of errors the
 #   name, the message, the cause and `errors` too; and URL is compared by its contents, so one expects its
 #   neighbour URLSearchParams to be. Where it is not, a test of a header, of a close code or of the reason
@@ -15,7 +15,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

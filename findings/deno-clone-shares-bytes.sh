@@ -2,19 +2,19 @@
 # Deno: a Response made of bytes and its clone() give out one and the same ArrayBuffer
 #
 # Version: Deno 2.9.5; Node 24.21.0 and Bun 1.4.5 beside it.
-# Behaviour: after `other = response.clone()`, what is written into `await response.arrayBuffer()` is read by
-#   `await other.arrayBuffer()`, because the two are identical; transferring the one to a worker leaves the other with
-#   0 bytes. It is so for Response and Request with a Uint8Array or an ArrayBuffer as body, and not for strings,
-#   Blobs, streams and what fetch() answers. The constructor itself does copy the array.
-# Guess: two buffers. The Fetch standard clones a body by teeing its stream with the chunks copied for the second
-#   branch, just so that two readers do not share memory, and arrayBuffer() makes a new buffer each time. A
+# Behaviour: after `other = response.clone()`, what is written into `await response.arrayBuffer()` is read
+#   by `await other.arrayBuffer()`, because the two are identical; transferring the one to a worker leaves
+#   the other with 0 bytes. Response and Request with a Uint8Array or an ArrayBuffer as body do so; strings,
+#   Blobs, streams and what fetch() answers do not. The constructor itself does copy the array.
+# Guess: two buffers. The Fetch standard clones a body by teeing its byte stream, whose second branch gets
+#   copies so that two readers do not share memory, and arrayBuffer() makes a buffer of its own each time. A
 #   cache that keeps the clone of what it hands out keeps what the receiver made of it.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

@@ -3,17 +3,17 @@
 #
 # Version: Deno 2.9.5; Node 24.21.0 and Bun 1.4.5 beside it.
 # Behaviour: structuredClone, MessagePort.postMessage and a worker's postMessage throw DataCloneError (or
-#   what a getter threw), and the ArrayBuffer named for transfer has length 0 afterwards; nothing was
-#   sent. A MessagePort in the list does survive.
-# Guess: the buffer is untouched. HTML's StructuredSerializeWithTransfer serialises first and detaches
-#   only when that succeeded, so that a caller who catches the error still has the data and can send it
+#   what a getter threw), and the ArrayBuffer named for transfer has length 0 afterwards; nothing was sent.
+#   A MessagePort in the list does survive.
+# Guess: the buffer is untouched. HTML's StructuredSerializeWithTransfer serialises first and detaches only
+#   when that succeeded, so that a caller who catches the error still has the data and can send it
 #   otherwise. On Deno the way back ("cannot be cloned, so send it as JSON") finds an empty buffer.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

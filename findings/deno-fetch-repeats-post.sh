@@ -2,19 +2,20 @@
 # Deno's fetch sends a POST a second time when the server closes without an answer, on a new connection too
 #
 # Version: Deno 2.9.5; Node 24.21.0 and Bun 1.4.5 beside it.
-# Behaviour: the server reads a whole POST and closes the connection (FIN or RST) without an answer. Deno opens
-#   another connection and sends the POST again, unasked, and only then rejects. Whether the first connection
-#   was new or had been used makes no difference to fetch; node:http on Deno repeats only what it sent on a used
-#   one. A body that is a stream is sent once. Node and Bun send each once.
+# Behaviour: the server reads a whole POST and closes the connection (FIN or RST) without an answer. Deno
+#   opens another connection and sends the POST again, unasked, and only then rejects. Whether the first
+#   connection was new or had been used makes no difference to fetch; node:http on Deno repeats only what it
+#   sent on a used one. A body that is a stream is sent once. Node and Bun send each once.
 # Guess: once. RFC 9110 section 9.2.2: a client should not by itself repeat a request whose method is not
-#   idempotent unless it knows that the first was not applied, and here it has been read to its end. A server
-#   that crashes or is stopped behind a write has done it, and then does it again: an order is placed twice.
+#   idempotent unless it knows that the first was not applied, and here it has been read to its end. A
+#   server that crashes or is stopped behind a write has done it, and then does it again: an order is placed
+#   twice.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

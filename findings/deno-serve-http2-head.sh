@@ -2,20 +2,21 @@
 # Deno.serve over HTTP/2 sends the body of an answer to HEAD, and the client takes that for a protocol error
 #
 # Version: Deno.serve of Deno 2.9.5, over plain HTTP/2; client: node:http2 of Node 24.21.0.
-# Behaviour: the handler returns one and the same Response for GET and HEAD. Over HTTP/1.1 the answer to HEAD
-#   has the fields and no body. Over HTTP/2 its HEADERS are followed by DATA with the whole body, for a string
-#   and for a stream: node:http2 fails the stream with ERR_HTTP2_ERROR, and curl -I says PROTOCOL_ERROR (92).
-#   With a body of null all is well.
+# Behaviour: the handler returns one and the same Response for GET and HEAD. Over HTTP/1.1 the answer to
+#   HEAD has the fields and no body. Over HTTP/2 its HEADERS are followed by DATA with the whole body, for a
+#   string and for a stream: node:http2 fails the stream with ERR_HTTP2_ERROR, and curl -I says
+#   PROTOCOL_ERROR (92). With a body of null all is well.
 # Guess: no body either way. RFC 9110 section 9.3.2: a server must not send content in answer to HEAD, and a
 #   handler is not expected to look whether the method is HEAD, since the server takes the body off for
-#   HTTP/1.1. So `curl -I`, health checks and link checkers work until the connection is HTTP/2, which with TLS
-#   is what most clients negotiate.
+#   HTTP/1.1. So `curl -I`, health checks and link checkers work until the connection is HTTP/2, which with
+#   TLS is what most clients negotiate.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+server=
+trap 'kill $server 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >server.mjs <<'JS'
@@ -84,7 +85,6 @@ JS
 timeout 60 node_modules/.bin/deno run --allow-all --quiet server.mjs >server.log 2>&1 &
 server=$!
 actual=$(timeout 40 node_modules/.bin/node client.mjs 2>&1)
-kill "$server"
 expected='GET /null: HTTP/1.1 200, 0 bytes; HTTP/2 200, 0 bytes
 HEAD /null: HTTP/1.1 200, 0 bytes; HTTP/2 200, 0 bytes
 GET /string: HTTP/1.1 200, 6 bytes; HTTP/2 200, 6 bytes

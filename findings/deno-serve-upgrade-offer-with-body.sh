@@ -2,20 +2,19 @@
 # Deno.serve answers 400 by itself to a request with a body that also offers an upgrade, such as curl --http2 -d sends
 #
 # Version: Deno 2.9.5 (Deno.serve); node:http of the same Deno beside it.
-# Behaviour: POST with Content-Length or chunks, `Connection: Upgrade` and any `Upgrade` (h2c, TLS/1.2,
-#   foo) gets 400 with an empty body. The handler is not called, onError is not called. The same offer on
-#   a GET without a body reaches the handler, and so does the POST when either field is missing.
-# Guess: the handler is called and the offer ignored. RFC 9110 section 7.8: a server may ignore Upgrade
-#   and then answers by the protocol in use; a request may carry a body, the first response then still
-#   being HTTP/1.1's. Clients that try for HTTP/2 over plain TCP send this with their first request, `curl
-#   --http2 -d x` and the HttpClient of Java (its default) among them: their GETs work and their POSTs do
-#   not.
+# Behaviour: POST with Content-Length or chunks, `Connection: Upgrade` and any `Upgrade` (h2c, TLS/1.2, foo)
+#   gets 400 with an empty body. The handler is not called, onError is not called. The same offer on a GET
+#   without a body reaches the handler, and so does the POST when either field is missing.
+# Guess: the handler is called and the offer ignored. RFC 9110 section 7.8: a server may ignore Upgrade and
+#   then answers by the protocol in use; a request with a body may offer one too, the client only has to
+#   send all of it first. Clients that try for HTTP/2 over plain TCP, such as `curl --http2`, send the offer
+#   with their first request: their GETs work and their POSTs do not.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

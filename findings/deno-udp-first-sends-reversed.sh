@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Deno: the first datagrams of a socket, sent without waiting in between, leave in reverse
 #
-# Version: node:dgram and Deno.listenDatagram (--unstable-net) of Deno 2.9.5; node:dgram of Node 24.21.0
-#   and Bun 1.4.5 beside it.
-# Behaviour: 50 calls of send() in one turn, on a socket that has sent nothing yet, arrive as 49, 48, ...
-#   0 at a receiver in another process. A second burst of the same socket arrives in order, and so does
+# Version: node:dgram and Deno.listenDatagram (--unstable-net) of Deno 2.9.5; node:dgram of Node 24.21.0 and
+#   Bun 1.4.5 beside it.
+# Behaviour: 50 calls of send() in one turn, on a socket that has sent nothing yet, arrive as 49, 48, ... 0
+#   at a receiver in another process. A second burst of the same socket arrives in order, and so does
 #   everything when each send is awaited. Node and Bun keep the order of the calls both times.
 # Guess: 0, 1, ... 49. UDP promises no order on the way, but on loopback nothing comes between, the calls
 #   are made one after the other, and the kernel's queue of one socket is a queue. A protocol that says
@@ -14,7 +14,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >receiver.mjs <<'JS'

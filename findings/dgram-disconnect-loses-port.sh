@@ -2,9 +2,9 @@
 # node:dgram: after bind(0), connect() and disconnect() the socket has no port any more
 #
 # Version: node:dgram of Node 24.21.0 and Bun 1.4.5 on Linux; Deno 2.9.5 beside them.
-# Behaviour: disconnect() gives the port back that bind(0) had got: address().port is 0, what is sent to
-#   the old port is not received, no event says so, and the next send takes another port. A socket bound
-#   to a port by number keeps it. On Deno both keep it.
+# Behaviour: disconnect() gives the port back that bind(0) had got: address().port is 0, what is sent to the
+#   old port is not received, no event says so, and the next send takes another port. A socket bound to a
+#   port by number keeps it. On Deno both keep it.
 # Guess: the port stays. Node's documentation of disconnect() speaks of the remote address alone, and of
 #   bind() with port 0 that the system chooses one, after which the two sockets look alike. (The kernel
 #   remembers a port only as bound when it was asked for by number.) A socket that talks to one peer for a
@@ -15,7 +15,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

@@ -2,17 +2,18 @@
 # npm eventsource: an event without an id of its own has an empty lastEventId
 #
 # Version: eventsource 4.1.1 on Node 24.21.0; the global EventSource of Deno 2.9.5 beside it.
-# Behaviour: of the events "id: 7, a", "b" and "c", the package gives b and c the lastEventId "". On reconnecting it
-#   sends `Last-Event-ID: 7` all the same, so it does remember. Deno gives them "7".
-# Guess: "7" for all three. HTML ("dispatch the event", server-sent events) sets an event's lastEventId to the last id
-#   of the event source, which an event without the field `id` leaves as it is; only an empty `id` clears it. Who
-#   stores event.lastEventId as the place from which to go on stores "" with the next event, and begins anew.
+# Behaviour: of the events "id: 7, a", "b" and "c", the package gives b and c the lastEventId "". On
+#   reconnecting it sends `Last-Event-ID: 7` all the same, so it does remember. Deno gives them "7".
+# Guess: "7" for all three. HTML ("dispatch the event", server-sent events) sets an event's lastEventId to
+#   the last id of the event source, which an event without the field `id` leaves as it is; only an empty
+#   `id` clears it. A client that stores event.lastEventId as the place from which to go on stores "" with
+#   the next event, and begins anew.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save eventsource@4.1.1 node@24.21.0 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save eventsource@4.1.1 node@24.21.0 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

@@ -3,17 +3,17 @@
 #
 # Version: Node 24.21.0, Bun 1.4.5, Deno 2.9.5: fetch, and node:http beside it.
 # Behaviour: an answer with neither Content-Length nor chunks, five bytes of it, then RST. On Node and Bun
-#   `response.text()` resolves to the five bytes, as it does after an orderly FIN. On Deno it rejects. node:http
-#   tells the two apart on all three: ECONNRESET after the reset, `end` after the FIN.
-# Guess: it rejects everywhere. RFC 9112 section 8 takes such an answer for complete unless the connection below
-#   indicated an error, and a reset is one; for Content-Length and chunks all three reject. A reader that
-#   stores what it fetched stores the part of a file that came before its server crashed.
+#   `response.text()` resolves to the five bytes, as it does after an orderly FIN. On Deno it rejects.
+#   node:http tells the two apart on all three: ECONNRESET after the reset, `end` after the FIN.
+# Guess: it rejects everywhere. RFC 9112 section 8 takes such an answer for complete unless the connection
+#   below indicated an error, and a reset is one; for Content-Length and chunks all three reject. A reader
+#   that stores what it fetched stores the part of a file that came before its server crashed.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

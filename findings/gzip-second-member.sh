@@ -6,17 +6,17 @@
 #   gzip, and Bun.gunzipSync gives "one "; neither fails, although the input was not used up. node:zlib
 #   gives both on all three, fetch on Node and Bun too. DecompressionStream gives both on Bun and is a
 #   TypeError on Node and Deno.
-# Guess: both members wherever it is not an error. RFC 1952 section 2.2: a gzip file is a series of
-#   members that simply follow one another, and RFC 9110 section 8.4.1.3 names that format for the coding.
-#   (The Compression standard alone wants an error for what follows the first.) Logs that were appended to
-#   and the output of parallel or block-wise compressors have many members, so what is lost is all but the
-#   first block.
+# Guess: both members wherever it is not an error. RFC 1952 section 2.2: a gzip file is a series of members
+#   that simply follow one another, and RFC 9110 section 8.4.1.3 names that format for the coding. (The
+#   Compression standard alone wants an error for what follows the first.) Logs that were appended to and
+#   the output of parallel or block-wise compressors have many members, so what is lost is all but the first
+#   block.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

@@ -3,19 +3,19 @@
 #
 # Version: node:http of Node 24.21.0, Bun 1.4.5 and Deno 2.9.5; Bun.serve; Deno.serve.
 # Behaviour: the request is complete, FIN follows, and the handler answers 300 ms later. All five servers
-#   close the connection as soon as they see the FIN: not one byte of an answer is sent, and nothing tells
-#   the handler that it writes into the void. Without the FIN all five answer.
+#   close the connection as soon as they see the FIN, and not one byte of an answer is sent. Without the FIN
+#   all five answer.
 # Guess: node:http answers at least. RFC 9293 section 3.6 lets a side that has closed go on receiving, RFC
-#   9112 does not tie an answer to the other direction, and node:http makes its sockets with
-#   `allowHalfOpen: true`. It ends them itself all the same. So `printf 'GET ...' | nc -N` and clients
-#   that write, shut down and read work against a handler that answers in the same turn, and break when it
-#   first awaits something.
+#   9112 does not tie an answer to the other direction, and node:http makes its sockets with `allowHalfOpen:
+#   true`. All the same it ends them itself. So `printf 'GET ...' | nc -N` and clients that write, shut down
+#   and read may work against a handler that answers in the same turn, and break when it first awaits
+#   something.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

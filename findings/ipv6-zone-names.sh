@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # An IPv6 zone by name (fe80::1%eth0): Bun connects to it and cannot bind it, Deno does neither and says EPERM
 #
-# Version: Node 24.21.0, Bun 1.4.5, Deno 2.9.5, on Linux. "::1%lo" stands for a link-local address with
-#   its interface; "::1%1" is the same zone by index.
-# Behaviour: node:net and node:dgram on Node take both forms, to connect, send, listen and bind. On Bun
-#   the name works towards others and fails for sockets of one's own, also of Bun.listen. On Deno node:net
-#   says EPERM and node:dgram UNKNOWN, and Deno.connect and Deno.listen look the name up in DNS. The index
-#   works everywhere.
+# Version: Node 24.21.0, Bun 1.4.5, Deno 2.9.5, on Linux. "::1%lo" stands for a link-local address with its
+#   interface; "::1%1" is the same zone by index.
+# Behaviour: node:net and node:dgram on Node take both forms, to connect, send, listen and bind. On Bun the
+#   name works towards others and fails for sockets of one's own, also of Bun.listen. On Deno node:net says
+#   EPERM and node:dgram UNKNOWN, and Deno.connect and Deno.listen look the name up in DNS. The index works
+#   everywhere.
 # Guess: both forms everywhere. RFC 4007 section 11.2 wants the index and allows names, getaddrinfo() takes
 #   both, and EPERM would be the sandbox's or the kernel's answer. A link-local address cannot be used
 #   without its zone, and it is the name that tools print and people type.
@@ -16,7 +16,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

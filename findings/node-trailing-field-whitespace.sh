@@ -3,18 +3,18 @@
 #
 # Version: Node 24.21.0 (global WebSocket and fetch); Bun 1.4.5 and Deno 2.9.5 beside it.
 # Behaviour: a 101 with one trailing space behind any of the values of Upgrade, Connection,
-#   Sec-WebSocket-Accept or Sec-WebSocket-Protocol ends in `error` and 1006 on Node. Whitespace in front
-#   is fine. fetch() hands the trailing space over as part of `headers.get(...)`, although Headers of its
-#   own making strip it, and `Content-Length: 2<TAB>` fails the body.
+#   Sec-WebSocket-Accept or Sec-WebSocket-Protocol ends in `error` and 1006 on Node. Whitespace in front is
+#   fine. fetch() hands the trailing space over as part of `headers.get(...)`, although Headers of its own
+#   making strip it, and `Content-Length: 2<TAB>` fails the body.
 # Guess: no difference at all. RFC 9112 section 5 allows optional whitespace on both sides of a value, and
-#   RFC 9110 section 5.5 says that it is no part of it and has to be left out before the value is used.
-#   The Fetch standard normalises values in the same way. Bun and Deno take all of it.
+#   RFC 9110 section 5.5 says that it is no part of it and has to be left out before the value is used. The
+#   Fetch standard normalises values in the same way. Bun and Deno take all of it.
 # Output seen: as `expected` below.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'

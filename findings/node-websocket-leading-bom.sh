@@ -5,7 +5,7 @@
 # Behaviour: the text message EF BB BF 61 ("U+FEFF, a") is delivered as "a" on Node, and as two characters
 #   on Bun and Deno. A message of U+FEFF alone becomes "", and of two of them one is left.
 # Guess: "U+FEFF a" everywhere. RFC 6455 5.6 and 8.1 know UTF-8 and no signature; RFC 3629 section 6 says
-#   that a protocol which allows UTF-8 alone has to read U+FEFF as a character. The WebSocket standard
+#   that where a protocol allows UTF-8 alone, U+FEFF should not serve as a signature. The WebSocket standard
 #   hands over the message as it came, and other clients do. So what one sends is not what the far end's
 #   application compares, hashes or stores.
 # Output seen: as `expected` below.
@@ -13,7 +13,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
+timeout 300 npm install --silent --no-audit --no-fund --no-save node@24.21.0 bun@1.4.5 deno@2.9.5 >install.log 2>&1 ||
   { cat install.log >&2; exit 2; }
 
 cat >probe.mjs <<'JS'
