@@ -12,7 +12,7 @@ import { netError } from "./net_errors.ts";
 export abstract class AdapterSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
-  /** The last one given to `start`. */
+  /** The handler given to the last call of `start`. */
   protected handler: StreamHandler | null = null;
   /** Whether `close` or `reset` was called: only `onClose` may follow, and without an error. */
   protected leaving = false;

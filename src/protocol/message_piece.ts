@@ -1,5 +1,5 @@
 /**
- * What a piece of a message is, one bit each; a piece has any number of them, joined by `|`. A piece without `Text` is
+ * Traits of a piece of a message, one bit each; a piece has any number, joined by `|`. A piece without `Text` is
  * binary.
  */
 export const PieceFlag = {
