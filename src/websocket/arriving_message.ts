@@ -13,7 +13,7 @@ export class ArrivingMessage {
     this.type = type;
   }
 
-  /** Bytes that are gathered. */
+  /** Number of bytes gathered so far. */
   get heldBytes(): number {
     return this.#gathered?.length ?? 0;
   }

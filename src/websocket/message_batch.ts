@@ -72,7 +72,7 @@ export class MessageBatch {
   }
 
   /**
-   * The batch with one message more, and without earlier messages of the mark's label. Searched once for all receivers
+   * The batch with one message more, and without earlier messages of the mark's label. One search serves all receivers
    * that share the batch.
    */
   withLatest(message: PreparedMessage, mark: MessageMark): MessageBatch {
