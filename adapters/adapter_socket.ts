@@ -32,7 +32,7 @@ export abstract class AdapterSocket {
     return this.#error !== null;
   }
 
-  /** Notes what broke the socket: the runtime's error, or what the handler threw. Only the first counts; `null` is none. */
+  /** Notes the error that broke the socket: the runtime's, or the handler's. Only the first counts; `null` is not one. */
   protected noteError(error: unknown): void {
     this.#error ??= error;
   }
