@@ -12,7 +12,7 @@ import { netError } from "./net_errors.ts";
 export abstract class AdapterSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
-  /** The last one given to `start`. */
+  /** The handler given to the last call of `start`. */
   protected handler: StreamHandler | null = null;
   /** Whether `close` or `reset` was called: only `onClose` may follow, and without an error. */
   protected leaving = false;
@@ -32,7 +32,7 @@ export abstract class AdapterSocket {
     return this.#error !== null;
   }
 
-  /** Notes what broke the socket: the runtime's error, or what the handler threw. Only the first counts; `null` is none. */
+  /** Notes the error that broke the socket: the runtime's, or the handler's. Only the first counts; `null` is not one. */
   protected noteError(error: unknown): void {
     this.#error ??= error;
   }

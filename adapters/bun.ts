@@ -1,5 +1,5 @@
 /**
- * Bun, through `Bun.listen` and, to connect, `node:net`. What is bridged here:
+ * Bun, through `Bun.listen` and, to connect, `node:net`. Differences bridged here:
  *
  * | Bun | here |
  * | --- | --- |

@@ -6,12 +6,12 @@
  * | `Bun.udpSocket` | everything else | 5.4 us |
  * | `node:dgram` | `reuseAddress`, `reusePort`, `ipv6Only` for `::`, the sizes of the kernel's buffers: `Bun.udpSocket` has none of them | 6.4 us |
  *
- * What is bridged here; for `node:dgram` see `node_datagram.ts`:
+ * Differences bridged here; for `node:dgram` see `node_datagram.ts`:
  *
  * | `Bun.udpSocket` | here |
  * | --- | --- |
  * | an error without an `error` handler ends the process | every socket has the handler |
- * | an unconnected socket gets refusals as events, and its next `send` fails with the error of an earlier datagram: a dead destination costs the living their datagrams | the events are not passed on, and the send is tried once more |
+ * | an unconnected socket gets refusals as events, and its next `send` fails with the error of an earlier datagram: a dead destination costs the others their datagrams | the events are not passed on, and the send is tried once more |
  * | a connected socket gets a refusal twice: as the failure of its next `send`, and by `error` | the send is tried once more, `error` is passed on |
  * | a datagram that is too long comes to `error` too, after `send` threw | the event is not passed on |
  * | `send` returns `false` when the kernel's buffer is full | the datagram is sent again on `drain` |

@@ -1,5 +1,5 @@
 /**
- * Deno, through `Deno.listen` and `Deno.connect`. What is bridged here:
+ * Deno, through `Deno.listen` and `Deno.connect`. Differences bridged here:
  *
  * | Deno | here |
  * | --- | --- |

@@ -6,7 +6,7 @@
  * | `Deno.listenDatagram` | everything else, where Deno has it: needs `--unstable-net` | 7.9 us |
  * | `node:dgram` | everything without `--unstable-net`; `ttl`, `multicastTtl`, `multicastLoopback`, `multicastInterface`, `readBuffer`, `writeBuffer` given when the socket is made; `ipv6Only` for `::` | 23 us |
  *
- * What is bridged here; for `node:dgram` see `node_datagram.ts`:
+ * Differences bridged here; for `node:dgram` see `node_datagram.ts`:
  *
  * | `Deno.listenDatagram` | here |
  * | --- | --- |

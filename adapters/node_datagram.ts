@@ -1,5 +1,5 @@
 /**
- * UDP through `node:dgram`, on any runtime that has it. What is bridged here:
+ * UDP through `node:dgram`, on any runtime that has it. Differences bridged here:
  *
  * | `node:dgram` | here |
  * | --- | --- |

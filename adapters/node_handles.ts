@@ -2,7 +2,7 @@
  * TCP and Unix sockets of Node at the handles of libuv, below the streams of `node:net`. Streams cost, in `bench/run.ts`: a
  * third of a handshake, 1.7 KB of what an idle connection holds, and about a microsecond a read and a write. Where handles
  * do not look as they are known here (`stream_wrap.ts`), are turned off, or the runtime is another one, the sockets of
- * `node:net` are used instead. What is bridged stands at the top of `node.ts`.
+ * `node:net` are used instead. The differences bridged are listed at the top of `node.ts`.
  */
 
 import process from "node:process";

@@ -1,4 +1,4 @@
-/** Sockets of `node:net`, on any runtime that has it. What is bridged stands at the top of `node.ts`. */
+/** Sockets of `node:net`, on any runtime that has it. The differences bridged are listed at the top of `node.ts`. */
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { stat } from "node:fs/promises";

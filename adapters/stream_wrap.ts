@@ -13,7 +13,7 @@ export interface StreamHandle {
   close(onClosed: () => void): void;
   ref(): void;
   unref(): void;
-  // TCP has these, Unix sockets do not.
+  // Calls of TCP's handles, which those of Unix sockets lack.
   reset?(onClosed: () => void): number;
   getsockname?(into: HandleAddr): number;
   getpeername?(into: HandleAddr): number;
@@ -29,9 +29,9 @@ export interface HandleAddr {
 
 /** A write or shutdown under way. */
 export interface WrapRequest {
-  /** Called when it is done; `status` is 0, or a negative error. */
+  /** Called when the request is done; `status` is 0, or a negative error. */
   oncomplete?: (this: WrapRequest, status: number) => void;
-  /** Keeps the array of a write alive until then. */
+  /** Array of a write, kept alive until the request is done. */
   bytes?: Uint8Array;
 }
 
@@ -48,7 +48,7 @@ export interface StreamWrap {
 }
 
 /**
- * The binding of this process. `null`: it does not look as it is known here, Node's permissions forbid it, the variable
+ * The binding of this process. `null`: it is not as declared here, Node's permissions forbid it, the variable
  * `JACKFIELD_NODE_HANDLES` turns handles off, or the runtime is not Node.
  */
 export const streamWrap: StreamWrap | null = findStreamWrap();
@@ -84,7 +84,7 @@ function turnedOff(): boolean {
   try {
     return /^(0|off|false)$/i.test(process.env["JACKFIELD_NODE_HANDLES"] ?? "");
   } catch {
-    // The environment may not be read: nothing was asked for.
+    // Without permission to read the environment, the variable counts as not set.
     return false;
   }
 }
@@ -97,7 +97,7 @@ function bindingOf(name: string): unknown {
   try {
     return host.binding?.(name);
   } catch {
-    // Node's permissions forbid it.
+    // Node's permissions forbid `process.binding`.
     return null;
   } finally {
     if (before === undefined) delete host.noDeprecation;

@@ -1,5 +1,5 @@
 /**
- * TLS, through `node:tls` on every runtime. What is bridged here:
+ * TLS, through `node:tls` on every runtime. Differences bridged here:
  *
  * | runtime | `node:tls` | here |
  * | --- | --- | --- |
@@ -53,7 +53,7 @@ export type VerifyPeer = (tls: TLSSocket, rootCas: readonly string[]) => string 
 
 /** Traits of a runtime's `node:tls`. */
 export interface NodeTlsTraits {
-  /** The runtime's own authorities, where they have to be given; otherwise no list means these. */
+  /** Reads the runtime's own authorities, where they have to be passed on; elsewhere, no list means these. */
   readonly defaultCas?: () => readonly string[];
   /** Verifies in place of `node:tls`, which then ends no handshake because of a certificate. */
   readonly verifyPeer?: VerifyPeer;

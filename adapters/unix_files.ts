@@ -10,7 +10,7 @@ export const unixFiles: UnixFiles = {
   },
   async removeSocket(path, found) {
     return forListening(path, () => {
-      // In one turn, which leaves other processes next to no time in between.
+      // Looked up and removed in one turn, which leaves other processes next to no time in between.
       const now = find(path);
       if (now === found) unlinkSync(path);
       return now === found || now === null;
@@ -21,7 +21,7 @@ export const unixFiles: UnixFiles = {
   },
 };
 
-/** Identifies the socket at a path; `null` for none. Its inode alone would not do: the next file may get the same one. */
+/** Identifies the socket at a path; `null` for none. An inode alone is not enough: the next file may get it again. */
 function find(path: string): string | null {
   const file = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return file?.isSocket() ? `${file.dev} ${file.ino} ${file.mtimeNs}` : null;

@@ -1,6 +1,6 @@
 /**
  * DEFLATE through `node:zlib`, on Node, Bun and Deno. Streams of `node:zlib` work in another thread and its functions forget
- * the window, so the handle below a stream is called. What is bridged here:
+ * the window, so the handle below a stream is called. Differences bridged here:
  *
  * | `node:zlib` | here |
  * | --- | --- |

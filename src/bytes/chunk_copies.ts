@@ -36,7 +36,7 @@ interface CopySpace {
 export class ChunkCopies {
   /** Up to this many bytes, `new Uint8Array(n)` costs less than a view: the engine has such an array in its own heap. */
   readonly #maxCheapArray: number;
-  /** Made by the first copy that needs it. */
+  /** The buffer that short copies share now; made by the first of them. */
   #space: CopySpace | null = null;
   #chunkSize = 0;
   #nextSize = FIRST_SHARED;
@@ -84,7 +84,7 @@ export class ChunkCopies {
     return new Uint8Array(bytes.buffer, used, size);
   }
 
-  /** Has room for `size` bytes at least. The first, which may stay the last, has room for no more than the chunk. */
+  /** A new buffer for copies, `size` bytes or more. The first may stay the last: it is at most as long as the chunk. */
   #newSpace(size: number): CopySpace {
     const room = this.#space === null ? Math.min(this.#chunkSize, this.#nextSize) : this.#nextSize;
     this.#nextSize = Math.min(this.#nextSize * 2, LAST_SHARED);

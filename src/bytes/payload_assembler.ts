@@ -15,8 +15,8 @@ export class PayloadAssembler {
   /**
    * Adds a copy of `bytes[start, end)`.
    *
-   * @param announced bytes that the payload will have at least, as far as is known
-   * @param limit bytes that the payload may have at the most
+   * @param announced lower bound of the payload's length, as the frames so far announce it, bytes
+   * @param limit upper bound of the payload's length, bytes
    */
   add(bytes: Uint8Array, start: number, end: number, announced: number, limit: number): void {
     const length = this.#length + end - start;

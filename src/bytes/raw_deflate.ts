@@ -24,7 +24,7 @@ export type DeflateSink = (bytes: Uint8Array, length: number) => boolean;
 export interface Deflater {
   /**
    * Compresses `input` and flushes (`Z_SYNC_FLUSH`): the output ends on a byte boundary, with an empty stored block.
-   * Its `00 00 ff ff` is part of the output.
+   * That block's `00 00 ff ff` is part of the output.
    */
   deflate(input: Uint8Array, sink: DeflateSink): void;
   /** Drops the window: later output refers to no earlier input. */

@@ -24,7 +24,7 @@ import { FramedReceived } from "./framed_received.ts";
  * ```
  */
 export class DecoderStream<T> implements TransformStream<Uint8Array, T> {
-  /** The items. */
+  /** The side to read items from. */
   readonly readable: ReadableStream<T>;
   /** The side to write bytes to. A chunk must not be changed once it has been written. */
   readonly writable: WritableStream<Uint8Array>;
@@ -140,7 +140,7 @@ function hasItems(readable: ReadableStreamDefaultController): boolean {
  * ```
  */
 export class EncoderStream<T> implements TransformStream<T, Uint8Array> {
-  /** The bytes. */
+  /** The side to read bytes from, a chunk for each item. */
   readonly readable: ReadableStream<Uint8Array>;
   /** The side to write items to. */
   readonly writable: WritableStream<T>;

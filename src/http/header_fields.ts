@@ -109,20 +109,20 @@ export function consistsOf(text: string, wanted: number): boolean {
 }
 
 /**
- * Whether a comma-separated list has the member, compared without regard to case.
+ * Whether a comma-separated list has the element, compared without regard to case.
  *
- * A member may have any character but a comma, because `Upgrade: HTTP/2.0, websocket` is not a list of tokens
+ * An element may have any character but a comma, because `Upgrade: HTTP/2.0, websocket` is not a list of tokens
  * (RFC 9110, 7.8).
  */
 export function listIncludes(value: string, member: string): boolean {
   const wanted = member.toLowerCase();
-  // The usual case: the list has one member.
+  // The usual case: the list has one element.
   if (value.length === wanted.length) return value.toLowerCase() === wanted;
   return value.length > wanted.length &&
     value.toLowerCase().split(",").some((element) => trimSpace(element) === wanted);
 }
 
-/** The members of a list of tokens, empty ones left out (RFC 9110, 5.6.1); `null` for a malformed list. */
+/** The elements of a list of tokens, empty ones left out (RFC 9110, 5.6.1); `null` for a malformed list. */
 export function parseTokenList(value: string): string[] | null {
   const scanner = new ListScanner(value);
   const tokens: string[] = [];
@@ -134,7 +134,7 @@ export function parseTokenList(value: string): string[] | null {
   return tokens;
 }
 
-/** The members of a `Sec-WebSocket-Extensions` list (RFC 6455, 9.1); `null` for a malformed list. */
+/** The elements of a `Sec-WebSocket-Extensions` list (RFC 6455, 9.1); `null` for a malformed list. */
 export function parseExtensionList(value: string): Extension[] | null {
   const scanner = new ListScanner(value);
   const extensions: Extension[] = [];

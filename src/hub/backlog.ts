@@ -29,7 +29,7 @@ export class Backlog {
   #last: Waiting | null = null;
   /** The first message that may be dropped; `null` when none may. */
   #oldestDroppable: Waiting | null = null;
-  /** By its label, the last message that has it. */
+  /** The last message of each label. */
   readonly #labelled: Map<string, Waiting> = new Map();
 
   /** Adds a message at the end. */
@@ -85,8 +85,8 @@ export class Backlog {
   }
 
   /**
-   * Removes the first messages, for one write: at least one, and at most half of the bounds of each policy among theirs
-   * that keeps the newest messages. The list must not be empty.
+   * Removes the first messages, for one write: at least one. Where the policy of any of them keeps the newest messages,
+   * they are at most half of that policy's bounds. The list must not be empty.
    */
   take(): MessageBatch {
     let batch: MessageBatch | null = null;

@@ -96,7 +96,7 @@ export class BrokerLink {
 
   // ── Subscribing ──
 
-  /** Subscribes to a room: it has members now. `null`: the hub has members. */
+  /** Subscribes to a room, which has members now; `null`: the hub has members. */
   want(room: string | null): void {
     let topic = this.#topics.get(room);
     if (topic === undefined) {
@@ -106,7 +106,7 @@ export class BrokerLink {
     this.#settle(topic);
   }
 
-  /** Ends the subscription to a room: it has no members any more. */
+  /** Ends the subscription to a room, which has no members any more. */
   unwant(room: string | null): void {
     const topic = this.#topics.get(room);
     if (topic === undefined) return;
@@ -216,7 +216,7 @@ export class BrokerLink {
     for (const topic of topics) this.#settle(topic);
   }
 
-  // ── In ──
+  // ── From the broker ──
 
   #onDelivered(topic: Topic, bytes: unknown): void {
     let envelope: Envelope;
@@ -232,7 +232,7 @@ export class BrokerLink {
     this.#hub.deliver(envelope.rooms, envelope.message, envelope.key);
   }
 
-  // ── Out ──
+  // ── To the broker ──
 
   /** Passes a message on to the other hubs, or drops the message when too many wait already. */
   publish(rooms: readonly string[] | null, message: PreparedMessage, key: string | null): void {

@@ -24,7 +24,7 @@ export interface DrainOptions {
   signal?: AbortSignal;
 }
 
-/** What became of the members of a drained hub. */
+/** Result of `Hub.drain`: numbers of members by the way they left, and of lost messages. */
 export interface DrainReport {
   /** Members that got all queued messages and were closed. */
   readonly closed: number;

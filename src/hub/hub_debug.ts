@@ -18,7 +18,7 @@ export interface RejectedDebugEvent<Data = unknown> {
 }
 
 /**
- * Why a member left its hub.
+ * Cause for which a member left its hub.
  *
  * - `"unregistered"`: the application called `unregister`
  * - `"socket closed"`: its socket was closed, by either side
@@ -43,7 +43,7 @@ export interface RemovedDebugEvent<Data = unknown> {
   readonly type: "removed";
   /** The member that left. */
   readonly member: HubMember<Data>;
-  /** Why it left. */
+  /** Cause of the departure. */
   readonly cause: DepartureCause;
 }
 
@@ -53,11 +53,11 @@ export interface RefusedDebugEvent<Data = unknown> {
   readonly type: "refused";
   /** The member that asked. */
   readonly member: HubMember<Data>;
-  /** What it asked for. */
+  /** Kind of the request. */
   readonly request: "join" | "publish";
-  /** The room that it named. */
+  /** Room that the request names. */
   readonly room: string;
-  /** Why it was refused. */
+  /** Reason of the refusal. */
   readonly reason: RefusalReason;
 }
 
@@ -69,7 +69,7 @@ export interface EndingDebugEvent {
   readonly members: number;
 }
 
-/** What a hub's `onDebug` is called with. Later versions may add types of events. */
+/** Argument of a hub's `onDebug`. Later versions may add types of events. */
 export type HubDebugEvent<Data = unknown> =
   | RegisteredDebugEvent<Data>
   | RejectedDebugEvent<Data>

@@ -10,7 +10,7 @@ export interface SendOptions {
    * with the same key. Keys of different rooms are different. Default: none.
    */
   key?: string;
-  /** Default: text for a string, binary for bytes. Ignored for a `PreparedMessage`, which has its own. */
+  /** Type of the message. Default: text for a string, binary for bytes. A `PreparedMessage` has its own. */
   type?: MessageType;
 }
 
@@ -25,7 +25,7 @@ export interface PublishOptions<Data = unknown> extends SendOptions {
 /**
  * One member of a hub, as `Hub.register` returns it.
  *
- * `join`, `leave` and `send` are the application's own calls, and always allowed. What the peer asks for belongs into
+ * `join`, `leave` and `send` are the application's own calls, and always allowed. Requests of the peer belong into
  * {@linkcode HubMember.requestJoin} and {@linkcode HubMember.publish}, which ask the hub's hooks and keep to its rate
  * limit.
  */

@@ -35,7 +35,7 @@ export interface HubOptions<Data = unknown>
   broker?: Broker;
   /** Called with errors that no call of the hub can report: of a broker, a hook or a handler. Default: errors are ignored. */
   onError?: (error: unknown) => void;
-  /** Called when members come and go and why, and when their requests are refused. Default: none. */
+  /** Called when members come and go, with the cause, and when their requests are refused. Default: none. */
   onDebug?: HubDebugHook<Data>;
 }
 

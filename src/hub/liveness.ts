@@ -54,7 +54,7 @@ export class Liveness {
     this.#patience = Math.ceil(pongTimeout / this.#tickLength);
   }
 
-  /** Begins to ping a member. */
+  /** Starts pinging a member. */
   add(member: Pinged): void {
     if (this.#groups.length === 0) return;
     member.pingGroup = (this.#random.next() >>> 0) % this.#groups.length;
@@ -62,7 +62,7 @@ export class Liveness {
     if (this.#size++ === 0) this.#setAlarm();
   }
 
-  /** Stops to ping a member. */
+  /** Stops pinging a member. */
   remove(member: Pinged): void {
     if (member.pingGroup < 0) return;
     this.#groups[member.pingGroup]!.delete(member);

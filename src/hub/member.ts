@@ -45,15 +45,15 @@ export interface MemberSettings {
 export class Member<Data = unknown> extends SendQueue implements HubMember<Data>, Pinged {
   readonly socket: MemberSocket;
   data: Data;
-  // Of `Liveness`, which alone changes them.
+  // Numbers of `Liveness`, which alone changes them.
   pingGroup = -1;
   pingedAt = 0;
-  /** Number of the last broadcast to several rooms that found the member; of `Rooms`. */
+  /** Number of the last search of `Rooms` that found the member. */
   foundBy = 0;
   readonly #hub: MemberHub<Data>;
   readonly #rooms = new Set<string>();
   readonly #rate: RateSettings | null;
-  /** The writer, if it keeps messages that the socket has not taken. */
+  /** The writer to the socket, if that takes single messages; `null` if it takes batches. */
   readonly #feed: MessageFeed | null;
   #requests: Requests<Data> | null = null;
   #registered = true;

@@ -56,7 +56,7 @@ export abstract class QueueOutput implements DrainListener {
     return (this.batch?.size ?? 0) + (this.backlog?.size ?? 0);
   }
 
-  // ── What waits ──
+  // ── Waiting messages ──
 
   /** The policy for a message: the member's own, or the room's, or the hub's. */
   protected policyFor(terms: QueueTerms | null): QueuePolicy {
@@ -121,7 +121,7 @@ export abstract class QueueOutput implements DrainListener {
     if (batch === null || batch.count === 1) return false;
     const { keepsNewest, maxQueuedBytes, maxQueuedMessages } = this.policy;
     if (keepsNewest && (batch.size * 2 > maxQueuedBytes || batch.count * 2 > maxQueuedMessages)) return true;
-    // A room's policy may demand it. Looking at each message is left to members that are behind.
+    // A room's policy may allow less. Looking at each message is left to members that are behind.
     return behind && batch.marked && !this.#ownPolicy;
   }
 
@@ -170,7 +170,7 @@ export abstract class QueueOutput implements DrainListener {
 
   // ── The end ──
 
-  /** Accepts no more messages. Those that wait are still sent. */
+  /** Accepts no more messages. The waiting ones are still sent. */
   end(): void {
     this.ended = true;
     this.slow = true;

@@ -1,7 +1,7 @@
 import { positive } from "../websocket/options.ts";
 
 /**
- * What happens to a message for which a member's queue has no room.
+ * Treatment of a message for which a member's queue has no room.
  *
  * - `"close"`: the member is removed and its socket closed with 1013. The messages that it got have no gap.
  * - `"drop-newest"`: the message is dropped.

@@ -9,7 +9,7 @@ export class Rooms<Data> {
   readonly #rooms: Map<string, Set<Member<Data>>> = new Map();
   /** Terms for the messages of each room that has a policy of its own. */
   readonly #terms: Map<string, QueueTerms> = new Map();
-  /** Number of the last search; members keep the number of the search that found them. */
+  /** Number of the last search in several rooms; a member keeps the number of the search that found it last. */
   #search = 0;
 
   /** Rooms with members. */

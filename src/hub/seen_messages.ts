@@ -1,4 +1,4 @@
-/** The last numbers of one hub that are remembered. Older numbers count as seen. */
+/** Upper bound of the numbers remembered of one hub: the latest ones. Older numbers count as seen. */
 const WINDOW = 4096;
 
 /** The most hubs that are remembered. The one that was silent longest is forgotten. */
@@ -14,7 +14,7 @@ interface Window {
 
 /** Recognises messages that were delivered before. Remembers a bounded number of messages, of a bounded number of hubs. */
 export class SeenMessages {
-  /** By the hub's origin, in the order of the last delivery. */
+  /** Windows by the origin of the hub, in the order of the last delivery. */
   readonly #origins: Map<string, Window> = new Map();
 
   /** Remembers a message; returns `false` when it was seen before. */

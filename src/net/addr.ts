@@ -6,9 +6,9 @@ export interface TcpAddr {
   readonly network: "tcp";
   /** An IP address. */
   readonly hostname: string;
-  /** 1 to 65535. */
+  /** Port, 1 to 65535. */
   readonly port: number;
-  /** As `dial` and `listen` read it. */
+  /** Text of the address, as `dial` and `listen` read it. */
   toString(): string;
 }
 
@@ -18,9 +18,9 @@ export interface UdpAddr {
   readonly network: "udp";
   /** An IP address. */
   readonly hostname: string;
-  /** 1 to 65535. */
+  /** Port, 1 to 65535. */
   readonly port: number;
-  /** As `dial`, `listenPacket` and `writeTo` read it. */
+  /** Text of the address, as `dial`, `listenPacket` and `writeTo` read it. */
   toString(): string;
 }
 
@@ -30,7 +30,7 @@ export interface UnixAddr {
   readonly network: "unix";
   /** Path of the socket file. */
   readonly path: string;
-  /** As `dial` and `listen` read it. */
+  /** Text of the address, as `dial` and `listen` read it. */
   toString(): string;
 }
 
@@ -121,7 +121,7 @@ class SocketTcpAddr implements TcpAddr {
   readonly network = "tcp";
   /** An IP address. */
   readonly hostname: string;
-  /** 1 to 65535. */
+  /** Port, 1 to 65535. */
   readonly port: number;
 
   constructor(hostname: string, port: number) {
@@ -138,7 +138,7 @@ class SocketUdpAddr implements UdpAddr {
   readonly network = "udp";
   /** An IP address. */
   readonly hostname: string;
-  /** 1 to 65535. */
+  /** Port, 1 to 65535. */
   readonly port: number;
 
   constructor(hostname: string, port: number) {

@@ -96,7 +96,7 @@ export interface TcpConn extends Conn {
 
 /** Accepts connections. Go: `net.Listener`. */
 export interface Listener<C extends Conn = Conn> extends AsyncIterable<C>, AsyncDisposable {
-  /** The address on which it listens. */
+  /** The address on which the listener accepts. */
   readonly addr: Addr;
   /** Resolves to the next connection. After `close` it rejects with `ClosedError`, and `for await` ends. */
   accept(options?: WaitOptions): Promise<C>;

@@ -25,7 +25,7 @@ interface HostPort {
   readonly port: number;
 }
 
-/** Options of `dial`. Those of TCP do not apply to `"unix"`. */
+/** Options of `dial`. TCP options do not apply to `"unix"`. */
 export interface DialOptions extends TcpOptions {
   /** Aborts dialling, which rejects with the signal's reason. */
   signal?: AbortSignal;
@@ -37,7 +37,7 @@ export interface DialOptions extends TcpOptions {
   localAddress?: string;
 }
 
-/** Options of `listen`. Those of TCP are set on the accepted connections, and do not apply to `"unix"`. */
+/** Options of `listen`. TCP options are set on the accepted connections, and do not apply to `"unix"`. */
 export interface ListenOptions extends TcpOptions {
   /** Upper bound of the connections that the kernel queues until they are accepted. Default: 511. */
   backlog?: number;

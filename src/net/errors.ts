@@ -40,11 +40,11 @@ export class NetError extends Error {
   override readonly name: string = "NetError";
   /** The operation that failed. */
   readonly op: NetOp;
-  /** `tcp`, `unix`, `pipe`, … */
+  /** Network of the socket: `tcp`, `unix`, `pipe`, … */
   readonly network: string;
   /** The remote address, or the address to listen on. */
   readonly addr: string | undefined;
-  /** `ECONNREFUSED`, `ECONNRESET`, `EPIPE`, `EADDRINUSE`, `ETIMEDOUT`, …: every runtime reports the same code. */
+  /** Reason, the same on every runtime: `ECONNREFUSED`, `ECONNRESET`, `EPIPE`, `EADDRINUSE`, `ETIMEDOUT`, … */
   readonly code: string;
   /** Whether the failure is a time-out. */
   readonly timeout: boolean;

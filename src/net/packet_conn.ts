@@ -41,7 +41,7 @@ export interface GroupOptions {
 export interface PacketConn extends AsyncIterable<Datagram>, AsyncDisposable {
   /** Address of this end. */
   readonly localAddr: UdpAddr;
-  /** Number of received datagrams dropped because the queue was full. Those dropped by the kernel are not counted. */
+  /** Number of received datagrams dropped because the queue was full. The kernel's own drops are not counted. */
   readonly dropped: number;
   /**
    * Resolves to the next datagram. `for await` reads datagrams too, and ends when the socket is closed.

@@ -38,7 +38,7 @@ export interface TlsConfig {
 
 /** The result of a handshake. Go: `tls.ConnectionState`. */
 export interface TlsConnectionState {
-  /** `TLSv1.3` or `TLSv1.2`. */
+  /** Version of TLS: `TLSv1.3` or `TLSv1.2`. */
   readonly version: string;
   /** The application protocol (ALPN), `null` for none. */
   readonly negotiatedProtocol: string | null;

@@ -77,7 +77,7 @@ export type UpgradeResponseCheck =
   }
   | {
     readonly ok: false;
-    /** What is wrong with the response. */
+    /** Fault of the response, in words. */
     readonly reason: string;
   };
 

@@ -1,6 +1,6 @@
 /** The header of a frame, RFC 6455, 5.2. */
 
-/** What a frame carries. */
+/** Opcodes: the kinds of frames. */
 export const Opcode = {
   Continuation: 0x0,
   Text: 0x1,

@@ -27,7 +27,7 @@ export interface FrameHandler extends MessageDataHandler {
   onFault(code: CloseCode, reason: string): void;
 }
 
-/** What a {@linkcode FrameReader} allows. */
+/** Options of a {@linkcode FrameReader}: the frames that the peer may send, and limits. */
 export interface FrameReaderOptions {
   /** Whether the peer is a client, whose frames are masked; a server's are not (5.1). */
   masked: boolean;
@@ -90,9 +90,9 @@ export class FrameReader {
   #controlLength = 0;
 
   // The message that the data frames belong to.
-  /** Its opcode; `Continuation` between messages. */
+  /** Opcode of the message; `Continuation` between messages. */
   #messageOpcode: Opcode = Opcode.Continuation;
-  /** Its flags that are the same for all pieces, and `First` until the first piece was delivered. */
+  /** Flags of all pieces of the message, and `First` until the first piece was delivered. */
   #messageFlags = 0;
   #messageLength = 0;
   #smallFragments = 0;

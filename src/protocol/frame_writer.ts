@@ -21,7 +21,7 @@ export const MAX_COPIED_WITH_HEADER = 16384;
 /** Bytes of one frame's payload, at most; a longer payload is cut, so that a control frame waits for one frame only. */
 export const MAX_FRAGMENT = 262144;
 
-/** What a {@linkcode FrameWriter} needs. */
+/** Parameters of a {@linkcode FrameWriter}. */
 export interface FrameWriterOptions {
   /** Draws an unpredictable masking key (RFC 6455, 10.3), for a client; `null` for a server, which does not mask. */
   nextKey: (() => number) | null;

@@ -50,7 +50,7 @@ export class MessageInflater {
    * Decompresses a piece of a message, `chunk[start, end)`.
    *
    * @param flags bits of `PieceFlag`
-   * @param limit bytes that the decompressed message may have at the most
+   * @param limit upper bound of the decompressed message, bytes
    */
   receive(chunk: Uint8Array, start: number, end: number, flags: number, limit: number): InflateOutcome {
     const last = (flags & PieceFlag.Last) !== 0;

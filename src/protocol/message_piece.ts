@@ -1,5 +1,5 @@
 /**
- * What a piece of a message is, one bit each; a piece has any number of them, joined by `|`. A piece without `Text` is
+ * Traits of a piece of a message, one bit each; a piece has any number, joined by `|`. A piece without `Text` is
  * binary.
  */
 export const PieceFlag = {
@@ -13,7 +13,7 @@ export const PieceFlag = {
   Whole: 6,
   /** The message is still compressed: its first frame has RSV1 set, RFC 7692, 6. Only a `FrameReader` sets it. */
   Compressed: 8,
-  /** The bytes are valid during the call; without it, they may be kept where they lie. */
+  /** The bytes are valid only during the call; without this flag, they may be kept where they lie. */
   Lent: 16,
 } as const;
 

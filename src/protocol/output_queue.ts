@@ -14,7 +14,7 @@ export const MIN_BORROWED_BYTES = 65537;
  */
 export const MAX_PIECE_BYTES = 262144;
 
-/** Where bytes go: a socket, or whatever stands for one. */
+/** Destination of bytes: a socket, or an object in its place. */
 export interface ByteSink {
   /** Takes bytes; `false` when the sink is busy with them, until the queue's `release` is called. */
   write(bytes: Uint8Array): boolean;
@@ -50,7 +50,7 @@ export class OutputQueue {
   #used = 0;
   /** Full buffers and borrowed payloads, in order. */
   #segments: Segment[] = NONE;
-  /** Made by the first control frame that finds data waiting. */
+  /** Control frames that wait to overtake data; made by the first that finds data waiting. */
   #urgent: UrgentFrames | null = null;
   /**
    * Whether urgent control frames may leave before queued data: only where a frame has ended, not before the answer to
@@ -108,7 +108,7 @@ export class OutputQueue {
     return this.#acceptedInOrder + this.#bytes - this.#urgentBytes;
   }
 
-  // ── In ──
+  // ── Queueing ──
 
   /** Bytes filled in the buffer that {@linkcode OutputQueue.reserve} returns. */
   get used(): number {
@@ -176,7 +176,7 @@ export class OutputQueue {
     this.#urgentBytes += added;
   }
 
-  // ── Out ──
+  // ── Taking ──
 
   /** The next bytes for the socket, at most 256 KiB; `null` when nothing waits or a piece is out. */
   take(): Uint8Array | null {

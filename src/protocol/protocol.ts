@@ -45,9 +45,9 @@ export interface DeflateOptions {
   readonly pool: DeflatePool;
 }
 
-/** What a {@linkcode Protocol} needs. Time and randomness come from outside. */
+/** Parameters of a {@linkcode Protocol}. Time and randomness come from outside. */
 export interface ProtocolOptions {
-  /** Which side this is. Frames of a client are masked, frames of a server are not. */
+  /** Role of this side. Frames of a client are masked, frames of a server are not. */
   role: "client" | "server";
   /** The largest message that may come, bytes. */
   readLimit: number;
@@ -77,10 +77,10 @@ export class Protocol implements FrameHandler {
   readonly #writer: FrameWriter;
   readonly #handler: ProtocolHandler;
   readonly #reader: FrameReader;
-  /** Of a server, if there is such a memory; what comes to a client is not masked. */
+  /** Memory in which a server unmasks, if it has one; `null` for a client, whose peer does not mask. */
   readonly #maskMemory: MaskMemory | null;
   readonly #text: TextCodec;
-  /** Made by the first text that comes in pieces. */
+  /** Checks text that comes in pieces; made by the first such text. */
   #utf8: Utf8Validator | null = null;
   readonly #deflater: MessageDeflater | null = null;
   readonly #inflater: MessageInflater | null = null;
@@ -89,7 +89,7 @@ export class Protocol implements FrameHandler {
   #closeReceived = false;
   #failed = false;
 
-  /** Begins after the handshake, before any close frame. */
+  /** Makes a protocol in the state after the handshake: no close frame was sent or received. */
   constructor(handler: ProtocolHandler, options: ProtocolOptions) {
     const { readLimit, maxFragments, buffers, text, deflate = null } = options;
     const isClient = options.role === "client";
@@ -118,7 +118,7 @@ export class Protocol implements FrameHandler {
   }
 
   /**
-   * How far the closing handshake is (RFC 6455, 7.1): `begun` once one close frame was sent or received, `complete` once
+   * State of the closing handshake (RFC 6455, 7.1): `begun` once one close frame was sent or received, `complete` once
    * both were. Says nothing of the transport.
    */
   get closeHandshake(): "not begun" | "begun" | "complete" {
@@ -192,7 +192,7 @@ export class Protocol implements FrameHandler {
     }
   }
 
-  /** Whether the text up to this piece can be UTF-8, and is if this is the last. */
+  /** Whether the text up to this piece can become UTF-8; with the last piece, whether all of it is UTF-8. */
   #isUtf8(chunk: Uint8Array, start: number, end: number, flags: number): boolean {
     const utf8 = this.#utf8 ??= new Utf8Validator();
     if ((flags & PieceFlag.First) !== 0) utf8.reset();
@@ -248,7 +248,7 @@ export class Protocol implements FrameHandler {
     this.#writer.writeText(text, (last ? FIN : 0) | (first ? Opcode.Text : Opcode.Continuation));
   }
 
-  /** Sends bytes as {@linkcode Protocol.sendText} sends text. Those of a text message must be UTF-8. */
+  /** Sends bytes as {@linkcode Protocol.sendText} sends text. The bytes of a text message must be UTF-8. */
   sendBytes(
     opcode: typeof Opcode.Text | typeof Opcode.Binary,
     data: Uint8Array,
@@ -353,7 +353,7 @@ export class Protocol implements FrameHandler {
   }
 }
 
-/** How much of a reason fits, without a cut inside a code point, which would not be UTF-8. */
+/** Bytes of a reason that fit, without a cut inside a code point, which would not be UTF-8. */
 function reasonLength(reason: Uint8Array): number {
   let length = Math.min(reason.length, MAX_REASON_BYTES);
   if (length < reason.length) { while ((reason[length]! & 0xc0) === 0x80) length--; }

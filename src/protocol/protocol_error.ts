@@ -6,7 +6,7 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   /** The code of the close frame that was sent to the peer. */
   readonly closeCode: CloseCode;
-  /** What is wrong, as the close frame said it to the peer. */
+  /** Fault in words, as in the close frame that was sent to the peer. */
   readonly reason: string;
 
   /**
@@ -30,7 +30,7 @@ export class MessageTooBigError extends Error {
   readonly limit: number;
   /** The code of the close frame that was sent to the peer: 1009. */
   readonly closeCode: CloseCode = 1009;
-  /** What is wrong, as the close frame said it to the peer. */
+  /** Fault in words, as in the close frame that was sent to the peer. */
   readonly reason: string;
 
   /**

@@ -23,7 +23,7 @@ export function readKey(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * What the first two bytes of a header break; `null` when they are allowed. The order of the checks decides only which
+ * Fault of the first two bytes of a header; `null` when they are allowed. The order of the checks decides only which
  * reason the peer gets.
  *
  * @param maskBit the mask bit that the second byte must have: `MASKED`, or 0
@@ -58,7 +58,7 @@ function controlFault(first: number, second: number): string | null {
   return (second & 0x7f) > MAX_CONTROL_PAYLOAD ? "a control frame is longer than 125 bytes" : null;
 }
 
-/** What the length of the header at `bytes[at]`, which was read as `length`, breaks; `null` when it is allowed. */
+/** Fault of the length in the header at `bytes[at]`, which was read as `length`; `null` when it is allowed. */
 export function lengthFault(bytes: Uint8Array, at: number, length: number): string | null {
   const announced = bytes[at + 1]! & 0x7f;
   if (announced < 126) return null;

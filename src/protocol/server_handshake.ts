@@ -32,7 +32,7 @@ export interface UpgradeRefusal {
   readonly ok: false;
   /** Status of the response. */
   readonly status: number;
-  /** What is wrong with the request, for the response's body. */
+  /** Fault of the request in words, for the response's body. */
   readonly reason: string;
   /** Fields that the response must have with this status. */
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -197,8 +197,8 @@ function readOffer(head: RequestHead): UpgradeRequestCheck {
 }
 
 /**
- * The members of a list that may be spread over several fields: none without a field, `null` for a malformed list and
- * for a field without members.
+ * The elements of a list that may be spread over several fields: none without a field, `null` for a malformed list and
+ * for a field without elements.
  */
 function readList<T>(
   head: RequestHead,

@@ -1,4 +1,4 @@
-/** By way of which memory the chunks of a client reach the frame reader of a server. */
+/** The way of a client's chunks to the server's frame reader: through the mask memory, where that is faster. */
 
 import { WORDS_FROM } from "../bytes/mask.ts";
 import { type MaskMemory, offsetIn } from "../bytes/mask_memory.ts";

@@ -13,7 +13,7 @@ export class ArrivingMessage {
     this.type = type;
   }
 
-  /** Bytes that are gathered. */
+  /** Number of bytes gathered so far. */
   get heldBytes(): number {
     return this.#gathered?.length ?? 0;
   }
@@ -21,8 +21,8 @@ export class ArrivingMessage {
   /**
    * Adds a copy of the piece `chunk[start, end)`. To be called while there is no reader.
    *
-   * @param announced bytes that the message will have at least, as far as is known
-   * @param limit bytes that the message may have at the most
+   * @param announced lower bound of the message's length, as the frames so far announce it, bytes
+   * @param limit upper bound of the message's length, bytes
    */
   gather(chunk: Uint8Array, start: number, end: number, announced: number, limit: number): void {
     this.#gathered!.add(chunk, start, end, announced, limit);

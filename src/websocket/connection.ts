@@ -57,7 +57,7 @@ export class Connection implements StreamHandler, MemoryHolder {
   readonly #runtime: Runtime;
   readonly #settings: WebSocketSettings;
   readonly #keepalive: Keepalive | null;
-  // Both are made when they are needed: most connections are idle.
+  // Parts made at first use, because most connections are idle.
   #memory: MemoryAccount | null = null;
   #pings: Pings | null = null;
 

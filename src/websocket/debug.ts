@@ -26,7 +26,7 @@ export interface RefusalDebugEvent extends DebugSubject {
   readonly type: "refused";
   /** The status of the response; 0 where there was none. */
   readonly status: number;
-  /** Why it was refused, in words. */
+  /** Reason of the refusal, in words. */
   readonly reason: string;
 }
 
@@ -48,7 +48,7 @@ export interface PhaseDebugEvent extends DebugSubject {
   readonly from: ConnectionPhase;
   /** The phase that begins. */
   readonly to: ConnectionPhase;
-  /** What led to it, in words. */
+  /** Cause of the change, in words. */
   readonly cause: string;
 }
 
@@ -56,9 +56,9 @@ export interface PhaseDebugEvent extends DebugSubject {
 export interface ControlDebugEvent extends DebugSubject {
   /** The kind of event. */
   readonly type: "control";
-  /** Which way it went. */
+  /** Direction of the frame. */
   readonly direction: "sent" | "received";
-  /** Its opcode. */
+  /** Kind of the frame. */
   readonly frame: "ping" | "pong" | "close";
   /** Bytes of payload, 0 to 125. */
   readonly bytes: number;
@@ -72,7 +72,7 @@ export interface ControlDebugEvent extends DebugSubject {
 export interface EndDebugEvent extends DebugSubject {
   /** The kind of event. */
   readonly type: "ended";
-  /** Whether it ended before the handshake was complete. */
+  /** Whether the connection ended before the handshake was complete. */
   readonly early: boolean;
   /** The close code; 1006 where no close frame came. */
   readonly code: number;
@@ -80,11 +80,11 @@ export interface EndDebugEvent extends DebugSubject {
   readonly reason: string;
   /** Whether the closing handshake was complete. */
   readonly wasClean: boolean;
-  /** The error that ended it, such as a reset or a time-out; `null` where there was none. */
+  /** The error that ended the connection, such as a reset or a time-out; `null` for none. */
   readonly cause: Error | null;
 }
 
-/** What the hook `onDebug` is called with. Later versions may add types of events. */
+/** Argument of the hook `onDebug`. Later versions may add types of events. */
 export type DebugEvent =
   | HandshakeDebugEvent
   | RefusalDebugEvent

@@ -7,10 +7,10 @@ import type { Message, MessageType } from "./message.ts";
 import { MessageQueue } from "./message_queue.ts";
 import { ReceivedMessage } from "./message_reader.ts";
 
-/** What a reading call asks for: the message, an iterator's result with it, or a reader of it. */
+/** Kind of result that a reading call wants: the message, an iterator's result with it, or a reader of it. */
 export type Wanted = "message" | "result" | "reader";
 
-/** What a reading call resolves to. */
+/** Result of a reading call. */
 export type Reading = Message | IteratorResult<Message, undefined> | ReceivedMessage;
 
 const END: IteratorResult<Message, undefined> = { value: undefined, done: true };
@@ -24,14 +24,14 @@ export class Inbox {
   readonly #queue = new MessageQueue();
   /** The calls that wait for a message. */
   readonly #reads = new WaitQueue<Reading, Wanted>();
-  /** Made by the first that is set. */
+  /** Read deadline; made when one is set. */
   #deadline: DeadlineTimer | null = null;
   #full = false;
   /** The message that is coming in pieces. */
   #arriving: ArrivingMessage | null = null;
   /** Readers that the application has and that are not at the end of their message; made for the first. */
   #readers: Set<ReceivedMessage> | null = null;
-  /** What the unread bytes in these readers cost, bytes. */
+  /** Cost of the unread bytes in these readers, bytes. */
   #readersCost = 0;
   /** The error of reading after the last message; `null` while messages may come. */
   #end: (() => Error) | null = null;
@@ -128,8 +128,8 @@ export class Inbox {
   // ── From the lifecycle ──
 
   /**
-   * No message follows. Calls that wait, and those that find no message left, reject with what `error` gives. The first
-   * end stands.
+   * No message follows. Calls that wait, and those that find no message left, reject with what `error` gives. A second
+   * call does nothing.
    *
    * @param quiet whether iterations end without the error
    */

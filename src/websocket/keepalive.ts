@@ -16,9 +16,9 @@ export class Keepalive implements TimerEntry {
   index = -1;
   readonly #connection: Connection;
   readonly #timers: TimerQueue;
-  /** Milliseconds. */
+  /** Silence after which a ping is sent, milliseconds. */
   readonly #pingInterval: number;
-  /** Milliseconds. */
+  /** Silence after a ping after which the peer is dead, milliseconds. */
   readonly #pongTimeout: number;
   /** Whether bytes came since the last check. */
   #heard = false;

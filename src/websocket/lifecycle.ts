@@ -40,9 +40,9 @@ export class Lifecycle {
   #phase: ConnectionPhase = "open";
   /** Whether this side called `close` or `closeNow`. */
   #closedHere = false;
-  /** Why this side dropped the connection. */
+  /** Cause for which this side dropped the connection. */
   #dropCause: Error | null = null;
-  /** What the peer's close frame said; `null` before it came. */
+  /** Code and reason of the peer's close frame, and whether the end is clean; `null` before one came. */
   #peerClose: CloseInfo | null = null;
   /** Whether the peer sent FIN. */
   #peerEnded = false;
@@ -94,7 +94,7 @@ export class Lifecycle {
     return new CloseError(this.info);
   }
 
-  // ── What ends a connection ──
+  // ── Causes of an end ──
 
   /** The application closes the connection: (1). */
   async close(code: number, reason: string): Promise<CloseInfo> {
@@ -140,7 +140,7 @@ export class Lifecycle {
    * Resets the socket: (6).
    *
    * @param cause the error to report to the application, if this is not its doing
-   * @param words the cause, for whoever debugs
+   * @param words the cause in words, for the debugging hook
    */
   drop(cause: Error | null, words: string = cause?.message ?? ""): void {
     if (this.gone) return;

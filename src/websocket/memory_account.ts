@@ -32,7 +32,7 @@ export class MemoryAccount {
     this.#holder = holder;
   }
 
-  /** The connection holds `bytes` now. As long as that changes by little, the call costs a comparison. */
+  /** Sets the bytes that the connection holds now. A change by less than `REPORT_STEP` costs only a comparison. */
   update(bytes: number): void {
     const change = bytes - this.#reported;
     if (this.#closed || change < REPORT_STEP && change > -REPORT_STEP) return;

@@ -1,4 +1,4 @@
-/** What a {@linkcode MemoryBudget} counts memory for: a connection, as a rule. */
+/** A holder of memory that a {@linkcode MemoryBudget} counts: a connection, as a rule. */
 export interface MemoryHolder {
   /** Called when this holder has the most and the budget is passed: has to release all that was counted for it. */
   endForMemory(): void;

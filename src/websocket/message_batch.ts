@@ -3,7 +3,7 @@ import { type MessageEncoding, type PreparedMessage, share, sharedBy } from "./p
 
 /** A note of the sender on a message, for the queues that the message passes. Batches compare marks by identity. */
 export interface MessageMark {
-  /** A later message with the same label may take this one's place; `null` for none. */
+  /** Label of the message: a later one with the same label may replace it; `null` when none may. */
   readonly label: string | null;
 }
 
@@ -34,7 +34,7 @@ export class MessageBatch {
   #bytes: Uint8Array | null = null;
 
   /**
-   * Makes one.
+   * Makes a batch.
    *
    * @param message the last message
    * @param before the batch of the messages before; default: none
@@ -72,7 +72,7 @@ export class MessageBatch {
   }
 
   /**
-   * The batch with one message more, and without earlier messages of the mark's label. Searched once for all receivers
+   * The batch with one message more, and without earlier messages of the mark's label. One search serves all receivers
    * that share the batch.
    */
   withLatest(message: PreparedMessage, mark: MessageMark): MessageBatch {

@@ -8,7 +8,7 @@ const MOVE_UP_AFTER = 64;
 
 /** Messages in order of arrival, and what they cost. */
 export class MessageQueue {
-  /** Made by the first message: many connections get none. The first `#head` places are empty. */
+  /** The messages, behind `#head` empty places; made by the first message, because many connections get none. */
   #messages: (Message | undefined)[] | null = null;
   #head = 0;
   #cost = 0;
@@ -17,7 +17,7 @@ export class MessageQueue {
     return this.#messages === null || this.#messages.length === 0;
   }
 
-  /** What the messages cost, bytes. */
+  /** Cost of the messages, bytes: their payloads, and `MESSAGE_COST` for each. */
   get cost(): number {
     return this.#cost;
   }

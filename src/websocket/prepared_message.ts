@@ -55,7 +55,7 @@ export class PreparedMessage {
   }
 
   /**
-   * Makes one.
+   * Makes a prepared message.
    *
    * @param data text or bytes; bytes are copied
    * @param options `type`: unless it is given, text for a string and binary for bytes; `compress`: whether the message

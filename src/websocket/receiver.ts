@@ -18,7 +18,7 @@ export class Receiver implements ProtocolHandler {
   readonly #inbox: Inbox;
   readonly #text: TextCodec;
   readonly #maxCheapArray: number;
-  /** Made by the first chunk after a silence: an idle connection has none. */
+  /** Copies of bytes to keep; made by the first chunk after a silence, because an idle connection needs none. */
   #copies: ChunkCopies | null = null;
   #dropsMessages = false;
 
@@ -73,7 +73,7 @@ export class Receiver implements ProtocolHandler {
   onCloseFrame(code: number, reason: string): void {
     const { lifecycle, trace } = this.#connection;
     trace?.closeFrame("received", code, reason);
-    // The protocol has answered it with the code that came.
+    // The protocol has answered the close frame with the code and reason that came.
     if (lifecycle.writable) trace?.closeFrame("sent", code, reason);
     lifecycle.onPeerClose(code, reason);
   }

@@ -20,13 +20,13 @@ import { WriterLock } from "./writer_lock.ts";
 
 /** How to send a message. */
 export interface WriteOptions extends WaitOptions {
-  /** Default: text for a string, binary for bytes. Bytes sent as text must be UTF-8. */
+  /** Type of the message. Default: text for a string, binary for bytes. Bytes sent as text must be UTF-8. */
   type?: MessageType;
   /** Whether to compress the message, where the peer agreed to that. Default: from `compression.threshold` on. */
   compress?: boolean;
 }
 
-/** What a {@linkcode Sender} works with. */
+/** Parts and settings of a connection that a {@linkcode Sender} uses. */
 export interface SenderParts {
   readonly lifecycle: Lifecycle;
   readonly protocol: Protocol;
@@ -39,7 +39,7 @@ export interface SenderParts {
   readonly timers: TimerQueue;
 }
 
-/** What the application sends: checked, encoded, and delayed where too much is buffered already. */
+/** Sends the application's messages: checks and encodes them, and delays them where too much is buffered already. */
 export class Sender implements BatchWriter {
   readonly output: SocketOutput;
   readonly #lifecycle: Lifecycle;
@@ -52,7 +52,7 @@ export class Sender implements BatchWriter {
   #compresses = true;
   readonly #flushQueue: FlushQueue;
   readonly #timers: TimerQueue;
-  /** Made by the first message that is written in parts. */
+  /** Holds back other messages while one is written in parts; made by the first such message. */
   #lock: WriterLock | null = null;
   /** The message that is being written in parts, while it is open. */
   #open: FragmentWriter | null = null;
@@ -74,7 +74,7 @@ export class Sender implements BatchWriter {
     this.#compresses = on;
   }
 
-  /** When calls that wait fail. */
+  /** Sets the time at which waiting calls fail. */
   setDeadline(t: Deadline): void {
     this.output.setDeadline(t);
     this.#lock?.setDeadline(this.output.deadline);
@@ -91,7 +91,7 @@ export class Sender implements BatchWriter {
   }
 
   /**
-   * Checks that a call can be served.
+   * Checks that a call may send: throws once its signal is aborted, the connection ends or the deadline has passed.
    *
    * @throws the signal's reason, {@linkcode CloseError} or {@linkcode DeadlineExceededError}
    */
@@ -186,7 +186,7 @@ export class Sender implements BatchWriter {
     return this.output.drained ? null : this.output.whenDrained(listener);
   }
 
-  /** A client's frames have masks of their own: the payload is shared at most. */
+  /** Sends a client's frame, which has a mask of its own, so that at most the encoded payload is shared. */
   #sendMasked(message: PreparedMessage): void {
     const opcode = opcodeOf(message.type);
     const compression = this.#compresses ? this.#compression : null;
@@ -196,7 +196,7 @@ export class Sender implements BatchWriter {
     this.#protocol.sendPrecompressed(opcode, message.encodedBy(compression.payload));
   }
 
-  /** How a server encodes what it shares. */
+  /** Encoding of a server's messages that connections share. */
   get #encoding(): MessageEncoding {
     return this.#compression !== null && this.#compresses ? this.#compression.frame : serverFrame;
   }

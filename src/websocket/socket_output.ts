@@ -24,7 +24,7 @@ export class SocketOutput implements Flushable {
   readonly #timers: TimerQueue;
   /** Bytes that may be buffered before a write waits. */
   readonly #highWaterMark: number;
-  /** Made when a write deadline is set. */
+  /** Write deadline; made when one is set. */
   #deadline: DeadlineTimer | null = null;
   /** Calls, each until the queue's `acceptedInOrder` reaches its number; made when a call has to wait. */
   #waiting: WaitQueue<void, number> | null = null;
@@ -63,7 +63,7 @@ export class SocketOutput implements Flushable {
 
   // ── The deadline ──
 
-  /** When calls that wait fail, milliseconds on the monotonic clock; `Infinity` for never. */
+  /** Time at which waiting calls fail, milliseconds on the monotonic clock; `Infinity` for never. */
   get deadline(): number {
     return this.#deadline?.time ?? Infinity;
   }

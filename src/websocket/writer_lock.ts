@@ -31,7 +31,7 @@ export class WriterLock {
     return this.#bytes;
   }
 
-  /** When calls that wait fail, milliseconds on the monotonic clock. */
+  /** Sets the time at which waiting calls fail, milliseconds on the monotonic clock. */
   setDeadline(time: number): void {
     this.#deadline.set(time);
   }
