@@ -1,6 +1,9 @@
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 
-/** An absolute time, as a `Date` or in milliseconds as of `Date.now()`; `null` for none. */
+/**
+ * An absolute time, as a `Date` or in milliseconds as of `Date.now()`; `null` for none. Setting a deadline turns it into a
+ * duration: a later change of the system's time does not move it.
+ */
 export type Deadline = Date | number | null;
 
 /**
@@ -17,8 +20,8 @@ export function deadlineTime(t: Deadline): number {
 
 /**
  * The deadline of one direction. The owner reports when calls start and stop waiting, and `onExpired` is called when
- * the time comes while a call waits. Setting a deadline costs a store: the alarm is moved only when it has to ring
- * earlier, and one that rings too early is set again.
+ * the time comes while a call waits. Setting a deadline costs a look at the clocks and a store: the alarm is moved only when
+ * it has to ring earlier, and one that rings too early is set again.
  */
 export class DeadlineTimer {
   readonly #timers: TimerQueue;
@@ -37,14 +40,24 @@ export class DeadlineTimer {
     return this.#time !== Infinity && this.#timers.now() >= this.#time;
   }
 
-  /** Milliseconds since the epoch; `Infinity` for no deadline. */
+  /** Milliseconds on the monotonic clock; `Infinity` for no deadline. */
   get time(): number {
     return this.#time;
   }
 
   /** Moves the deadline, also while a call waits. */
   set(t: Deadline): void {
-    this.#time = deadlineTime(t);
+    const wallTime = deadlineTime(t);
+    this.setTime(wallTime === Infinity ? Infinity : this.#timers.toMonotonic(wallTime));
+  }
+
+  /**
+   * Moves the deadline, as {@linkcode DeadlineTimer.set} does.
+   *
+   * @param time milliseconds on the monotonic clock; `Infinity` for none
+   */
+  setTime(time: number): void {
+    this.#time = time;
     if (this.#waiting) this.#arm();
   }
 

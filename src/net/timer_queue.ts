@@ -8,8 +8,10 @@
 
 /** Clock and timers of a runtime. */
 export interface Clock {
-  /** Milliseconds since the epoch, as of `Date.now()`. */
+  /** Milliseconds on a monotonic clock, with fractions, as of `performance.now()`. Setting the system's time does not move it. */
   now(): number;
+  /** Milliseconds since the epoch, as of `Date.now()`. May jump, forward or back, when the system's time is set. */
+  wallNow(): number;
   /** Calls `callback` once after `delay` milliseconds, without keeping the process alive. Returns the timer. */
   startTimer(callback: () => void, delay: number): unknown;
   stopTimer(timer: unknown): void;
@@ -19,7 +21,7 @@ export interface Clock {
 
 /** An entry of a {@linkcode TimerQueue}, which alone may change `time` and `index`. */
 export interface TimerEntry {
-  /** Milliseconds since the epoch at which `ring` is called; -1 while the entry is not in the queue. */
+  /** When `ring` is called, milliseconds on the monotonic clock; -1 while the entry is not in the queue. */
   time: number;
   /** Index in the queue's heap; -1 while the entry is not in the queue. */
   index: number;
@@ -47,7 +49,7 @@ export class TimerQueue {
   readonly #heap: TimerEntry[] = [];
   readonly #wake: () => void;
   #timer: unknown = null;
-  /** Time for which the runtime's timer is set, milliseconds since the epoch; `Infinity` when there is none. */
+  /** Time for which the runtime's timer is set, milliseconds on the monotonic clock; `Infinity` when there is none. */
   #timerAt = Infinity;
 
   constructor(clock: Clock) {
@@ -55,9 +57,24 @@ export class TimerQueue {
     this.#wake = () => this.#ringDue();
   }
 
-  /** Milliseconds since the epoch. */
+  /** Milliseconds on the monotonic clock: for everything that has a duration. */
   now(): number {
     return this.#clock.now();
+  }
+
+  /** Milliseconds since the epoch: for a date that is shown or sent. */
+  wallNow(): number {
+    return this.#clock.wallNow();
+  }
+
+  /** The time on the monotonic clock at which the wall clock will show `wallTime`, unless it is set meanwhile. */
+  toMonotonic(wallTime: number): number {
+    return this.now() + (wallTime - this.wallNow());
+  }
+
+  /** The inverse of {@linkcode TimerQueue.toMonotonic}, for a deadline that is set in the same turn. */
+  toWall(time: number): number {
+    return this.wallNow() + (time - this.now());
   }
 
   /** Number of alarms that are set. */
@@ -68,7 +85,7 @@ export class TimerQueue {
   /**
    * Sets an alarm, or moves one that is set.
    *
-   * @param time milliseconds since the epoch
+   * @param time milliseconds on the monotonic clock
    */
   set(alarm: TimerEntry, time: number): void {
     if (alarm.index < 0) {
@@ -108,8 +125,8 @@ export class TimerQueue {
     this.#timer = null;
     this.#timerAt = Infinity;
     const now = this.#clock.now();
-    // At most as many rings as there are alarms now. An alarm that is set again to a time that has passed, by mistake
-    // or because the clock was set back, waits for the next wake-up instead of keeping this loop running.
+    // At most as many rings as there are alarms now. An alarm that is set again to a time that has passed, by mistake,
+    // waits for the next wake-up instead of keeping this loop running.
     let left = this.#heap.length;
     try {
       for (let first = this.#heap[0]; left > 0 && first !== undefined && first.time <= now; left--) {

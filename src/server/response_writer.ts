@@ -83,7 +83,7 @@ export class ResponseWriter {
   /** The response's fields, with `date` and `connection` added. */
   #fields({ headers }: Response): [string, string][] {
     const fields = [...headers].filter(([name]) => !OWN_FIELDS.has(name));
-    if (!headers.has("date")) fields.push(["date", new Date(this.#runtime.timers.now()).toUTCString()]);
+    if (!headers.has("date")) fields.push(["date", new Date(this.#runtime.timers.wallNow()).toUTCString()]);
     // RFC 9110, 7.8: a sender of Upgrade lists it in Connection too.
     fields.push(["connection", headers.has("upgrade") ? "upgrade, close" : "close"]);
     return fields;
@@ -100,7 +100,7 @@ export class ResponseWriter {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     this.#begun = true;
     for (const bytes of length <= MAX_JOINED ? [concat(parts)] : parts) {
-      this.#conn.setWriteDeadline(this.#runtime.timers.now() + this.#timeout);
+      this.#conn.setWriteDeadline(this.#runtime.timers.wallNow() + this.#timeout);
       await this.#conn.write(bytes);
     }
   }
@@ -113,7 +113,7 @@ export class ResponseWriter {
     const conn = this.#conn;
     try {
       await conn.closeWrite();
-      conn.setReadDeadline(this.#runtime.timers.now() + LINGER_TIME);
+      conn.setReadDeadline(this.#runtime.timers.wallNow() + LINGER_TIME);
       for (let left = LINGER_BYTES; left > 0;) {
         const chunk = await conn.readChunk();
         if (chunk === null) break;

@@ -81,7 +81,7 @@ export async function dialWebSocketOn(
   try {
     trace?.connected(String(conn.remoteAddr));
     trace?.handshake(String(url), requestFields(request));
-    conn.setDeadline(deadline);
+    conn.setDeadline(runtime.timers.toWall(deadline));
     const wait = options.signal && { signal: options.signal };
     await conn.write(request, wait);
     const { head, rest } = await readResponse(conn, wait);
@@ -89,7 +89,8 @@ export async function dialWebSocketOn(
     if (!check.ok) {
       trace?.emit({ type: "refused", status: head.status, reason: check.reason });
       // Only the part of the body that comes soon is read.
-      conn.setReadDeadline(Math.min(deadline, runtime.timers.now() + REFUSAL_TIME));
+      const { timers } = runtime;
+      conn.setReadDeadline(timers.toWall(Math.min(deadline, timers.now() + REFUSAL_TIME)));
       throw new HandshakeError(check.reason, head.status, await readRefusal(conn, head, rest, wait));
     }
     const { subprotocol, extensions } = check;

@@ -5,7 +5,7 @@ import { controlPayload, type Sender } from "./sender.ts";
 
 interface Ping {
   readonly payload: Uint8Array;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds on the monotonic clock. */
   readonly sentAt: number;
 }
 

@@ -33,7 +33,7 @@ export class WriterLock {
 
   /** Sets the time at which waiting calls fail, milliseconds on the monotonic clock. */
   setDeadline(time: number): void {
-    this.#deadline.set(time);
+    this.#deadline.setTime(time);
   }
 
   /** A message is written in parts from now on. */

@@ -31,7 +31,7 @@ const ACTIONS: readonly Action[] = [
   (run) => run.drain(true),
   (run) => run.drain(false),
   (run, random) => run.conn.clock.advance(random.below(700)),
-  (run, random) => run.conn.ws.setReadDeadline(run.conn.clock.now() + random.below(500)),
+  (run, random) => run.conn.ws.setReadDeadline(run.conn.clock.wallNow() + random.below(500)),
   (run) => run.conn.ws.setDeadline(null),
 ];
 

@@ -27,19 +27,21 @@ interface Bench {
   deadline: DeadlineTimer;
   /** When it expired, since the start. */
   expired: number[];
+  /** The time of day so many milliseconds after the start. */
   at(delay: number): number;
 }
 
 function bench(): Bench {
   const clock = new VirtualClock();
   const start = clock.now();
+  const wallStart = clock.wallNow();
   const expired: number[] = [];
   const timers = new TimerQueue(clock);
   const deadline = new DeadlineTimer(timers, () => {
     expired.push(clock.now() - start);
     deadline.endWait();
   });
-  return { clock, timers, deadline, expired, at: (delay) => start + delay };
+  return { clock, timers, deadline, expired, at: (delay) => wallStart + delay };
 }
 
 describe("DeadlineTimer", () => {
@@ -122,6 +124,55 @@ describe("DeadlineTimer", () => {
     assert.ok(clock.started <= 2, `${clock.started} timers were started`);
     assert.ok(timers.size <= 1);
     assert.deepEqual(expired, []);
+  });
+
+  for (const step of [-3_600_000, 3_600_000]) {
+    it(
+      `rings after the time that it was set for, though the system's time moves by ${step} ms`,
+      limit,
+      () => {
+        const { clock, deadline, expired, at } = bench();
+        deadline.set(at(100));
+        deadline.startWait();
+        clock.advance(50);
+        clock.wallAhead += step;
+        assert.equal(deadline.expired, false);
+        clock.advance(49);
+        assert.deepEqual(expired, []);
+        clock.advance(1);
+        assert.deepEqual(expired, [100]);
+        // Set anew, it goes by the new time of day.
+        deadline.set(clock.wallNow() + 20);
+        deadline.startWait();
+        clock.advance(20);
+        assert.deepEqual(expired, [100, 120]);
+      },
+    );
+  }
+
+  it("takes a time of the monotonic clock as well", limit, () => {
+    const { clock, deadline, expired } = bench();
+    deadline.setTime(clock.now() + 10);
+    assert.equal(deadline.time, clock.now() + 10);
+    deadline.startWait();
+    clock.advance(10);
+    assert.deepEqual(expired, [10]);
+    deadline.setTime(Infinity);
+    assert.equal(deadline.expired, false);
+  });
+
+  it("knows times without end, and before all", limit, () => {
+    const { clock, deadline } = bench();
+    for (const never of [null, Infinity]) {
+      deadline.set(never);
+      assert.equal(deadline.expired, false);
+    }
+    for (const past of [-Infinity, -1, 0, new Date(0), new Date(clock.wallNow()), clock.wallNow()]) {
+      deadline.set(past);
+      assert.equal(deadline.expired, true);
+    }
+    deadline.set(8_640_000_000_000_000);
+    assert.equal(deadline.expired, false);
   });
 
   it("is silent once it was stopped", limit, () => {

@@ -201,7 +201,7 @@ describe("SocketConn", () => {
   it("gives up closing at the write deadline", limit, async () => {
     const { socket, conn, calls, clock } = bench();
     socket.takes = false;
-    conn.setWriteDeadline(clock.now() + 50);
+    conn.setWriteDeadline(clock.wallNow() + 50);
     const write = assert.rejects(conn.write(new Uint8Array(20)), isClosed);
     void conn.close();
     clock.advance(50);
@@ -216,7 +216,7 @@ describe("SocketConn", () => {
     conn.write(new Uint8Array(20), { signal: abort.signal }).catch(() => {});
     abort.abort();
     void conn.close();
-    conn.setWriteDeadline(clock.now() + 50);
+    conn.setWriteDeadline(clock.wallNow() + 50);
     clock.advance(50);
     assert.deepEqual(calls(), ["write 20", "reset"]);
   });
@@ -226,9 +226,9 @@ describe("SocketConn", () => {
     limit,
     async () => {
       const { socket, conn, calls, clock } = bench();
-      conn.setWriteDeadline(clock.now());
+      conn.setWriteDeadline(clock.wallNow());
       await assert.rejects(conn.closeWrite(), isDeadlineExceeded);
-      conn.setWriteDeadline(clock.now() + 10);
+      conn.setWriteDeadline(clock.wallNow() + 10);
       await conn.closeWrite();
       assert.deepEqual(calls(), ["closeWrite"]);
       await conn.closeWrite();
@@ -240,7 +240,7 @@ describe("SocketConn", () => {
   it("keeps failing after a write that expired, though the runtime took the rest later", limit, async () => {
     const { socket, conn, calls, clock } = bench();
     socket.takes = false;
-    conn.setWriteDeadline(clock.now() + 10);
+    conn.setWriteDeadline(clock.wallNow() + 10);
     const expired = assert.rejects(conn.write(new Uint8Array(20)), isDeadlineExceeded);
     clock.advance(10);
     await expired;
@@ -287,7 +287,7 @@ describe("SocketConn", () => {
     for (const gone of [false, true]) {
       const socket = new ScriptedSocket();
       const conn = new SocketConn(socket, timers);
-      conn.setDeadline(clock.now() + 3_600_000);
+      conn.setDeadline(clock.wallNow() + 3_600_000);
       socket.takes = false;
       const calls = Promise.allSettled([conn.readChunk(), conn.write(new Uint8Array(1))]);
       assert.equal(timers.size, 2);
@@ -357,7 +357,7 @@ describe("SocketConn.detach", () => {
 
   it("takes its deadlines along", limit, () => {
     const { conn, clock } = bench();
-    conn.setDeadline(clock.now() + 10);
+    conn.setDeadline(clock.wallNow() + 10);
     SocketConn.detach(conn);
     clock.advance(20);
   });

@@ -7,7 +7,10 @@ interface VirtualTimer {
 
 /** A clock that only the test advances. */
 export class VirtualClock implements Clock {
+  /** Milliseconds on the monotonic clock. */
   time = 1_000_000;
+  /** What the wall clock is ahead of it, milliseconds. */
+  wallAhead = 1_700_000_000_000;
   readonly timers: Set<VirtualTimer> = new Set();
   /** Number of started timers, which is the cost of deadlines to a runtime. */
   started = 0;
@@ -15,6 +18,10 @@ export class VirtualClock implements Clock {
 
   now(): number {
     return this.time;
+  }
+
+  wallNow(): number {
+    return this.time + this.wallAhead;
   }
 
   startTimer(callback: () => void, delay: number): VirtualTimer {

@@ -192,7 +192,7 @@ describe("a batch and who is told when it has left", () => {
   it("it fails with the write deadline, and the connection goes on", () => {
     const { ws, socket, clock } = testConn();
     const [first, second] = [new Listener(), new Listener()];
-    ws.setWriteDeadline(clock.now() + 100);
+    ws.setWriteDeadline(clock.wallNow() + 100);
     socket.full = true;
     void ws.writeMessage(new Uint8Array(100_000)).catch(() => {});
     writeBatch(ws, batch("a"), first);

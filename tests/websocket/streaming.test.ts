@@ -321,7 +321,7 @@ describe("nextReader", () => {
 
   it("loses nothing by deadlines and signals", limit, async () => {
     const { ws, socket, clock } = testConn("server", { keepalive: false });
-    ws.setReadDeadline(clock.now() + 10);
+    ws.setReadDeadline(clock.wallNow() + 10);
     const next = ws.nextReader();
     clock.advance(10);
     await assert.rejects(next, isDeadlineExceeded);
@@ -335,10 +335,10 @@ describe("nextReader", () => {
     socket.receive(frame(OP.text, "one", more));
     const reader = await ws.nextReader();
     assert.equal(await reader.read(new Uint8Array(1)), 1);
-    ws.setReadDeadline(clock.now());
+    ws.setReadDeadline(clock.wallNow());
     await assert.rejects(reader.read(new Uint8Array(1)), isDeadlineExceeded);
     await assert.rejects(ws.nextReader(), isDeadlineExceeded, "a call that fails at once drops nothing");
-    ws.setReadDeadline(clock.now() + 10);
+    ws.setReadDeadline(clock.wallNow() + 10);
     assert.deepEqual(await reader.readChunk(), bytesOf("ne"));
     const [one, two] = [reader.readChunk(), reader.read(new Uint8Array(9))];
     clock.advance(10);
@@ -361,9 +361,9 @@ describe("nextReader", () => {
     await reader.readChunk();
     const reading = watch(reader.readChunk());
     await settle();
-    ws.setReadDeadline(clock.now() + 10);
+    ws.setReadDeadline(clock.wallNow() + 10);
     clock.advance(9);
-    ws.setReadDeadline(clock.now() + 10);
+    ws.setReadDeadline(clock.wallNow() + 10);
     clock.advance(9);
     await settle();
     assert.equal(reading.state, "pending");
@@ -674,7 +674,7 @@ describe("nextWriter", () => {
     controller.abort(new Error("given up"));
     for (const call of given) await assert.rejects(call, { message: "given up" });
     assert.equal(ws.bufferedAmount, 0);
-    ws.setWriteDeadline(clock.now() + 10);
+    ws.setWriteDeadline(clock.wallNow() + 10);
     const late = [ws.writeMessage("no"), ws.writePrepared(new PreparedMessage("no")), ws.nextWriter("text")];
     clock.advance(10);
     for (const call of late) await assert.rejects(call, isDeadlineExceeded);
@@ -693,14 +693,14 @@ describe("nextWriter", () => {
 
   it("knows a deadline that was set before, and one that is set later", limit, async () => {
     const { ws, clock } = testConn("server", { keepalive: false });
-    ws.setWriteDeadline(clock.now() + 10);
+    ws.setWriteDeadline(clock.wallNow() + 10);
     await ws.nextWriter("text");
     const waiting = ws.writeMessage("no");
     clock.advance(10);
     await assert.rejects(waiting, isDeadlineExceeded);
     ws.setWriteDeadline(null);
     const again = ws.writeMessage("no");
-    ws.setWriteDeadline(clock.now() + 10);
+    ws.setWriteDeadline(clock.wallNow() + 10);
     clock.advance(10);
     await assert.rejects(again, isDeadlineExceeded);
   });
