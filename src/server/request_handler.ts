@@ -69,11 +69,17 @@ export class RequestHandler implements RequestSocketOwner {
   readonly #options: RequestHandlerOptions;
   readonly #upgrader: HandshakeAnswerer;
 
-  constructor(runtime: Runtime, options: RequestHandlerOptions, owner: RequestHandlerOwner) {
+  /** @param listening address of the listener; `null` without one */
+  constructor(
+    runtime: Runtime,
+    options: RequestHandlerOptions,
+    owner: RequestHandlerOwner,
+    listening: Addr | null = null,
+  ) {
     this.#owner = owner;
     this.#runtime = runtime;
     this.#options = options;
-    this.#upgrader = new HandshakeAnswerer(runtime, options);
+    this.#upgrader = new HandshakeAnswerer(runtime, options, listening);
     prepareLazyRequests();
   }
 
@@ -126,6 +132,11 @@ export class RequestHandler implements RequestSocketOwner {
       // Any other method will be refused; `toRequest` checks it before the `error` callback sees the request.
       const request = head.method === "GET" ? toUpgradeRequest(head, from) : toRequest(head, from);
       return this.#upgrade(from, head, rest, request);
+    }
+    const wrongHost = this.#upgrader.allowedHosts.refusal(head);
+    if (wrongHost !== null) {
+      from.trace?.emit({ type: "refused", status: 403, reason: wrongHost });
+      return textResponse(403, wrongHost);
     }
     const request = toRequest(head, from);
     const { fetch } = this.#options;
