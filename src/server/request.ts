@@ -41,10 +41,12 @@ function urlOf({ target, headers }: RequestHead, { localAddr, secure }: RequestO
   const scheme = secure ? "https" : "http";
   // Joined as text: resolving against a base would take a path that begins with two slashes for a host.
   const host = headers.get("host") ?? String(localAddr);
+  // The scheme of a target in absolute form is the client's word: the connection says whether it is under TLS.
+  const absolute = /^https?:(\/\/.*)/i.exec(target)?.[1];
   const url = target.startsWith("/")
     ? `${scheme}://${host}${target}`
-    : /^https?:\/\//i.test(target)
-    ? target
+    : absolute !== undefined
+    ? `${scheme}:${absolute}`
     : `${scheme}://${host}/${target}`;
   if (!URL.canParse(url)) throw new HttpHeadError(400, "The request's URL is malformed");
   return url;
