@@ -1,6 +1,7 @@
 import type { Addr } from "../net/addr.ts";
 import { HeaderFields } from "../http/header_fields.ts";
 import { HttpHeadError, type RequestHead } from "../http/head.ts";
+import type { ClientSignal } from "./client_signal.ts";
 import { lazyRequest } from "./lazy_request.ts";
 
 /** The connection of a request. */
@@ -8,6 +9,8 @@ export interface RequestOrigin {
   readonly localAddr: Addr;
   /** Whether the connection is under TLS. */
   readonly secure: boolean;
+  /** The signal of the request. */
+  readonly client: ClientSignal;
 }
 
 /**
@@ -18,7 +21,8 @@ export interface RequestOrigin {
  */
 export function toRequest(head: RequestHead, origin: RequestOrigin): Request {
   const { method, headers } = head;
-  const request = new Request(urlOf(head, origin), { method, headers: [...headers] });
+  const { signal } = origin.client;
+  const request = new Request(urlOf(head, origin), { method, headers: [...headers], signal });
   // A runtime may replace a method that it does not know; the application must not see another one.
   if (request.method.toUpperCase() !== method.toUpperCase()) {
     throw new HttpHeadError(501, "The method is not supported");
@@ -34,7 +38,8 @@ export function toRequest(head: RequestHead, origin: RequestOrigin): Request {
 export function toUpgradeRequest(head: RequestHead, origin: RequestOrigin): Request {
   const { method, headers } = head;
   const url = urlOf(head, origin);
-  return lazyRequest(() => new Request(url, { method, headers: [...headers] }));
+  const { client } = origin;
+  return lazyRequest(() => new Request(url, { method, headers: [...headers], signal: client.signal }));
 }
 
 function urlOf({ target, headers }: RequestHead, { localAddr, secure }: RequestOrigin): string {

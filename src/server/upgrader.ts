@@ -19,6 +19,7 @@ import { DebugTrace } from "../websocket/debug.ts";
 import { HandshakeError } from "../websocket/handshake_error.ts";
 import type { HeadersLike } from "../websocket/headers_like.ts";
 import { fromRequest } from "./request.ts";
+import { responseLimits } from "./response_pace.ts";
 import { ResponseWriter } from "./response_writer.ts";
 import type { TakenSocket } from "./request_socket.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "../websocket/options.ts";
@@ -52,6 +53,9 @@ export interface UpgradeExtras {
   /** Headers for the 101 response, such as cookies. */
   headers?: HeadersLike;
 }
+
+/** Bounds of a refusal of an {@linkcode Upgrader}. */
+const DEFAULT_LIMITS = responseLimits({});
 
 /** Answers opening handshakes, RFC 6455, 4.2, for a server or an {@linkcode Upgrader}. */
 export class HandshakeAnswerer {
@@ -168,7 +172,7 @@ export class HandshakeAnswerer {
   /** Sends a response other than 101 and closes. A broken connection is ignored: the handshake is refused anyway. */
   async #refuse(conn: Conn, response: Response, method: string): Promise<void> {
     try {
-      const writer = new ResponseWriter(conn, this.#runtime, this.settings.handshakeTimeout);
+      const writer = new ResponseWriter(conn, this.#runtime, DEFAULT_LIMITS, null);
       await writer.write(response, { method, minorVersion: 1 });
     } catch (error) {
       if (!(error instanceof NetError)) throw error;
