@@ -6,6 +6,7 @@
 
 import type { Listener } from "../src/net/conn.ts";
 import type { StreamNetwork } from "../src/net/dial.ts";
+import type { ListenTlsOptions } from "../src/net/dial_tls.ts";
 import type { TcpNetwork } from "../src/net/resolve.ts";
 import type { TlsConfig } from "../src/net/tls.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
@@ -59,8 +60,12 @@ export function serve(listener: Listener, options: ServeOptions): Server {
   return new Server(runtime, listener, options);
 }
 
-/** Options of {@linkcode listenAndServe}. */
-export interface ListenAndServeOptions extends ServeOptions {
+/**
+ * Options of {@linkcode listenAndServe}: those of {@linkcode serve}, and those of `listen` or, with `tls`, of
+ * `listenTls`. `handshakeTimeout` bounds the TLS handshake and then the opening handshake, each by itself.
+ */
+export interface ListenAndServeOptions
+  extends ServeOptions, Omit<ListenTlsOptions, "handshakeTimeout" | "signal" | "tls"> {
   /** TLS options, to serve `wss:` and `https:` on TCP. Default of `nextProtos`: `http/1.1`. Without `tls`: no TLS. */
   tls?: TlsConfig;
 }
@@ -95,9 +100,18 @@ export async function listenAndServe(
   address: string,
   options: ListenAndServeOptions,
 ): Promise<Server> {
-  if (options.tls === undefined) return serve(await listen(network, address), options);
-  const tls = { nextProtos: ["http/1.1"], ...options.tls };
-  return serve(await listenTls(network as TcpNetwork, address, { tls }), options);
+  // The server closes the listener when its signal aborts.
+  const { signal: _, ...listening } = options;
+  const tls = options.tls && { nextProtos: ["http/1.1"], ...options.tls };
+  const listener = tls === undefined
+    ? await listen(network, address, listening)
+    : await listenTls(network as TcpNetwork, address, { ...listening, tls });
+  try {
+    return serve(listener, options);
+  } catch (error) {
+    await listener.close();
+    throw error;
+  }
 }
 
 /**
@@ -168,6 +182,7 @@ export type { MessageReader } from "../src/websocket/message_reader.ts";
 export type { MessageWriter } from "../src/websocket/message_writer.ts";
 export type { KeepaliveOptions, WebSocketOptions } from "../src/websocket/options.ts";
 export { type MessageEncoding, PreparedMessage } from "../src/websocket/prepared_message.ts";
+export type { AllowedHostsOption } from "../src/server/allowed_hosts.ts";
 export type { RequestHandlerOptions } from "../src/server/request_handler.ts";
 export type { ConnInfo, ServeOptions, ShutdownOptions, UpgradeResult } from "../src/server/server.ts";
 export { Server } from "../src/server/server.ts";

@@ -1,6 +1,7 @@
 import type { Addr } from "../net/addr.ts";
 import { HeaderFields } from "../http/header_fields.ts";
 import { HttpHeadError, type RequestHead } from "../http/head.ts";
+import type { ClientSignal } from "./client_signal.ts";
 import { lazyRequest } from "./lazy_request.ts";
 
 /** The connection of a request. */
@@ -8,6 +9,8 @@ export interface RequestOrigin {
   readonly localAddr: Addr;
   /** Whether the connection is under TLS. */
   readonly secure: boolean;
+  /** The signal of the request. */
+  readonly client: ClientSignal;
 }
 
 /**
@@ -18,7 +21,8 @@ export interface RequestOrigin {
  */
 export function toRequest(head: RequestHead, origin: RequestOrigin): Request {
   const { method, headers } = head;
-  const request = new Request(urlOf(head, origin), { method, headers: [...headers] });
+  const { signal } = origin.client;
+  const request = new Request(urlOf(head, origin), { method, headers: [...headers], signal });
   // A runtime may replace a method that it does not know; the application must not see another one.
   if (request.method.toUpperCase() !== method.toUpperCase()) {
     throw new HttpHeadError(501, "The method is not supported");
@@ -34,17 +38,20 @@ export function toRequest(head: RequestHead, origin: RequestOrigin): Request {
 export function toUpgradeRequest(head: RequestHead, origin: RequestOrigin): Request {
   const { method, headers } = head;
   const url = urlOf(head, origin);
-  return lazyRequest(() => new Request(url, { method, headers: [...headers] }));
+  const { client } = origin;
+  return lazyRequest(() => new Request(url, { method, headers: [...headers], signal: client.signal }));
 }
 
 function urlOf({ target, headers }: RequestHead, { localAddr, secure }: RequestOrigin): string {
   const scheme = secure ? "https" : "http";
   // Joined as text: resolving against a base would take a path that begins with two slashes for a host.
   const host = headers.get("host") ?? String(localAddr);
+  // The scheme of a target in absolute form is the client's word: the connection says whether it is under TLS.
+  const absolute = /^https?:(\/\/.*)/i.exec(target)?.[1];
   const url = target.startsWith("/")
     ? `${scheme}://${host}${target}`
-    : /^https?:\/\//i.test(target)
-    ? target
+    : absolute !== undefined
+    ? `${scheme}:${absolute}`
     : `${scheme}://${host}/${target}`;
   if (!URL.canParse(url)) throw new HttpHeadError(400, "The request's URL is malformed");
   return url;

@@ -9,6 +9,7 @@ import { isUpgradeRequest, type UpgradeRequest } from "../protocol/server_handsh
 import type { HeadersLike } from "../websocket/headers_like.ts";
 import { BodyError } from "./body_reader.ts";
 import { toRequest, toUpgradeRequest } from "./request.ts";
+import { type ResponseLimits, responseLimits, type ResponseOptions } from "./response_pace.ts";
 import { type AnsweredRequest, ResponseWriter } from "./response_writer.ts";
 import { prepareLazyRequests } from "./lazy_request.ts";
 import { RequestSocket, type RequestSocketOwner } from "./request_socket.ts";
@@ -28,10 +29,17 @@ export interface ConnInfo {
 export type UpgradeResult = void | Response | { headers: HeadersLike };
 
 /** Options of the answers to requests. */
-export interface RequestHandlerOptions extends UpgraderOptions {
-  /** Called before a handshake is accepted: return a `Response` to refuse it, or headers for the 101 response. */
+export interface RequestHandlerOptions extends UpgraderOptions, ResponseOptions {
+  /**
+   * Called before a handshake is accepted: return a `Response` to refuse it, or headers for the 101 response. The client
+   * gets 408 when the result takes longer than `handshakeTimeout`, counted from the beginning of the connection. The
+   * request's `signal` aborts then, and when the client leaves.
+   */
   upgrade?: (request: Request, info: ConnInfo) => UpgradeResult | Promise<UpgradeResult>;
-  /** Answers plain requests, which have no body: a request with a body is refused. Default: 426 Upgrade Required. */
+  /**
+   * Answers plain requests, which have no body: a request with a body is refused. The request's `signal` aborts when the
+   * client leaves before it has the whole response; a body that is a stream is cancelled. Default: 426 Upgrade Required.
+   */
   fetch?: (request: Request, info: ConnInfo) => Response | Promise<Response>;
 }
 
@@ -68,12 +76,20 @@ export class RequestHandler implements RequestSocketOwner {
   readonly #runtime: Runtime;
   readonly #options: RequestHandlerOptions;
   readonly #upgrader: HandshakeAnswerer;
+  readonly #limits: ResponseLimits;
 
-  constructor(runtime: Runtime, options: RequestHandlerOptions, owner: RequestHandlerOwner) {
+  /** @param listening address of the listener; `null` without one */
+  constructor(
+    runtime: Runtime,
+    options: RequestHandlerOptions,
+    owner: RequestHandlerOwner,
+    listening: Addr | null = null,
+  ) {
     this.#owner = owner;
     this.#runtime = runtime;
     this.#options = options;
-    this.#upgrader = new HandshakeAnswerer(runtime, options);
+    this.#limits = responseLimits(options);
+    this.#upgrader = new HandshakeAnswerer(runtime, options, listening);
     prepareLazyRequests();
   }
 
@@ -111,7 +127,7 @@ export class RequestHandler implements RequestSocketOwner {
   }
 
   onLate(from: RequestSocket): void {
-    const reason = "The request did not come in time";
+    const reason = from.late ? "The handshake was not answered in time" : "The request did not come in time";
     from.trace?.emit({ type: "refused", status: 408, reason });
     void this.#respond(from, textResponse(408, reason), UNREADABLE);
   }
@@ -127,9 +143,17 @@ export class RequestHandler implements RequestSocketOwner {
       const request = head.method === "GET" ? toUpgradeRequest(head, from) : toRequest(head, from);
       return this.#upgrade(from, head, rest, request);
     }
+    const wrongHost = this.#upgrader.allowedHosts.refusal(head);
+    if (wrongHost !== null) {
+      from.trace?.emit({ type: "refused", status: 403, reason: wrongHost });
+      return textResponse(403, wrongHost);
+    }
     const request = toRequest(head, from);
     const { fetch } = this.#options;
-    return fetch === undefined ? upgradeRequired() : this.#fetch(fetch(request, from));
+    if (fetch === undefined) return upgradeRequired();
+    const answer = fetch(request, from);
+    from.wait(false);
+    return this.#fetch(answer);
   }
 
   async #fetch(answer: Response | Promise<Response>): Promise<Response> {
@@ -148,8 +172,11 @@ export class RequestHandler implements RequestSocketOwner {
     const asked = this.#upgrader.check(head, request, from.trace);
     if (!("key" in asked)) return asked;
     const result = this.#options.upgrade?.(request, from);
-    const accept = (result: UpgradeResult) => this.#accept(from, asked, rest, request, result);
-    return isThenable(result) ? Promise.resolve(result).then(accept) : accept(result);
+    if (!isThenable(result)) return this.#accept(from, asked, rest, request, result);
+    from.wait(true);
+    return Promise.resolve(result).then((result) =>
+      from.late ? lateAnswer(result) : this.#accept(from, asked, rest, request, result)
+    );
   }
 
   #accept(
@@ -177,17 +204,19 @@ export class RequestHandler implements RequestSocketOwner {
 
   /** Waits for an asynchronous answer and sends it. */
   async #finish(from: RequestSocket, answering: Promise<Answer>, head: RequestHead): Promise<void> {
-    // The getter makes a `Conn`, which reads what comes meanwhile, up to its bound.
-    void from.conn;
     const answer = await answering.catch((error) => this.#failure(from, error));
-    if (isResponse(answer)) await this.#respond(from, answer, head);
+    if (from.late) {
+      // The client has got 408.
+      if (isResponse(answer)) answer.body?.cancel().catch(() => {});
+    } else if (isResponse(answer)) await this.#respond(from, answer, head);
     else this.#owner.onAccepted(from, answer);
   }
 
   /** The answer after an error: of a callback, or of a head that no `Request` can be made of. */
   #failure(from: RequestSocket, error: unknown): Response {
     if (error instanceof HttpHeadError) return textResponse(error.status, error.message);
-    this.#owner.report(error, from);
+    // A callback may fail with the reason of the request's signal: then the client has left.
+    if (!from.client.caused(error)) this.#owner.report(error, from);
     return serverFailed();
   }
 
@@ -203,7 +232,7 @@ export class RequestHandler implements RequestSocketOwner {
   }
 
   async #write(from: RequestSocket, response: Response, request: AnsweredRequest): Promise<void> {
-    const writer = new ResponseWriter(from.conn, this.#runtime, this.timeout);
+    const writer = new ResponseWriter(from.conn, this.#runtime, this.#limits, from.client);
     try {
       await writer.write(response, request);
     } catch (error) {
@@ -214,6 +243,11 @@ export class RequestHandler implements RequestSocketOwner {
       await writer.write(serverFailed(), request);
     }
   }
+}
+
+/** What is left of a result that comes after the 408. */
+function lateAnswer(result: UpgradeResult): Response {
+  return isResponse(result) ? result : textResponse(408, "The handshake was not answered in time");
 }
 
 /** Whether the value is a `Response`, of this realm, another realm or another implementation of the class. */

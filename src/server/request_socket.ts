@@ -6,11 +6,18 @@ import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
 import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
 import type { TimerEntry, TimerQueue } from "../net/timer_queue.ts";
-import type { NetError } from "../net/errors.ts";
+import { ChunkQueue } from "../net/chunk_queue.ts";
+import { NetError } from "../net/errors.ts";
 import type { DebugTrace } from "../websocket/debug.ts";
 import { connectionStateOf, isTlsConn } from "../net/tls.ts";
 import { connOver } from "../net/tls_conn.ts";
 import { HttpHeadError, type RequestHead, RequestHeadReader } from "../http/head.ts";
+import { ClientSignal } from "./client_signal.ts";
+
+/** Bytes that may come while a callback takes its time; beyond, the client is not read. */
+const READ_AHEAD = 65_536;
+/** Number of chunks that may, as a chunk of one byte holds about a hundred bytes of memory. */
+const READ_AHEAD_CHUNKS = 256;
 
 /** The socket of an accepted handshake, of which a WebSocket is made. */
 export interface TakenSocket {
@@ -25,15 +32,15 @@ export interface RequestSocketOwner {
   onRequest(from: RequestSocket, head: RequestHead, rest: Uint8Array): void;
   /** The client sent something other than a valid request. */
   onBadRequest(from: RequestSocket, error: HttpHeadError): void;
-  /** The timeout passed before the head was complete. */
+  /** The timeout passed before the head was complete, or before the answer to a handshake. */
   onLate(from: RequestSocket): void;
-  /** The socket is gone. */
+  /** The socket is gone, and no answer is waited for. */
   onGone(from: RequestSocket): void;
 }
 
 /**
  * A socket on which a request is expected. The head is read from the socket itself, and a `Conn` is made only for an
- * answer other than an immediate WebSocket: a `Conn` and the promises of its reads took a third of a handshake's time.
+ * answer other than a WebSocket: a `Conn` and the promises of its reads took a third of a handshake's time.
  */
 export class RequestSocket implements StreamHandler, TimerEntry {
   time = -1;
@@ -47,7 +54,20 @@ export class RequestSocket implements StreamHandler, TimerEntry {
   readonly #below: Conn | null;
   /** Reader of the head; `null` once the head is complete, or nothing more is expected. */
   #reader: RequestHeadReader | null;
+  /** The signal of the request. */
+  readonly client: ClientSignal = new ClientSignal();
+  /** Whether the timeout passed while an answer was waited for; then the request has been answered. */
+  late = false;
+  /** Time at which the opening handshake must be complete. */
+  #deadline = Infinity;
+  /** Whether the answer is waited for. */
+  #waiting = false;
+  /** What came meanwhile. */
+  #early: ChunkQueue | null = null;
+  #paused = false;
   #ended = false;
+  /** Why the socket is gone; `null` while it is not. */
+  #gone: NetError | null = null;
   #conn: Conn | null = null;
 
   /**
@@ -75,7 +95,8 @@ export class RequestSocket implements StreamHandler, TimerEntry {
    * @param timeout bound of the time until the head is complete, milliseconds
    */
   start({ chunks, ended }: DetachedSocket, timeout: number): void {
-    this.#timers.set(this, this.#timers.now() + timeout);
+    this.#deadline = this.#timers.now() + timeout;
+    this.#timers.set(this, this.#deadline);
     this.#socket.start(this);
     this.#ended = ended;
     const early: Uint8Array[] = [];
@@ -97,11 +118,26 @@ export class RequestSocket implements StreamHandler, TimerEntry {
     return this.#below === null ? connectionStateOf(this.#socket) !== null : isTlsConn(this.#below);
   }
 
-  /** The `Conn` over the socket, made at first use; it reads from then on. For answers that take time. */
+  /**
+   * Waits for an answer that takes its time: keeps what comes, up to a bound, and sees the client leave.
+   *
+   * @param timed whether the answer completes the opening handshake, so that it must come before the timeout
+   */
+  wait(timed: boolean): void {
+    this.#waiting = true;
+    if (timed) this.#timers.set(this, this.#deadline);
+  }
+
+  /** The `Conn` over the socket, made at first use; it reads from then on. For answers other than a WebSocket. */
   get conn(): Conn {
     if (this.#conn === null) {
+      const { chunks, ended, error } = this.#release();
       const conn = connOver(this.#socket, this.#timers, null);
-      if (this.#ended) conn.onEnd();
+      for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) {
+        conn.onData(chunk, false);
+      }
+      if (ended) conn.onEnd();
+      if (error !== null) conn.onClose(error);
       this.#conn = conn;
     }
     return this.#conn;
@@ -110,18 +146,27 @@ export class RequestSocket implements StreamHandler, TimerEntry {
   /** Releases the socket to a WebSocket, which must start it in the same turn. */
   take(): TakenSocket {
     if (this.#conn !== null) return { detached: takeOver(this.#conn), netConn: this.#below ?? this.#conn };
-    const detached = { socket: this.#socket, chunks: null, ended: this.#ended, error: null };
-    return { detached, netConn: this.#below };
+    return { detached: this.#release(), netConn: this.#below };
+  }
+
+  /** The socket, and what came while the answer was waited for. */
+  #release(): DetachedSocket {
+    this.#stopReading();
+    this.#waiting = false;
+    if (this.#paused && this.#gone === null) this.#socket.resume();
+    return { socket: this.#socket, chunks: this.#early, ended: this.#ended, error: this.#gone };
   }
 
   /** Drops the connection at once. */
   drop(): void {
+    this.client.abort();
     if (this.#conn !== null) this.#conn.closeNow();
     else this.#socket.reset();
   }
 
   onData(chunk: Uint8Array, lent: boolean): void {
     const reader = this.#reader;
+    if (this.#waiting) return this.#keep(chunk, lent);
     if (reader === null) return;
     try {
       const head = reader.receive(chunk);
@@ -136,8 +181,17 @@ export class RequestSocket implements StreamHandler, TimerEntry {
     }
   }
 
+  #keep(chunk: Uint8Array, lent: boolean): void {
+    const early = this.#early ??= new ChunkQueue();
+    early.push(lent ? chunk.slice() : chunk);
+    if (this.#paused || early.bytes < READ_AHEAD && early.count < READ_AHEAD_CHUNKS) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
   onEnd(): void {
     this.#ended = true;
+    if (this.#waiting) this.client.abort();
     if (this.#reader === null) return;
     this.trace?.endedEarly(null);
     this.#stopReading();
@@ -148,6 +202,12 @@ export class RequestSocket implements StreamHandler, TimerEntry {
 
   /** Reports the socket's end; called only until another handler has taken the socket over. */
   onClose(error: NetError | null): void {
+    if (this.#waiting) {
+      const { network } = this.remoteAddr;
+      this.#gone = error ?? new NetError({ op: "read", network, addr: this.remoteAddr, code: "ECONNRESET" });
+      this.client.abort();
+      return;
+    }
     if (this.#reader !== null) this.trace?.endedEarly(error);
     this.#stopReading();
     this.#owner.onGone(this);
@@ -155,6 +215,8 @@ export class RequestSocket implements StreamHandler, TimerEntry {
 
   /** Reports that the timeout has passed. */
   ring(): void {
+    this.late = this.#waiting;
+    if (this.late) this.client.abort("The handshake was not answered in time");
     this.#stopReading();
     this.#owner.onLate(this);
   }

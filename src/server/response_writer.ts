@@ -1,14 +1,19 @@
 import { concat } from "../bytes/concat.ts";
 import type { Conn } from "../net/conn.ts";
 import type { Runtime } from "../net/runtime.ts";
+import { Alarm } from "../net/timer_queue.ts";
 import { encodeChunk, LAST_CHUNK } from "../http/chunked.ts";
 import { encodeResponseHead, statusText } from "../http/head_writer.ts";
 import { BodyReader } from "./body_reader.ts";
+import type { ClientSignal } from "./client_signal.ts";
+import { ClientWatch, type ClientWatcher } from "./client_watch.ts";
+import { PIECE, type ResponseLimits, ResponsePace } from "./response_pace.ts";
 
-/** Bound of the time from the answer to the client's FIN, milliseconds. */
+/** Upper bound of the time from the end of the answer to the client's FIN, milliseconds. */
 const LINGER_TIME = 1_000;
-/** Bound of the bytes that are read and ignored in that time. */
-const LINGER_BYTES = 1_048_576;
+
+/** Silence of a body's stream after which it is cancelled, once the client has sent FIN, milliseconds. */
+const QUIET_TIME = 1_000;
 
 /** The largest head and body that are joined into one write, bytes together. */
 const MAX_JOINED = 65_536;
@@ -28,21 +33,34 @@ export interface AnsweredRequest {
 }
 
 /** Writes one `Response` and closes the connection, so that no second request can be smuggled behind the first. */
-export class ResponseWriter {
+export class ResponseWriter implements ClientWatcher {
   readonly #conn: Conn;
   readonly #runtime: Runtime;
-  readonly #timeout: number;
+  readonly #client: ClientSignal | null;
+  readonly #pace: ResponsePace;
+  readonly #watch: ClientWatch;
+  /** Cancels the body of a client that seems to have left. */
+  readonly #leaveAlarm = new Alarm(() => this.#drop());
   #begun = false;
+  /** Whether the whole response was written. */
+  #written = false;
+  /** The body whose next chunk is waited for. */
+  #reading: BodyReader | null = null;
+  /** Whether the client sent FIN. */
+  #clientEnded = false;
 
   /**
-   * Makes a writer.
+   * Makes a writer, which reads and ignores what the client sends from now on.
    *
-   * @param timeout bound of the time in which the peer takes one part of the answer, milliseconds
+   * @param limits bounds of the time in which the client takes the response
+   * @param client the signal of the request, aborted when the client leaves before it has the response
    */
-  constructor(conn: Conn, runtime: Runtime, timeout: number) {
+  constructor(conn: Conn, runtime: Runtime, limits: ResponseLimits, client: ClientSignal | null) {
     this.#conn = conn;
     this.#runtime = runtime;
-    this.#timeout = timeout;
+    this.#client = client;
+    this.#pace = new ResponsePace(runtime.timers, limits, () => this.#drop());
+    this.#watch = new ClientWatch(conn, this);
   }
 
   /** Whether a byte of an answer may have been written, so that no other answer can be sent. */
@@ -90,38 +108,90 @@ export class ResponseWriter {
   }
 
   async #writeRest(body: BodyReader, chunked: boolean): Promise<void> {
-    for (let part = await body.read(); part !== null; part = await body.read()) {
+    for (let part = await this.#next(body); part !== null; part = await this.#next(body)) {
       await this.#write(chunked ? encodeChunk([part], part.length) : [part]);
     }
     if (chunked) await this.#write([LAST_CHUNK]);
+  }
+
+  /** The next chunk of the body; `null` at the end, and when the client has left. */
+  async #next(body: BodyReader): Promise<Uint8Array | null> {
+    this.#reading = body;
+    if (this.#clientEnded) this.#setLeaveAlarm();
+    try {
+      return await body.read();
+    } finally {
+      this.#reading = null;
+      this.#runtime.timers.clear(this.#leaveAlarm);
+    }
   }
 
   async #write(parts: Uint8Array[]): Promise<void> {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     this.#begun = true;
     for (const bytes of length <= MAX_JOINED ? [concat(parts)] : parts) {
-      this.#conn.setWriteDeadline(this.#runtime.timers.wallNow() + this.#timeout);
-      await this.#conn.write(bytes);
+      for (let at = 0; at < bytes.length; at += PIECE) {
+        await this.#writePiece(bytes.length <= PIECE ? bytes : bytes.subarray(at, at + PIECE));
+      }
+    }
+  }
+
+  async #writePiece(piece: Uint8Array): Promise<void> {
+    this.#pace.begin();
+    try {
+      await this.#conn.write(piece);
+      this.#pace.end(piece.length);
+    } finally {
+      this.#pace.stop();
     }
   }
 
   /**
-   * Sends FIN, reads until the peer's FIN within bounds, then closes. Closing with bytes of the peer unread would
-   * make the kernel send a reset, which can destroy the answer before the peer has read it.
+   * The client may have left, or only ended its side as `nc -N` does: a body goes on as long as its stream does, because
+   * a client that has left answers with a reset.
+   */
+  onEnd(): void {
+    this.#clientEnded = true;
+    if (this.#written) return;
+    this.#client?.abort();
+    if (this.#reading !== null) this.#setLeaveAlarm();
+  }
+
+  onGone(): void {
+    if (!this.#written) this.#drop();
+  }
+
+  #setLeaveAlarm(): void {
+    const { timers } = this.#runtime;
+    timers.set(this.#leaveAlarm, timers.now() + QUIET_TIME);
+  }
+
+  /** Gives the client up: a write that waits fails, and the body is cancelled. */
+  #drop(): void {
+    this.#client?.abort();
+    this.#conn.closeNow();
+    this.#reading?.cancel();
+  }
+
+  /**
+   * Sends FIN, reads until the client's FIN within bounds, then closes. Closing with bytes of the client unread would
+   * make the kernel send a reset, which can destroy the answer before the client has read it.
    */
   async #lingerAndClose(): Promise<void> {
     const conn = this.#conn;
+    const { timers } = this.#runtime;
+    this.#written = true;
+    this.#client?.settle();
+    const late = Promise.withResolvers<void>();
+    const alarm = new Alarm(late.resolve);
+    timers.set(alarm, timers.now() + LINGER_TIME);
     try {
       await conn.closeWrite();
-      conn.setReadDeadline(this.#runtime.timers.wallNow() + LINGER_TIME);
-      for (let left = LINGER_BYTES; left > 0;) {
-        const chunk = await conn.readChunk();
-        if (chunk === null) break;
-        left -= chunk.length;
-      }
+      await Promise.race([this.#watch.done, late.promise]);
     } catch {
-      // The peer reset the connection or exceeded a bound: it is closed in either case.
+      // The client reset the connection: it is closed all the same.
     }
+    timers.clear(alarm);
     await conn.close();
   }
 }

@@ -84,7 +84,7 @@ export class Server implements AsyncDisposable {
       onAccepted: (from, accepted) => this.#onAccepted(from, accepted),
       onAnswered: (from) => this.#onAnswered(from),
       report: (error, info) => this.#report(error, info),
-    });
+    }, listener.addr);
     this.#dropped = new Promise((resolve) => this.#onDropped = resolve);
     this.finished = this.#run();
     options.signal?.addEventListener("abort", this.#onAbort);

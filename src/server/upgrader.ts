@@ -19,9 +19,11 @@ import { DebugTrace } from "../websocket/debug.ts";
 import { HandshakeError } from "../websocket/handshake_error.ts";
 import type { HeadersLike } from "../websocket/headers_like.ts";
 import { fromRequest } from "./request.ts";
+import { responseLimits } from "./response_pace.ts";
 import { ResponseWriter } from "./response_writer.ts";
 import type { TakenSocket } from "./request_socket.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "../websocket/options.ts";
+import { AllowedHosts, type AllowedHostsOption } from "./allowed_hosts.ts";
 import { textResponse } from "./text_response.ts";
 import { WebSocketConn } from "../websocket/web_socket_conn.ts";
 
@@ -33,6 +35,13 @@ export interface UpgraderOptions extends WebSocketOptions {
    * 10.2.
    */
   checkOrigin?: (request: Request) => boolean;
+  /**
+   * The hosts that requests may name in `Host`, without ports, such as `"chat.example"`, `"*.chat.example"` for all
+   * names below, `"[::1]"`; `"any"` for every host. Others get 403: DNS rebinding lets any page reach a server on the
+   * machine of who looks at it. Behind a proxy, list the names under which the proxy is reached. Default: on a listener
+   * with a loopback address `localhost`, `*.localhost` and loopback addresses; otherwise, and for an `Upgrader`, any.
+   */
+  allowedHosts?: AllowedHostsOption;
   /** Makes the answer to a refused handshake. Default: the status with `reason` as a line of text. */
   error?: (request: Request, status: number, reason: string) => Response;
 }
@@ -45,15 +54,21 @@ export interface UpgradeExtras {
   headers?: HeadersLike;
 }
 
+/** Bounds of a refusal of an {@linkcode Upgrader}. */
+const DEFAULT_LIMITS = responseLimits({});
+
 /** Answers opening handshakes, RFC 6455, 4.2, for a server or an {@linkcode Upgrader}. */
 export class HandshakeAnswerer {
   readonly settings: WebSocketSettings;
+  readonly allowedHosts: AllowedHosts;
   readonly #runtime: Runtime;
   readonly #options: UpgraderOptions;
 
-  constructor(runtime: Runtime, options: UpgraderOptions = {}) {
+  /** @param listening address of the listener; `null` without one */
+  constructor(runtime: Runtime, options: UpgraderOptions = {}, listening: Addr | null = null) {
     this.#runtime = runtime;
     this.#options = options;
+    this.allowedHosts = new AllowedHosts(options.allowedHosts, listening);
     this.settings = webSocketSettings(options);
   }
 
@@ -101,7 +116,10 @@ export class HandshakeAnswerer {
 
   #check(head: RequestHead, request: Request): UpgradeRequestCheck {
     const check = checkUpgradeRequest(head);
-    if (!check.ok || this.#originAllowed(head, request)) return check;
+    if (!check.ok) return check;
+    const wrongHost = this.allowedHosts.refusal(head);
+    if (wrongHost !== null) return { ok: false, status: 403, reason: wrongHost, headers: [] };
+    if (this.#originAllowed(head, request)) return check;
     return { ok: false, status: 403, reason: "The origin is not allowed", headers: [] };
   }
 
@@ -154,7 +172,7 @@ export class HandshakeAnswerer {
   /** Sends a response other than 101 and closes. A broken connection is ignored: the handshake is refused anyway. */
   async #refuse(conn: Conn, response: Response, method: string): Promise<void> {
     try {
-      const writer = new ResponseWriter(conn, this.#runtime, this.settings.handshakeTimeout);
+      const writer = new ResponseWriter(conn, this.#runtime, DEFAULT_LIMITS, null);
       await writer.write(response, { method, minorVersion: 1 });
     } catch (error) {
       if (!(error instanceof NetError)) throw error;

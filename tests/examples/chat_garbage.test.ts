@@ -75,23 +75,27 @@ describe("chat: garbage at the web door", () => {
     ["random bytes", noise(4096), 400],
     ["NUL bytes", new Uint8Array(100), 400],
     ["no HTTP", bytes("HELO example\r\n\r\n"), 400],
-    ["half a head for ever", bytes("GET / HTTP/1.1\r\nHost: x\r\nX-Half:"), 408],
+    ["half a head for ever", bytes("GET / HTTP/1.1\r\nHost: localhost\r\nX-Half:"), 408],
     ["nothing for ever", new Uint8Array(0), 408],
-    ["a head of 1 MiB", bytes(`GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(1 << 20)}\r\n\r\n`), 431],
-    ["a path of 1 MiB", bytes(`GET /${"x".repeat(1 << 20)} HTTP/1.1\r\nHost: x\r\n\r\n`), 414],
-    ["1,000 fields", bytes(`GET / HTTP/1.1\r\nHost: x\r\n${"X: y\r\n".repeat(1000)}\r\n`), 431],
+    ["a head of 1 MiB", bytes(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(1 << 20)}\r\n\r\n`), 431],
+    ["a path of 1 MiB", bytes(`GET /${"x".repeat(1 << 20)} HTTP/1.1\r\nHost: localhost\r\n\r\n`), 414],
+    ["1,000 fields", bytes(`GET / HTTP/1.1\r\nHost: localhost\r\n${"X: y\r\n".repeat(1000)}\r\n`), 431],
     ["a space before a colon", bytes("GET / HTTP/1.1\r\nHost : x\r\n\r\n"), 400],
-    ["a request with a body", bytes("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"), 413],
+    [
+      "a request with a body",
+      bytes("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"),
+      413,
+    ],
     [
       "two lengths",
-      bytes("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"),
+      bytes("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"),
       400,
     ],
-    ["an unknown path", bytes("GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"), 404],
+    ["an unknown path", bytes("GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n"), 404],
     [
       "a WebSocket at an unknown path",
       bytes(
-        "GET /nope HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+        "GET /nope HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
       ),
       404,
@@ -99,7 +103,7 @@ describe("chat: garbage at the web door", () => {
     [
       "a WebSocket from another host's page",
       bytes(
-        "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nOrigin: http://evil.example\r\n" +
+        "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nOrigin: http://evil.example\r\n" +
           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
       ),
       403,
@@ -129,7 +133,7 @@ describe("chat: garbage at the web door", () => {
     it(`closes the WebSocket that sends ${what} with ${code}`, limit, async () => {
       const { socket, all } = await rawClient(room.webAddress);
       socket.write(
-        "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+        "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
       );
       socket.write(sent);
@@ -192,7 +196,7 @@ describe("chat: garbage at the line door", () => {
     ["a line of 1 MiB", bytes(`${"x".repeat(1 << 20)}\n`)],
     ["a line without end", bytes("[".repeat(1 << 20))],
     ["bytes that are not UTF-8", Uint8Array.of(0x22, 0xff, 0xfe, 0x22, 0x0a)],
-    ["a request", bytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
+    ["a request", bytes("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")],
   ];
   for (const [what, sent] of cases) {
     it(`answers ${what} with an error and sends away who never joins`, limit, async () => {

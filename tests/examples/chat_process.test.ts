@@ -76,7 +76,7 @@ async function startProcess(
 async function enterSilently({ webAddress }: ChatProcess): Promise<{ all: Promise<Uint8Array> }> {
   const { socket, all } = await rawClient(webAddress);
   socket.write(
-    "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+    "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
   );
   await once(socket, "data");

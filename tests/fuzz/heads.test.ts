@@ -19,6 +19,7 @@ import {
   selectSubprotocol,
 } from "../../src/protocol/server_handshake.ts";
 import { toRequest } from "../../src/server/request.ts";
+import { ClientSignal } from "../../src/server/client_signal.ts";
 import { currentAdapter } from "../../adapters/runtime.ts";
 import type { TextCodec } from "../../src/bytes/text.ts";
 import { PIPE_ADDR } from "../../src/net/addr.ts";
@@ -86,7 +87,7 @@ const UNSUPPORTED = ["CONNECT", "TRACE", "TRACK"];
 function checkWebRequest(head: RequestHead): void {
   if (UNSUPPORTED.includes(head.method.toUpperCase())) return;
   try {
-    const request = toRequest(head, { localAddr: PIPE_ADDR, secure: false });
+    const request = toRequest(head, { localAddr: PIPE_ADDR, secure: false, client: new ClientSignal() });
     assert.equal(request.method.toUpperCase(), head.method.toUpperCase());
   } catch (error) {
     assert.ok(error instanceof HttpHeadError, `not an HttpHeadError: ${error}`);

@@ -372,7 +372,7 @@ describe("a fetch callback", () => {
   it("is not waited for by a peer that does not read for ever", limit, async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const { address, stop } = await startServer({
-      handshakeTimeout: 100,
+      responseTimeout: 100,
       fetch: () =>
         new Response(
           new ReadableStream({

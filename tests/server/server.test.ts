@@ -64,6 +64,28 @@ describe("serve", () => {
     await stop();
   });
 
+  it("says the connection's scheme, whatever scheme the target has", limit, async () => {
+    const urls: string[] = [];
+    const { address, stop } = await startServer({
+      upgrade: ({ url }) => void urls.push(url),
+      fetch({ url }) {
+        urls.push(url);
+        return new Response();
+      },
+    });
+    for (const target of [`https://${address}/a?b`, `HTTP://${address}`]) {
+      for (const fields of [{}, { Upgrade: null }]) {
+        const peer = new RawPeer(await dial("tcp", address));
+        await peer.send(handshake(address, fields, `GET ${target} HTTP/1.1`));
+        await peer.readHead();
+        peer.conn.closeNow();
+      }
+    }
+    const [first, second] = [`http://${address}/a?b`, `http://${address}/`];
+    assert.deepEqual(urls, [first, first, second, second]);
+    await stop();
+  });
+
   it("closes with 1000 when the handler returns", limit, async () => {
     const { url, stop } = await startServer({ websocket: (conn) => conn.writeMessage("bye") });
     const ws = await dialWebSocket(url);

@@ -108,7 +108,7 @@ describe("a memory budget", () => {
       },
     });
     const deaf = await dial("tcp", String(server.addr));
-    const head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+    const head = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     await deaf.write(new TextEncoder().encode(head));
     const conn = await accepted.promise;
