@@ -13,6 +13,7 @@ import type {
   SocketTarget,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
+import { isConnectionLost, isExhausted } from "./accept_errors.ts";
 import { acceptedUnix, dialledUnix, type Ends, toldAddr } from "./ends.ts";
 import { netError } from "./net_errors.ts";
 import { NodeSocket } from "./node_socket.ts";
@@ -116,7 +117,10 @@ export function listenNode(
     server.listen({ ...at, backlog, reusePort, ipv6Only }, () => {
       server.off("error", refused);
       onListening?.(server);
-      server.on("error", (error) => handler.onError(netError(error, "accept", target.network, target)));
+      server.on("error", (error) => {
+        if (isExhausted(error) || isConnectionLost(error)) return;
+        handler.onError(netError(error, "accept", target.network, target));
+      });
       resolve(new NodeServer(server, target));
     });
   });
