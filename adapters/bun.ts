@@ -13,12 +13,12 @@
  * | Unix sockets have no addresses | the target of the call gives them |
  * | after `shutdown()` the peer's end comes as `close` without `end` | `onEnd` is called, then `onClose` |
  * | a socket reads from the start | it is paused at the end of `open` unless it was started by then |
+ * | the addresses of a connection that the peer has reset are `undefined` | a dialled one keeps the address that was dialled, an accepted one has the unspecified address |
  * | a write that meets a reset swallows its error, and a false `end` follows | the write's -1 breaks the socket |
  * | each read comes in an array of its own, which the collector frees | a long one is lent to a handler that copies it, and freed |
  * | after a throw in a handler `error` is called, and the socket goes on | the socket is terminated |
  */
 
-import type { Socket } from "node:net";
 import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import { NetError } from "../src/net/errors.ts";
 import type { RuntimeAdapter } from "../src/net/runtime.ts";
@@ -35,12 +35,12 @@ import { connectCause, listenCause } from "./bun_causes.ts";
 import { bufferText } from "./buffer_text.ts";
 import { systemClock } from "./clock.ts";
 import { lookUpHost } from "./dns.ts";
-import { acceptedAddr, acceptedUnix, dialledUnix, type Ends } from "./ends.ts";
+import { acceptedAddr, acceptedUnix } from "./ends.ts";
 import { bindBun } from "./bun_datagram.ts";
+import { bunEnds, pauseQuietly, takeOver } from "./bun_takeover.ts";
 import { maskMemory } from "./mask_memory.ts";
 import { netError } from "./net_errors.ts";
-import { connectNode, listenNode, openNode, tcpEnds as nodeEnds } from "./node_net.ts";
-import { NodeSocket } from "./node_socket.ts";
+import { connectNode, listenNode, openNode } from "./node_net.ts";
 import { nodeTlsContext } from "./tls.ts";
 import { kernelPath, unixFiles } from "./unix_files.ts";
 import { rawDeflate } from "./zlib.ts";
@@ -88,14 +88,6 @@ export const bunAdapter: RuntimeAdapter = {
   deflate: rawDeflate,
 };
 
-/** @param localAddr known beforehand; `null`: Bun is asked */
-function tcpEnds(socket: BunTcpSocket, localAddr: Addr | null = null): Ends {
-  return {
-    localAddr: localAddr ?? tcpAddr(socket.localAddress, socket.localPort),
-    remoteAddr: tcpAddr(socket.remoteAddress, socket.remotePort ?? 0),
-  };
-}
-
 function placeOf(target: SocketTarget): { unix: string } | { hostname: string; port: number } {
   if (target.network === "unix") return { unix: kernelPath(target) };
   return { hostname: target.hostname, port: target.port };
@@ -109,28 +101,11 @@ async function connectSocket(
   try {
     if (request.tls) return await connectNode(target, request, signal);
     // Paused, so that nothing is read before Bun's socket is taken over.
-    return takeOver(await openNode(target, request, signal, (socket) => socket.pause()), target);
+    return takeOver(await openNode(target, request, signal, pauseQuietly), target);
   } catch (error) {
     if (!(error instanceof NetError)) throw error;
     throw netError(await connectCause(error.cause, target), "dial", target.network, target);
   }
-}
-
-/** Makes a socket of Bun's socket below one of `node:net`, which gets no more events and may be collected. */
-function takeOver(socket: Socket, target: SocketTarget): StreamSocket {
-  const unix = dialledUnix(target);
-  const owner = socket as unknown as { _handle: BunTcpSocket & Record<symbol, unknown> | null };
-  const raw = owner._handle;
-  // `_handle` is an internal of Bun: where it looks different, the socket of `node:net` is used as it is.
-  if (typeof raw?.reload !== "function") return new NodeSocket(socket, unix ?? nodeEnds(socket));
-  owner._handle = null;
-  for (const key of Object.getOwnPropertySymbols(raw)) if (raw[key] === socket) raw[key] = null;
-  raw.reload({ socket: socketHandler });
-  // `node:net` unrefs a socket that it pauses.
-  raw.ref();
-  const taken = new BunSocket(raw, unix ?? tcpEnds(raw));
-  taken.pauseUntilStarted();
-  return taken;
 }
 
 async function listenSocket(
@@ -143,7 +118,7 @@ async function listenSocket(
   const unix = acceptedUnix(target);
   let bound: Addr | null = null;
   const open = (raw: BunTcpSocket) => {
-    const socket = new BunSocket(raw, unix ?? tcpEnds(raw, bound));
+    const socket = new BunSocket(raw, unix ?? bunEnds(raw, bound));
     handler.onAccept(socket);
     socket.pauseUntilStarted();
   };

@@ -6,9 +6,10 @@ import type { Ends } from "./ends.ts";
 /** The part of Bun's TCP socket that is used here, declared so that every type checker can read this file. */
 export interface BunTcpSocket {
   data: BunSocket;
-  readonly localAddress: string;
-  readonly localPort: number;
-  readonly remoteAddress: string;
+  // `undefined` once the peer has reset the connection.
+  readonly localAddress?: string;
+  readonly localPort?: number;
+  readonly remoteAddress?: string;
   readonly remotePort?: number;
   write(bytes: Uint8Array, offset: number, length: number): number;
   pause(): void;
@@ -34,13 +35,13 @@ export interface BunSocketHandler {
   error(socket: BunTcpSocket, error: Error): void;
 }
 
-/** The one handler object of all sockets: `socket.data` leads to the `BunSocket`. */
+/** The one handler object of all sockets: `socket.data` leads to the `BunSocket`, and is missing when `open` failed. */
 export const socketHandler: BunSocketHandler = {
   // Plain arrays: the `slice` of a `Buffer` does not copy.
   binaryType: "uint8array",
-  data: (socket, chunk) => socket.data.onData(chunk),
-  drain: (socket) => socket.data.onDrain(),
-  end: (socket) => socket.data.onEnd(),
+  data: (socket, chunk) => socket.data?.onData(chunk),
+  drain: (socket) => socket.data?.onDrain(),
+  end: (socket) => socket.data?.onEnd(),
   close: (socket, error) => socket.data?.onClose(error ?? null),
   error: (socket, error) => socket.data?.onThrow(error),
 };
@@ -204,7 +205,11 @@ export class BunSocket extends AdapterSocket implements StreamSocket {
     this.closed = true;
     this.noteError(error);
     this.#rest = null;
-    if (!this.broken) this.onEnd();
+    try {
+      if (!this.broken) this.onEnd();
+    } catch (thrown) {
+      this.noteError(thrown);
+    }
     if (!this.#catchingUp) this.reportClose();
   }
 }

@@ -12,6 +12,7 @@
  * | `node:net` gives EINVAL when it binds to another machine's address | EADDRNOTAVAIL |
  * | connect refuses port 0 as an argument | ECONNREFUSED, as the kernel says |
  * | `accept` fails without a free descriptor | the failure is not reported, and `accept` is tried again, as Node and Bun do |
+ * | `accept` fails when the peer has reset the connection | the next one is accepted at once |
  * | `reusePort` ends the process without `--unstable-net` | `node:net` |
  * | no option makes `::` leave IPv4 out | connections over IPv4 are dropped when they come; their port stays taken |
  * | `node:net` throws where no caller can catch it when permission to bind is missing | permission is asked for first |

@@ -2,6 +2,7 @@ import type { Addr, TcpAddr } from "../src/net/addr.ts";
 import type { NetError } from "../src/net/errors.ts";
 import type { AcceptHandler, SocketServer, StreamSocket } from "../src/net/stream_socket.ts";
 import { addrOf, type DenoAddr, DenoSocket, type DenoTcpConn } from "./deno_socket.ts";
+import { isConnectionLost, isExhausted } from "./accept_errors.ts";
 import { acceptedAddr } from "./ends.ts";
 import { netError } from "./net_errors.ts";
 
@@ -14,10 +15,8 @@ export interface DenoListener {
   close(): void;
 }
 
-/** Milliseconds from a failed `accept` to the next one. */
+/** Milliseconds from an `accept` that failed for want of descriptors or memory to the next one. */
 const ACCEPT_RETRY = 20;
-/** Codes of an `accept` without a free descriptor: the limit of the process, and that of the system. */
-const NO_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
 /** A listening socket over a listener of Deno. */
 export class DenoServer implements SocketServer {
@@ -74,12 +73,18 @@ export class DenoServer implements SocketServer {
         this.#handler.onAccept(new DenoSocket(await this.#listener.accept(), this.#bound));
       } catch (error) {
         if (this.#closed) break;
-        const mapped = netError(error, "accept", this.addr.network, this.addr);
-        if (!NO_DESCRIPTORS.has(mapped.code)) this.#handler.onError(mapped);
-        await this.#waitToRetry();
+        if (!isConnectionLost(error)) await this.#onFailure(error);
       }
     }
     this.#accepting = false;
+  }
+
+  /** Pauses after a failure that the next `accept` would meet too. What only time mends is not reported. */
+  async #onFailure(error: unknown): Promise<void> {
+    if (!isExhausted(error)) {
+      this.#handler.onError(netError(error, "accept", this.addr.network, this.addr));
+    }
+    await this.#waitToRetry();
   }
 
   /** Waits, and keeps the process alive as an `accept` would. */

@@ -152,19 +152,28 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
   }
 
   setNoDelay(on: boolean): void {
-    if (!this.closed) this.#conn.setNoDelay(on);
+    this.#set(() => this.#conn.setNoDelay(on));
   }
 
   setKeepAlive(on: boolean, _idleMs: number): void {
-    if (!this.closed) this.#conn.setKeepAlive(on);
+    this.#set(() => this.#conn.setKeepAlive(on));
+  }
+
+  #set(option: () => void): void {
+    if (this.closed) return;
+    try {
+      option();
+    } catch {
+      // Some systems refuse it once the peer has reset the connection, which the next read reports.
+    }
   }
 
   ref(): void {
-    this.#conn.ref();
+    if (!this.closed) this.#conn.ref();
   }
 
   unref(): void {
-    this.#conn.unref();
+    if (!this.closed) this.#conn.unref();
   }
 
   /** Closes the connection: because of `error`, or, for `null`, because the core asked for it. */

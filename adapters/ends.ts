@@ -1,4 +1,4 @@
-import type { Addr } from "../src/net/addr.ts";
+import { type Addr, tcpAddr } from "../src/net/addr.ts";
 import type { SocketTarget } from "../src/net/stream_socket.ts";
 import { UNNAMED } from "./unix_files.ts";
 
@@ -7,6 +7,23 @@ export interface Ends {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
 }
+
+/**
+ * The address of one end of a TCP socket, as a runtime tells it.
+ *
+ * @param known the address where the runtime tells none, because the peer has reset the connection; `null`: the
+ * unspecified address stands for it
+ */
+export function toldAddr(
+  hostname: string | undefined,
+  port: number | undefined,
+  known: Addr | null = null,
+): Addr {
+  if (hostname) return tcpAddr(hostname, port ?? 0);
+  return known ?? UNSPECIFIED;
+}
+
+const UNSPECIFIED = tcpAddr("0.0.0.0", 0);
 
 /** Both ends of a Unix socket dialled to `target`, for runtimes that do not tell them; `null` for TCP. */
 export function dialledUnix(target: SocketTarget): Ends | null {

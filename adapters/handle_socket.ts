@@ -1,7 +1,8 @@
 import { getSystemErrorName } from "node:util";
-import { type Addr, tcpAddr } from "../src/net/addr.ts";
+import type { Addr } from "../src/net/addr.ts";
 import type { AcceptedOptions, StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
 import { AdapterSocket } from "./adapter_socket.ts";
+import { toldAddr } from "./ends.ts";
 import { readBuffer } from "./mask_memory.ts";
 import { type HandleAddr, type StreamHandle, streamWrap, type WrapRequest } from "./stream_wrap.ts";
 
@@ -38,15 +39,19 @@ export class HandleSocket extends AdapterSocket implements StreamSocket {
   #closing = false;
   #ended = false;
 
-  /** @param options inherited from the listener: need not be set once more */
+  /**
+   * @param options inherited from the listener: need not be set once more
+   * @param dialled the remote address of a socket that was dialled, for where the handle has forgotten it
+   */
   constructor(
     handle: StreamHandle,
     { localAddr, remoteAddr }: KnownEnds,
     options: AcceptedOptions | null = null,
+    dialled: Addr | null = null,
   ) {
     super({
-      localAddr: localAddr ?? addrOf(handle, "getsockname"),
-      remoteAddr: remoteAddr ?? addrOf(handle, "getpeername"),
+      localAddr: localAddr ?? addrOf(handle, "getsockname", null),
+      remoteAddr: remoteAddr ?? addrOf(handle, "getpeername", dialled),
     });
     this.#handle = handle;
     this.#options = options;
@@ -193,10 +198,10 @@ function onRead(this: OwnedHandle): void {
   this[owner]!.onRead(streamWrap!.streamBaseState[streamWrap!.kReadBytesOrError]!);
 }
 
-function addrOf(handle: StreamHandle, call: "getsockname" | "getpeername"): Addr {
+function addrOf(handle: StreamHandle, call: "getsockname" | "getpeername", known: Addr | null): Addr {
   const found: HandleAddr = {};
   handle[call]!(found);
-  return tcpAddr(found.address ?? "", found.port ?? 0);
+  return toldAddr(found.address, found.port, known);
 }
 
 /** Makes the error that `node:net` would give for a status of libuv. */

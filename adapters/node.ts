@@ -12,6 +12,7 @@
  * | an error during a waiting write goes to the write's callback too | the callback is used only when all was taken |
  * | `resetAndDestroy` throws for a Unix socket | `destroy` then: the peer sees a reset if unread bytes were pending |
  * | `resetAndDestroy` during a shutdown fails and leaves the socket open | `destroy` then |
+ * | the remote address of a connection that the peer has reset is `undefined` | a dialled one keeps the address that was dialled, an accepted one has the unspecified address |
  * | before 22.12 `reusePort` is accepted and has no effect | ENOTSUP |
  * | `listen` on a Unix socket in a missing directory gives EACCES | ENOENT |
  *

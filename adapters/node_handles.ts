@@ -36,8 +36,8 @@ export function connectHandle(
     // Paused, so that nothing is read before the handle is taken over.
     socket.pause();
     const handle = takeHandle(socket);
-    if (handle !== null) return new HandleSocket(handle, unix ?? UNKNOWN);
-    return new NodeSocket(socket, unix ?? tcpEnds(socket));
+    if (handle !== null) return new HandleSocket(handle, unix ?? UNKNOWN, null, target);
+    return new NodeSocket(socket, unix ?? tcpEnds(socket, target));
   });
 }
 

@@ -13,16 +13,24 @@ import type {
   SocketTarget,
   StreamSocket,
 } from "../src/net/stream_socket.ts";
-import { acceptedUnix, dialledUnix, type Ends } from "./ends.ts";
+import { isConnectionLost, isExhausted } from "./accept_errors.ts";
+import { acceptedUnix, dialledUnix, type Ends, toldAddr } from "./ends.ts";
 import { netError } from "./net_errors.ts";
 import { NodeSocket } from "./node_socket.ts";
 import { knowsReusePort } from "./reuse_port.ts";
 import { kernelPath } from "./unix_files.ts";
 
-/** Asks a connected TCP socket for its addresses. */
-export function tcpEnds(socket: Socket): Ends {
-  const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = socket;
-  return { localAddr: tcpAddr(localAddress, localPort), remoteAddr: tcpAddr(remoteAddress, remotePort) };
+/**
+ * Asks a connected TCP socket for its addresses.
+ *
+ * @param dialled the remote address of a socket that was dialled
+ */
+export function tcpEnds(socket: Socket, dialled: Addr | null = null): Ends {
+  const { localAddress, localPort, remoteAddress, remotePort } = socket;
+  return {
+    localAddr: toldAddr(localAddress, localPort),
+    remoteAddr: toldAddr(remoteAddress, remotePort, dialled),
+  };
 }
 
 /** Connects through `node:net`. */
@@ -32,7 +40,12 @@ export function connectNode(
   signal: AbortSignal | null,
 ): Promise<StreamSocket> {
   const unix = dialledUnix(target);
-  return openNode(target, request, signal, (socket) => new NodeSocket(socket, unix ?? tcpEnds(socket)));
+  return openNode(
+    target,
+    request,
+    signal,
+    (socket) => new NodeSocket(socket, unix ?? tcpEnds(socket, target)),
+  );
 }
 
 /**
@@ -104,7 +117,10 @@ export function listenNode(
     server.listen({ ...at, backlog, reusePort, ipv6Only }, () => {
       server.off("error", refused);
       onListening?.(server);
-      server.on("error", (error) => handler.onError(netError(error, "accept", target.network, target)));
+      server.on("error", (error) => {
+        if (isExhausted(error) || isConnectionLost(error)) return;
+        handler.onError(netError(error, "accept", target.network, target));
+      });
       resolve(new NodeServer(server, target));
     });
   });
