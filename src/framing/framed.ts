@@ -10,14 +10,16 @@ import { FramedReceived } from "./framed_received.ts";
 export type FramedConn = Pick<
   Conn,
   | "remoteAddr"
-  | "readChunk"
   | "write"
   | "close"
   | "closeNow"
   | "setDeadline"
   | "setReadDeadline"
   | "setWriteDeadline"
->;
+> & {
+  /** The next received bytes; `null` at the end of the stream. */
+  readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
+};
 
 /**
  * A connection that carries items instead of bytes. tokio: `Framed`.
