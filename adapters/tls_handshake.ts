@@ -117,7 +117,7 @@ function connectionState(tls: TLSSocket): TlsConnectionState {
     version: tls.getProtocol() ?? "",
     negotiatedProtocol: tls.alpnProtocol || null,
     serverName: typeof servername === "string" && servername !== "" ? servername : null,
-    peerCertificate: certificateOf(tls),
+    peerCertificate: certificateOf(tls) as Uint8Array<ArrayBuffer> | null,
   };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { TcpAddr, UdpAddr } from "../src/net/addr.ts";
+import type { TcpAddr, UdpAddr, UnixAddr } from "../src/net/addr.ts";
 import type { Conn, Listener, TcpConn } from "../src/net/conn.ts";
 import {
   dialOn,
@@ -106,7 +106,13 @@ export function listen(
   network: TcpNetwork,
   address: string,
   options?: ListenOptions,
-): Promise<Listener<TcpConn>>;
+): Promise<Listener<TcpConn, TcpAddr>>;
+/** Listens on a Unix socket. */
+export function listen(
+  network: "unix",
+  address: string,
+  options?: ListenOptions,
+): Promise<Listener<Conn, UnixAddr>>;
 /** Listens on any stream network. */
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener>;
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener> {
@@ -182,7 +188,7 @@ export function listenTls(
   network: TcpNetwork,
   address: string,
   options: ListenTlsOptions,
-): Promise<Listener<TlsConn>> {
+): Promise<Listener<TlsConn, TcpAddr>> {
   return listenTlsOn(runtime, network, address, options);
 }
 

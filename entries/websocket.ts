@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Listener } from "../src/net/conn.ts";
+import type { Addr, TcpAddr, UnixAddr } from "../src/net/addr.ts";
+import type { Conn, Listener } from "../src/net/conn.ts";
 import type { StreamNetwork } from "../src/net/dial.ts";
 import type { ListenTlsOptions } from "../src/net/dial_tls.ts";
 import type { TcpNetwork } from "../src/net/resolve.ts";
@@ -56,7 +57,7 @@ export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions)
  * @param options callbacks and limits; see {@linkcode ServeOptions}
  * @throws {RangeError} when an option is out of range
  */
-export function serve(listener: Listener, options: ServeOptions): Server {
+export function serve<A extends Addr>(listener: Listener<Conn, A>, options: ServeOptions): Server<A> {
   return new Server(runtime, listener, options);
 }
 
@@ -95,6 +96,23 @@ export interface ListenAndServeOptions
  * await server.shutdown();
  * ```
  */
+export function listenAndServe(
+  network: TcpNetwork,
+  address: string,
+  options: ListenAndServeOptions,
+): Promise<Server<TcpAddr>>;
+/** Listens and serves on a Unix socket. */
+export function listenAndServe(
+  network: "unix",
+  address: string,
+  options: ListenAndServeOptions,
+): Promise<Server<UnixAddr>>;
+/** Listens and serves on any stream network. */
+export function listenAndServe(
+  network: StreamNetwork,
+  address: string,
+  options: ListenAndServeOptions,
+): Promise<Server>;
 export async function listenAndServe(
   network: StreamNetwork,
   address: string,

@@ -11,10 +11,17 @@ import {
   type QueueOptions,
   type RefusalReason,
 } from "../../mod.ts";
+import { normalName } from "./names.ts";
+import { encodeMessage } from "./wire.ts";
 
 const MAX_NAME = 32;
 const MAX_ROOM = 64;
 const MAX_TEXT = 2000;
+/**
+ * Upper bound of the names in a welcome. Without one, the welcome to a full room would be longer than a guest's queue,
+ * and end the guest. 500 names have at most 66 KB.
+ */
+const MAX_LISTED = 500;
 
 /** Options of the chat. */
 export interface ChatOptions {
@@ -60,8 +67,11 @@ export class Chat {
   #onJoin(member: HubMember<Guest>, room: string): void {
     if (isNoticesRoom(room)) return;
     const members = this.hub.room(room);
-    member.sendJson({ type: "welcome", room, members: Array.from(members, ({ data }) => data.name) });
-    members.broadcastJson({ type: "joined", name: member.data.name }, { except: member });
+    const names = listed(members, member);
+    // JSON leaves out what is undefined.
+    const more = members.size > names.length ? members.size - names.length : undefined;
+    member.send(encodeMessage({ type: "welcome", room, members: names, more }));
+    members.broadcast(encodeMessage({ type: "joined", name: member.data.name }), { except: member });
   }
 
   /**
@@ -71,7 +81,7 @@ export class Chat {
   #onLeave(member: HubMember<Guest>, room: string): void {
     // While all guests are being disconnected, single departures are not announced.
     if (this.#ending || isNoticesRoom(room)) return;
-    this.hub.room(room).broadcastJson({ type: "left", name: member.data.name });
+    this.hub.room(room).broadcast(encodeMessage({ type: "left", name: member.data.name }));
   }
 }
 
@@ -113,13 +123,25 @@ export class Guest {
     else this.refuse("Unknown type of message");
   }
 
+  /** Tells a guest at a terminal what to type. */
+  greet(): void {
+    const join = { type: "join", room: "lobby", name: "ann" };
+    const say = { type: "say", text: "hello" };
+    this.#send({
+      type: "hello",
+      message: "Type a line like that of join, then lines like that of say",
+      join,
+      say,
+    });
+  }
+
   /**
    * Sends the guest an error.
    *
    * @param type type of the refused message, if it is known
    */
   refuse(message: string, type?: string): void {
-    this.#member.sendJson({ type: "error", message, refused: type });
+    this.#send({ type: "error", message, refused: type });
   }
 
   /** Removes the guest, whose connection has ended. */
@@ -127,16 +149,18 @@ export class Guest {
     this.#hub.unregister(this.#member);
   }
 
+  #send(message: Record<string, unknown>): void {
+    this.#member.send(encodeMessage(message));
+  }
+
   #answer(type: string, wrong: string | null): void {
     if (wrong !== null) this.refuse(wrong, type);
   }
 
-  async #join(room: unknown, name: unknown): Promise<string | null> {
-    if (!isText(room, MAX_ROOM)) return `A room name must have 1 to ${MAX_ROOM} characters`;
-    if (!isText(name, MAX_NAME)) return `A name must have 1 to ${MAX_NAME} characters`;
-    if (hasControls(room) || hasControls(name)) {
-      return "Room names and names must not contain control characters";
-    }
+  async #join(wantedRoom: unknown, wantedName: unknown): Promise<string | null> {
+    const room = normalName(wantedRoom, MAX_ROOM), name = normalName(wantedName, MAX_NAME);
+    if (room === null) return `A room name must have ${nameRule(MAX_ROOM)}`;
+    if (name === null) return `A name must have ${nameRule(MAX_NAME)}`;
     // Only joining the notices room is requested, because that is not announced: if it is refused, nothing has changed.
     const { accepted, reason } = await this.#member.requestJoin(noticesRoom(room));
     if (!accepted) return refusal(reason);
@@ -171,7 +195,7 @@ export class Guest {
     message: Record<string, string>,
     options?: PublishOptions<Guest>,
   ): Promise<string | null> {
-    const { reason } = await this.#member.publish(room, JSON.stringify(message), options);
+    const { reason } = await this.#member.publish(room, encodeMessage(message), options);
     return refusal(reason);
   }
 }
@@ -204,7 +228,17 @@ function isText(value: unknown, most: number): value is string {
   return Array.from(value).length <= most;
 }
 
-function hasControls(text: string): boolean {
-  // deno-lint-ignore no-control-regex
-  return /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text);
+function nameRule(most: number): string {
+  return `1 to ${most} visible characters of one script`;
+}
+
+/** Names of the guests in a room, the newcomer's last; not all of them in a full room. */
+function listed(members: Iterable<HubMember<Guest>>, newcomer: HubMember<Guest>): string[] {
+  const names: string[] = [];
+  for (const member of members) {
+    if (names.length === MAX_LISTED - 1) break;
+    if (member !== newcomer) names.push(member.data.name);
+  }
+  names.push(newcomer.data.name);
+  return names;
 }

@@ -7,7 +7,7 @@ import {
   DeadlineExceededError,
   Framed,
   FrameFormatError,
-  JsonLinesCodec,
+  FrameTooLongError,
   LinesCodec,
   listen,
   listenAndServe,
@@ -109,36 +109,61 @@ export async function openLineDoor(
 }
 
 /** Codec of outgoing lines. The hub's messages are JSON already; the welcome to a full room is a long one. */
-const lines = codecEncoding(new LinesCodec({ maxLength: 1 << 24 }), (message) => message.text());
+const lines = codecEncoding(new LinesCodec({ maxLength: 1 << 17 }), (message) => message.text());
+
+/**
+ * The beginning of an HTTP request, as any web page can make a browser send it: by a form whose body has lines of JSON.
+ * A TLS handshake, which can carry bytes of a page's choice too, is no UTF-8 text.
+ */
+const HTTP_REQUEST = /^[!-~]+ .* HTTP\/\d/;
 
 async function serveTerminal(chat: Chat, conn: Conn, joinTimeout: number): Promise<void> {
   const member = new ConnMember(conn, lines);
   const guest = chat.enter(member);
-  const framed = new Framed(conn, new JsonLinesCodec({ maxLength: MAX_MESSAGE }));
+  const framed = new Framed(conn, new LinesCodec({ maxLength: MAX_MESSAGE }));
   conn.setReadDeadline(Date.now() + joinTimeout);
+  guest.greet();
   try {
-    while (await receiveLine(guest, framed)) {
+    for (let first = true; await receiveLine(guest, framed, first); first = false) {
       if (guest.joined) conn.setReadDeadline(null);
     }
-  } catch {
-    // The terminal has left, did not join in time, or sent too long a line, and has been sent an error where possible.
+  } catch (error) {
+    // The terminal has left, did not join in time, or sent what cannot be a guest's.
+    const why = whyEnded(error);
+    if (why !== null) guest.refuse(why);
   } finally {
     guest.leave();
     await member.close();
   }
 }
 
-/** Reads and handles one line; `false` at the end. A line that is not JSON is answered with an error. */
-async function receiveLine(guest: Guest, framed: Framed<unknown>): Promise<boolean> {
+/**
+ * Reads and handles one line; `false` at the end. A line that is not UTF-8 is answered with an error. The first line
+ * decides whether this is a guest: rejects if not, so that the lines after it are not obeyed.
+ */
+async function receiveLine(guest: Guest, framed: Framed<string>, first: boolean): Promise<boolean> {
   try {
-    const message = await framed.read();
-    if (message === null) return false;
-    await guest.receive(message);
+    const line = await framed.read();
+    if (line === null) return false;
+    if (first && HTTP_REQUEST.test(line)) throw new NotAGuestError("This door is not for browsers");
+    // Blank lines mean nothing.
+    if (line.trim() !== "") await receiveJson(guest, line);
   } catch (error) {
-    guest.refuse(error instanceof Error ? error.message : "That is not a line of JSON");
-    if (!(error instanceof FrameFormatError)) throw error;
+    if (first || !(error instanceof FrameFormatError)) throw error;
+    guest.refuse("That is not UTF-8");
   }
   return true;
+}
+
+class NotAGuestError extends Error {}
+
+/** What a terminal is told before its connection ends; `null` when there is nobody to tell. */
+function whyEnded(error: unknown): string | null {
+  if (error instanceof NotAGuestError) return error.message;
+  if (error instanceof FrameTooLongError) return `A message must have at most ${MAX_MESSAGE} bytes`;
+  if (error instanceof FrameFormatError) return "That is not UTF-8";
+  if (error instanceof DeadlineExceededError) return "Join a room in time";
+  return null;
 }
 
 function pathOf(request: Request): string {

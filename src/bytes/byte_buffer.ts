@@ -177,9 +177,12 @@ export class ByteBuffer {
     return first === undefined || n <= sizeOf(first) ? viewOf(first, n) : this.#gather(n);
   }
 
-  /** Removes the first `n` bytes and returns them, as `view` does. The caller owns them. */
-  take(n: number): Uint8Array {
-    const taken = this.view(n);
+  /**
+   * Removes the first `n` bytes and returns them, as `view` does. The caller owns them. The type holds for bytes that
+   * were received: only a chunk over a `SharedArrayBuffer` that was appended here gives one back.
+   */
+  take(n: number): Uint8Array<ArrayBuffer> {
+    const taken = this.view(n) as Uint8Array<ArrayBuffer>;
     this.skip(n);
     return taken;
   }

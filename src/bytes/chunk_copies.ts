@@ -22,7 +22,7 @@ const LOOP_COPY = 32;
 
 /** A buffer that short copies share. */
 interface CopySpace {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** Bytes from the start that are copies. */
   used: number;
 }
@@ -59,7 +59,7 @@ export class ChunkCopies {
    * @param room bytes directly before `start` that may be overwritten to align the part, an upper bound. Counts only for
    * parts of `OWN_FROM` bytes and more: in front of shorter ones nothing is ever written, whatever `room` says
    */
-  keep(chunk: Uint8Array, start: number, end: number, lent: boolean, room = 0): Uint8Array {
+  keep(chunk: Uint8Array, start: number, end: number, lent: boolean, room = 0): Uint8Array<ArrayBuffer> {
     const size = end - start;
     if (size <= this.#maxCheapArray) return copyOf(chunk, start, size);
     if (size < OWN_FROM) return this.#copyShared(chunk, start, end);
@@ -71,7 +71,7 @@ export class ChunkCopies {
     return new Uint8Array(chunk.subarray(start, end));
   }
 
-  #copyShared(chunk: Uint8Array, start: number, end: number): Uint8Array {
+  #copyShared(chunk: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
     const size = end - start;
     let space = this.#space;
     if (space === null || space.used + size > space.bytes.length) {
@@ -92,7 +92,7 @@ export class ChunkCopies {
   }
 }
 
-function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
+function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array<ArrayBuffer> {
   if (size > LOOP_COPY) return sliceOf(chunk, start, size);
   const copy = new Uint8Array(size);
   for (let i = 0; i < size; i++) copy[i] = chunk[start + i]!;
@@ -100,12 +100,12 @@ function copyOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
 }
 
 /** A view of the bytes where they lie, moved `gap` bytes to the front so that they are aligned. */
-function alignedView(chunk: Uint8Array, start: number, end: number, gap: number): Uint8Array {
+function alignedView(chunk: Uint8Array, start: number, end: number, gap: number): Uint8Array<ArrayBuffer> {
   if (gap > 0) chunk.copyWithin(start - gap, start, end);
-  return new Uint8Array(chunk.buffer, chunk.byteOffset + start - gap, end - start);
+  return new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset + start - gap, end - start);
 }
 
-function sliceOf(chunk: Uint8Array, start: number, size: number): Uint8Array {
+function sliceOf(chunk: Uint8Array, start: number, size: number): Uint8Array<ArrayBuffer> {
   if (chunk.constructor === Uint8Array) return chunk.slice(start, start + size);
   // A plain view first: a subclass may have a `slice` that does not copy, as Node's Buffer has.
   return new Uint8Array(chunk.buffer, chunk.byteOffset + start, size).slice();

@@ -4,7 +4,7 @@
  * is cut, and the buffer is at most four times as long as what came.
  */
 export class PayloadAssembler {
-  #buffer: Uint8Array = new Uint8Array(0);
+  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #length = 0;
 
   /** Number of bytes added so far. */
@@ -38,7 +38,7 @@ export class PayloadAssembler {
   }
 
   /** The bytes that have come, as a view of the buffer. */
-  bytes(): Uint8Array {
+  bytes(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(0, this.#length);
   }
 }

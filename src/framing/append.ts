@@ -1,6 +1,8 @@
 /** Appending of encoded items with as few arrays as possible: allocating a small array costs more than filling it. */
 
+import { uint8ArrayOf } from "../bytes/any_realm.ts";
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
+import { described } from "../bytes/described.ts";
 import { FrameTooLongError } from "./codec.ts";
 import { encodeUtf8, encodeUtf8Into } from "../bytes/utf8_text.ts";
 
@@ -54,4 +56,11 @@ export function appendBytes(bytes: Uint8Array, dst: ByteBuffer): void {
   if (bytes.length > SHORT_BYTES) return dst.append(bytes);
   dst.reserve(bytes.length).set(bytes);
   dst.commit(bytes.length);
+}
+
+/** @throws {TypeError} when the item is no `Uint8Array` */
+export function checkItem(item: unknown): Uint8Array {
+  const bytes = uint8ArrayOf(item);
+  if (bytes !== null) return bytes;
+  throw new TypeError(`Cannot encode the item: it is ${described(item)}, not a Uint8Array`);
 }

@@ -1,5 +1,6 @@
+import { uint8ArrayOf } from "../bytes/any_realm.ts";
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
-import { appendBytes } from "./append.ts";
+import { appendBytes, checkItem } from "./append.ts";
 import { checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
 import { DelimiterSearch } from "./delimiter_search.ts";
 import { encodeUtf8 } from "../bytes/utf8_text.ts";
@@ -39,7 +40,7 @@ export interface DelimiterOptions {
  * await nulTerminated.close();
  * ```
  */
-export class DelimiterCodec implements Codec<Uint8Array> {
+export class DelimiterCodec implements Codec<Uint8Array<ArrayBuffer>, Uint8Array> {
   readonly #maxLength: number;
   readonly #lastIsItem: boolean;
   readonly #written: Uint8Array;
@@ -77,7 +78,7 @@ export class DelimiterCodec implements Codec<Uint8Array> {
    * @throws {FrameTooLongError} when an item is longer than `maxLength`, as soon as more bytes than that have arrived;
    *   every later call fails too
    */
-  decode(src: ByteBuffer): Uint8Array | undefined {
+  decode(src: ByteBuffer): Uint8Array<ArrayBuffer> | undefined {
     if (src !== this.#src || src.position !== this.#start) this.#restart(src);
     const found = this.#reading.search(src);
     this.#check(this.#reading.length, src.position);
@@ -85,7 +86,7 @@ export class DelimiterCodec implements Codec<Uint8Array> {
   }
 
   /** The last item: one whose delimiter could have been longer, or, with `atEnd: "item"`, one without a delimiter. */
-  decodeEof(src: ByteBuffer): Uint8Array | undefined {
+  decodeEof(src: ByteBuffer): Uint8Array<ArrayBuffer> | undefined {
     const item = this.decode(src);
     if (item !== undefined || src.length === 0) return item;
     const { start, end } = this.#reading;
@@ -103,6 +104,7 @@ export class DelimiterCodec implements Codec<Uint8Array> {
    *   delimiter written after it form an earlier one
    */
   encode(item: Uint8Array, dst: ByteBuffer): void {
+    item = checkItem(item);
     if (item.length > this.#maxLength) throw new FrameTooLongError("item", this.#maxLength, null);
     const search = this.#writing;
     search.reset();
@@ -114,8 +116,8 @@ export class DelimiterCodec implements Codec<Uint8Array> {
     appendBytes(this.#written, dst);
   }
 
-  #take(src: ByteBuffer, length: number, size: number): Uint8Array {
-    const item = src.view(length);
+  #take(src: ByteBuffer, length: number, size: number): Uint8Array<ArrayBuffer> {
+    const item = src.view(length) as Uint8Array<ArrayBuffer>;
     src.skip(size);
     this.#restart(src);
     return item;
@@ -133,7 +135,9 @@ export class DelimiterCodec implements Codec<Uint8Array> {
 }
 
 function listOf(delimiters: Delimiter | readonly Delimiter[]): Uint8Array[] {
-  const list = typeof delimiters === "string" || delimiters instanceof Uint8Array ? [delimiters] : delimiters;
+  const list = typeof delimiters === "string" || uint8ArrayOf(delimiters) !== null
+    ? [delimiters as Delimiter]
+    : delimiters as readonly Delimiter[];
   const all = list.map((one) => typeof one === "string" ? encodeUtf8(one) : one.slice());
   if (all.length === 0 || all.some((one) => one.length === 0)) {
     throw new TypeError("Cannot make the codec: there is no delimiter, or an empty one");

@@ -1,5 +1,5 @@
 import type { ByteBuffer } from "../bytes/byte_buffer.ts";
-import { appendBytes } from "./append.ts";
+import { appendBytes, checkItem } from "./append.ts";
 import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
 
 /**
@@ -17,7 +17,7 @@ import { checkLimit, type Codec, FrameFormatError } from "./codec.ts";
  * await samples.close();
  * ```
  */
-export class FixedLengthCodec implements Codec<Uint8Array> {
+export class FixedLengthCodec implements Codec<Uint8Array<ArrayBuffer>, Uint8Array> {
   readonly #length: number;
 
   /**
@@ -31,7 +31,7 @@ export class FixedLengthCodec implements Codec<Uint8Array> {
   }
 
   /** Removes the next item from `src`; `undefined` when not all of it has arrived. */
-  decode(src: ByteBuffer): Uint8Array | undefined {
+  decode(src: ByteBuffer): Uint8Array<ArrayBuffer> | undefined {
     return src.length < this.#length ? undefined : src.take(this.#length);
   }
 
@@ -46,6 +46,7 @@ export class FixedLengthCodec implements Codec<Uint8Array> {
    * @throws {FrameFormatError} when the item has another length
    */
   encode(item: Uint8Array, dst: ByteBuffer): void {
+    item = checkItem(item);
     if (item.length !== this.#length) {
       throw new FrameFormatError("item", `it is ${item.length} bytes, not ${this.#length}`, null);
     }

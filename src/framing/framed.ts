@@ -7,17 +7,21 @@ import type { Codec } from "./codec.ts";
 import { FramedReceived } from "./framed_received.ts";
 
 /** The part of a {@linkcode Conn} that a {@linkcode Framed} uses. */
-export type FramedConn = Pick<
-  Conn,
-  | "remoteAddr"
-  | "readChunk"
-  | "write"
-  | "close"
-  | "closeNow"
-  | "setDeadline"
-  | "setReadDeadline"
-  | "setWriteDeadline"
->;
+export type FramedConn =
+  & Pick<
+    Conn,
+    | "remoteAddr"
+    | "write"
+    | "close"
+    | "closeNow"
+    | "setDeadline"
+    | "setReadDeadline"
+    | "setWriteDeadline"
+  >
+  & {
+    /** The next received bytes; `null` at the end of the stream. */
+    readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
+  };
 
 /**
  * A connection that carries items instead of bytes. tokio: `Framed`.

@@ -1,5 +1,5 @@
 import { ByteBuffer } from "../bytes/byte_buffer.ts";
-import { appendBytes } from "./append.ts";
+import { appendBytes, checkItem } from "./append.ts";
 import { brokenStream, checkLimit, type Codec, FrameFormatError, FrameTooLongError } from "./codec.ts";
 import { FixedField, type LengthField, VarintField } from "./length_field.ts";
 
@@ -55,7 +55,7 @@ interface Extent {
  * await frames.close();
  * ```
  */
-export class LengthDelimitedCodec implements Codec<Uint8Array> {
+export class LengthDelimitedCodec implements Codec<Uint8Array<ArrayBuffer>, Uint8Array> {
   readonly #field: LengthField;
   readonly #offset: number;
   readonly #adjustment: number;
@@ -87,7 +87,7 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
    * @throws {FrameError} when the length after adjustment is negative, or a varint has more than ten bytes; every later
    *   call fails too
    */
-  decode(src: ByteBuffer): Uint8Array | undefined {
+  decode(src: ByteBuffer): Uint8Array<ArrayBuffer> | undefined {
     const extent = this.#extent(src, src.position);
     if (extent === undefined || src.length < extent.header + extent.payload) return undefined;
     if (this.#keepHeader) return src.take(extent.header + extent.payload);
@@ -110,6 +110,7 @@ export class LengthDelimitedCodec implements Codec<Uint8Array> {
    *   match
    */
   encode(item: Uint8Array, dst: ByteBuffer): void {
+    item = checkItem(item);
     if (this.#keepHeader) this.#checkFrame(item);
     else this.#appendHeader(item.length, dst);
     appendBytes(item, dst);

@@ -16,6 +16,7 @@
  * several of these envelopes takes the first and drops the rest as duplicates.
  */
 
+import { uint8ArrayOf } from "../bytes/any_realm.ts";
 import { MessageTooBigError } from "../protocol/protocol_error.ts";
 import { PreparedMessage } from "../websocket/prepared_message.ts";
 
@@ -85,8 +86,9 @@ export function encodeEnvelope({ origin, number, rooms, key, message }: Envelope
  * @throws {TypeError} when the bytes are not a valid envelope
  * @throws {MessageTooBigError} when the envelope is longer than 64 MiB
  */
-export function decodeEnvelope(bytes: unknown): Envelope {
-  if (!(bytes instanceof Uint8Array)) throw malformed("it is not a Uint8Array");
+export function decodeEnvelope(envelope: unknown): Envelope {
+  const bytes = uint8ArrayOf(envelope);
+  if (bytes === null) throw malformed("it is not a Uint8Array");
   if (bytes.length > MAX_ENVELOPE) throw new MessageTooBigError(MAX_ENVELOPE);
   if (bytes.length < HEAD_LENGTH) throw malformed("it is cut short");
   if (bytes[0] !== VERSION) throw malformed(`its version is ${bytes[0]}, not ${VERSION}`);

@@ -40,7 +40,7 @@ export interface Conn extends Reader, Writer, AsyncDisposable {
    * The received bytes as a web stream, created on first access. A chunk is read when one is wanted, and none in
    * advance. Cancelling only stops that reading: no byte is lost, and the connection stays open and can still be read.
    */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
    * A web stream to write to, created on first access. A write ends when the runtime has accepted its bytes. Closing
    * the stream calls `closeWrite`, aborting it calls `closeNow`.
@@ -49,7 +49,7 @@ export interface Conn extends Reader, Writer, AsyncDisposable {
   /** Reads bytes into `p` and resolves to their number, at least one; `null` at the end of the stream. */
   read(p: Uint8Array, options?: WaitOptions): Promise<number | null>;
   /** The next received bytes, without a copy; the caller owns them. `null` at the end of the stream. */
-  readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
+  readChunk(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null>;
   /**
    * Writes all of `p`. Resolves to `p.length` when the runtime has accepted the bytes; `p` must not be changed before.
    */
@@ -94,10 +94,14 @@ export interface TcpConn extends Conn {
   setKeepAlive(on?: boolean, idleMs?: number): void;
 }
 
-/** Accepts connections. Go: `net.Listener`. */
-export interface Listener<C extends Conn = Conn> extends AsyncIterable<C>, AsyncDisposable {
+/**
+ * Accepts connections. Go: `net.Listener`. The second type is that of its address: a listener on `"tcp"` has a
+ * {@linkcode TcpAddr}, with a port.
+ */
+export interface Listener<C extends Conn = Conn, A extends Addr = Addr>
+  extends AsyncIterable<C>, AsyncDisposable {
   /** The address on which the listener accepts. */
-  readonly addr: Addr;
+  readonly addr: A;
   /** Resolves to the next connection. After `close` it rejects with `ClosedError`, and `for await` ends. */
   accept(options?: WaitOptions): Promise<C>;
   /** Sets the time at which pending and later `accept` calls fail; `null` for never. */

@@ -13,9 +13,18 @@ export type Deadline = Date | number | null;
  */
 export function deadlineTime(t: Deadline): number {
   if (t === null) return Infinity;
-  const time = typeof t === "number" ? t : t instanceof Date ? t.getTime() : NaN;
+  const time = typeof t === "number" ? t : timeOfDate(t);
   if (Number.isNaN(time)) throw new TypeError("Cannot set the deadline: it is not a Date, a number or null");
   return time;
+}
+
+/** The time of a `Date`, also of one of another realm, for which `instanceof` is false; `NaN` for other values. */
+function timeOfDate(value: unknown): number {
+  try {
+    return Date.prototype.getTime.call(value);
+  } catch {
+    return NaN;
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { splitHostPort } from "./addr.ts";
+import { splitHostPort, type TcpAddr } from "./addr.ts";
 import { Attempt } from "./attempt.ts";
 import { takeOver } from "./conn_socket.ts";
 import type { Conn, Listener } from "./conn.ts";
@@ -84,7 +84,7 @@ export async function listenTlsOn(
   network: TcpNetwork,
   address: string,
   options: ListenTlsOptions,
-): Promise<Listener<TlsConn>> {
+): Promise<Listener<TlsConn, TcpAddr>> {
   checkTcpNetwork(network);
   const context = readConfig(runtime, "server", options);
   const { handshakeTimeout = HANDSHAKE_TIMEOUT, onHandshakeError } = options;
@@ -95,7 +95,7 @@ export async function listenTlsOn(
     options,
     (handler) => new TlsAccepts(runtime, context, { handshakeTimeout, onHandshakeError }, handler),
   );
-  return listener as Listener<TlsConn>;
+  return listener as Listener<TlsConn, TcpAddr>;
 }
 
 /** Puts an open connection under TLS. See `upgradeTls` in entries/net.ts. */

@@ -36,7 +36,10 @@ interface ChunkReader {
  * console.log((await readAll(there, { limit: 1024 })).length); // 3
  * ```
  */
-export async function readAll(reader: Reader, options: ReadAllOptions = {}): Promise<Uint8Array> {
+export async function readAll(
+  reader: Reader,
+  options: ReadAllOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const { limit = DEFAULT_LIMIT, ...wait } = options;
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -45,7 +48,8 @@ export async function readAll(reader: Reader, options: ReadAllOptions = {}): Pro
     if (length > limit) throw new RangeError(`Cannot read all: the stream is longer than ${limit} bytes`);
     parts.push(part);
   }
-  return concat(parts);
+  // Memory that is shared between threads is none that a stream hands over.
+  return concat(parts) as Uint8Array<ArrayBuffer>;
 }
 
 /**

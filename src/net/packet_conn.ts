@@ -7,7 +7,7 @@ import type { Deadline } from "./deadline.ts";
 /** A received datagram. An empty one is valid, and does not mean the end. */
 export interface Datagram {
   /** The payload; the caller owns it. */
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
   /** Source address, which a sender can forge. */
   readonly addr: UdpAddr;
   /** Whether the caller's buffer was too small for the datagram; the rest is lost. */

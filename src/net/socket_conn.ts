@@ -1,4 +1,5 @@
 import type { Addr } from "./addr.ts";
+import { checkBytes } from "./check_bytes.ts";
 import { ChunkQueue } from "./chunk_queue.ts";
 import type { TcpConn, WaitOptions } from "./conn.ts";
 import { type Deadline, deadlineTime, DeadlineTimer } from "./deadline.ts";
@@ -95,7 +96,7 @@ export class SocketConn implements TcpConn, StreamHandler {
   #closed: Promise<void> | null = null;
   #onClosed: (() => void) | null = null;
   #closeAlarm: Alarm | null = null;
-  #readable: ReadableStream<Uint8Array> | null = null;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #writable: WritableStream<Uint8Array> | null = null;
 
   /**
@@ -135,14 +136,15 @@ export class SocketConn implements TcpConn, StreamHandler {
   // ── Reading ──
 
   read(p: Uint8Array, options?: WaitOptions): Promise<number | null> {
-    if (!(p instanceof Uint8Array)) {
-      return Promise.reject(new TypeError("Cannot read: p is not a Uint8Array"));
+    try {
+      return this.#read(checkBytes("read", "p", p), options) as Promise<number | null>;
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#read(p, options) as Promise<number | null>;
   }
 
-  readChunk(options?: WaitOptions): Promise<Uint8Array | null> {
-    return this.#read(null, options) as Promise<Uint8Array | null>;
+  readChunk(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#read(null, options) as Promise<Uint8Array<ArrayBuffer> | null>;
   }
 
   async #read(p: Uint8Array | null, options?: WaitOptions): Promise<number | Uint8Array | null> {
@@ -210,10 +212,11 @@ export class SocketConn implements TcpConn, StreamHandler {
   // ── Writing ──
 
   write(p: Uint8Array, options?: WaitOptions): Promise<number> {
-    if (!(p instanceof Uint8Array)) {
-      return Promise.reject(new TypeError("Cannot write: p is not a Uint8Array"));
+    try {
+      return this.#write(checkBytes("write", "p", p), options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#write(p, options?.signal);
   }
 
   async closeWrite(): Promise<void> {
@@ -300,7 +303,7 @@ export class SocketConn implements TcpConn, StreamHandler {
 
   // ── Web streams ──
 
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#readable ??= readableOf(this);
   }
 

@@ -45,7 +45,7 @@ export interface TlsConnectionState {
   /** The server name that the client sent (SNI); `null` for none, as when it dialled an IP address. */
   readonly serverName: string | null;
   /** The peer's certificate, DER; `null` when it sent none. */
-  readonly peerCertificate: Uint8Array | null;
+  readonly peerCertificate: Uint8Array<ArrayBuffer> | null;
 }
 
 /** A connection under TLS. Go: `tls.Conn`. */

@@ -1,4 +1,5 @@
 import { isMadeUdpAddr, joinHostPort, splitHostPort, type UdpAddr, udpAddr } from "./addr.ts";
+import { checkBytes } from "./check_bytes.ts";
 import type { WaitOptions } from "./conn.ts";
 import { DatagramQueue, type QueuedDatagram } from "./datagram_queue.ts";
 import { DatagramSends } from "./datagram_sends.ts";
@@ -80,9 +81,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
   }
 
   async readFrom(into?: Uint8Array, options?: WaitOptions): Promise<Datagram> {
-    if (into !== undefined && !(into instanceof Uint8Array)) {
-      throw new TypeError("Cannot read: into is not a Uint8Array");
-    }
+    if (into !== undefined) into = checkBytes("read", "into", into);
     this.#checkOpen("read");
     options?.signal?.throwIfAborted();
     if (this.#readDeadline.expired) throw this.#expired("read");
@@ -128,7 +127,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
   // ── Writing ──
 
   async writeTo(p: Uint8Array, addr: UdpAddr | string, options?: WaitOptions): Promise<number> {
-    checkBytes(p);
+    p = checkBytes("write", "p", p);
     if (this.#peer !== null) throw this.#connectedError();
     await this.#write([{ data: p, addr: this.#destination(addr) }], options);
     return p.length;
@@ -136,8 +135,8 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
 
   async writeMany(packets: readonly Packet[], options?: WaitOptions): Promise<number> {
     const datagrams: OutgoingDatagram[] = [];
-    for (const { data, addr } of packets) {
-      checkBytes(data);
+    for (const packet of packets) {
+      const { addr } = packet, data = checkBytes("write", "data", packet.data);
       if (this.#peer === null) {
         if (addr === undefined) {
           throw new TypeError("Cannot write: a packet has no addr, and the socket was not dialled");
@@ -153,7 +152,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
 
   /** Sends one datagram to the peer of a dialled socket. */
   protected async writeToPeer(p: Uint8Array, options?: WaitOptions): Promise<number> {
-    checkBytes(p);
+    p = checkBytes("write", "p", p);
     await this.#write([this.#toPeer(p)], options);
     return p.length;
   }
@@ -358,8 +357,7 @@ export class UdpPeerConn extends UdpPacketConn implements UdpConn {
   }
 
   async read(p: Uint8Array, options?: WaitOptions): Promise<number> {
-    if (!(p instanceof Uint8Array)) throw new TypeError("Cannot read: p is not a Uint8Array");
-    return (await this.readFrom(p, options)).data.length;
+    return (await this.readFrom(checkBytes("read", "p", p), options)).data.length;
   }
 
   write(p: Uint8Array, options?: WaitOptions): Promise<number> {
@@ -368,14 +366,11 @@ export class UdpPeerConn extends UdpPacketConn implements UdpConn {
 }
 
 function handOver({ data, addr }: QueuedDatagram, into: Uint8Array | undefined): Datagram {
-  if (into === undefined) return { data, addr, truncated: false };
+  if (into === undefined) return { data: data as Uint8Array<ArrayBuffer>, addr, truncated: false };
   const part = data.length <= into.length ? data : data.subarray(0, into.length);
   into.set(part);
-  return { data: into.subarray(0, part.length), addr, truncated: part.length < data.length };
-}
-
-function checkBytes(p: unknown): void {
-  if (!(p instanceof Uint8Array)) throw new TypeError("Cannot write: p is not a Uint8Array");
+  const filled = into.subarray(0, part.length) as Uint8Array<ArrayBuffer>;
+  return { data: filled, addr, truncated: part.length < data.length };
 }
 
 function parseDestination(address: string): UdpAddr {

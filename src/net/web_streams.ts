@@ -5,13 +5,13 @@ const NOTHING_AHEAD = { highWaterMark: 0 };
 
 /** A reader that returns received chunks without a copy. */
 interface ChunkReader {
-  readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
+  readChunk(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null>;
 }
 
 /** Creates the web stream of `Conn.readable`. */
-export function readableOf(reader: ChunkReader): ReadableStream<Uint8Array> {
+export function readableOf(reader: ChunkReader): ReadableStream<Uint8Array<ArrayBuffer>> {
   const cancelled = new AbortController();
-  return new ReadableStream<Uint8Array>({
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       const chunk = await reader.readChunk({ signal: cancelled.signal });
       if (chunk === null) controller.close();

@@ -1,3 +1,4 @@
+import { checkBytes } from "../net/check_bytes.ts";
 import type { Clock } from "../net/timer_queue.ts";
 
 /** Bytes from which on the beginning of a body is long enough to be sent. */
@@ -72,10 +73,8 @@ export class BodyReader {
         const { value, done } = await this.#reader!.read();
         this.#ended = done;
         if (done) return null;
-        if (!(value instanceof Uint8Array)) {
-          throw new TypeError("Cannot send a chunk of the body: it is not a Uint8Array");
-        }
-        if (value.length > 0) return value;
+        const bytes = checkBytes("send the body", "a chunk", value);
+        if (bytes.length > 0) return bytes;
       }
       return null;
     } catch (cause) {

@@ -54,12 +54,15 @@ const FIRST_PAUSE = 5;
 /** Bound of that pause, milliseconds. */
 const MAX_PAUSE = 1_000;
 
-/** A server of WebSockets and plain requests. Go: `http.Server`. */
-export class Server implements AsyncDisposable {
+/**
+ * A server of WebSockets and plain requests. Go: `http.Server`. The type is that of its address: a server on `"tcp"` has
+ * a `TcpAddr`, with a port.
+ */
+export class Server<A extends Addr = Addr> implements AsyncDisposable {
   /** Resolves when the listener and every connection are closed and every callback has settled; never rejects. */
   readonly finished: Promise<void>;
   readonly #runtime: Runtime;
-  readonly #listener: Listener;
+  readonly #listener: Listener<Conn, A>;
   readonly #options: ServeOptions;
   readonly #handler: RequestHandler;
   /** Connections whose request is not answered yet. */
@@ -75,7 +78,7 @@ export class Server implements AsyncDisposable {
   readonly #onAbort = (): void => void this.shutdown();
 
   /** Called by `serve`. */
-  constructor(runtime: Runtime, listener: Listener, options: ServeOptions) {
+  constructor(runtime: Runtime, listener: Listener<Conn, A>, options: ServeOptions) {
     this.#runtime = runtime;
     this.#listener = listener;
     this.#options = options;
@@ -92,7 +95,7 @@ export class Server implements AsyncDisposable {
   }
 
   /** Address of the listener. */
-  get addr(): Addr {
+  get addr(): A {
     return this.#listener.addr;
   }
 

@@ -29,7 +29,7 @@ export class ArrivingMessage {
   }
 
   /** The pieces that were gathered, joined. */
-  bytes(): Uint8Array {
+  bytes(): Uint8Array<ArrayBuffer> {
     return this.#gathered!.bytes();
   }
 

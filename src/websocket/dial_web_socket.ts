@@ -198,7 +198,7 @@ interface ReceivedResponse {
 async function readResponse(conn: Conn, wait?: WaitOptions): Promise<ReceivedResponse> {
   let reader = new ResponseHeadReader();
   let interim = 0;
-  for (let chunk = await conn.readChunk(wait); chunk !== null;) {
+  for (let chunk: Uint8Array | null = await conn.readChunk(wait); chunk !== null;) {
     const head = reader.receive(chunk);
     if (head !== undefined && (head.status === 101 || head.status >= 200)) return { head, rest: reader.rest };
     if (head === undefined) {

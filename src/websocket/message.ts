@@ -1,3 +1,5 @@
+import { bytesOf } from "../bytes/any_realm.ts";
+
 /** Type of a message, RFC 6455, 5.6. */
 export type MessageType = "text" | "binary";
 
@@ -7,7 +9,7 @@ export type MessageType = "text" | "binary";
  */
 export type Message =
   | { readonly type: "text"; readonly data: string }
-  | { readonly type: "binary"; readonly data: Uint8Array };
+  | { readonly type: "binary"; readonly data: Uint8Array<ArrayBuffer> };
 
 /** Bytes to send. Of a view, only the part of the buffer that it covers is sent. */
 export type Bytes = ArrayBufferLike | ArrayBufferView;
@@ -38,12 +40,8 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 }
 
 function viewOf(data: unknown): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  if (typeof SharedArrayBuffer !== "undefined" && data instanceof SharedArrayBuffer) {
-    return new Uint8Array(data);
-  }
+  const bytes = bytesOf(data);
+  if (bytes !== null) return bytes;
   throw new TypeError(
     "Cannot send: the data must be a string, an ArrayBuffer, a SharedArrayBuffer or a view of one",
   );

@@ -1,3 +1,4 @@
+import { checkBytes } from "../net/check_bytes.ts";
 import { ChunkQueue } from "../net/chunk_queue.ts";
 import type { Reader, WaitOptions } from "../net/conn.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
@@ -16,15 +17,15 @@ const CHUNK_COST = 64;
  * When the connection ends inside the message, the bytes that came can be read; then every call rejects as `readMessage`
  * does.
  */
-export interface MessageReader extends Reader, AsyncIterable<Uint8Array> {
+export interface MessageReader extends Reader, AsyncIterable<Uint8Array<ArrayBuffer>> {
   /** Whether the message is text or binary. */
   readonly type: MessageType;
   /** The rest of the message as a web stream, made by the first access; see `Conn.readable`. */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Reads into `p` what is there, waiting for one byte at least; resolves to their number, `null` at the end of the message. */
   read(p: Uint8Array, options?: WaitOptions): Promise<number | null>;
   /** Resolves to the next bytes as they came, which belong to the caller; `null` at the end of the message. */
-  readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
+  readChunk(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null>;
 }
 
 /** A {@linkcode MessageReader} with the side that fills it. */
@@ -33,7 +34,7 @@ export class ReceivedMessage implements MessageReader {
   readonly #inbox: Inbox;
   readonly #chunks = new ChunkQueue();
   readonly #reads = new WaitQueue<number | Uint8Array | null, Uint8Array | null>();
-  #readable: ReadableStream<Uint8Array> | null = null;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
   #cost = 0;
   /** Whether the last byte has come. */
   #complete = false;
@@ -45,22 +46,23 @@ export class ReceivedMessage implements MessageReader {
     this.#inbox = inbox;
   }
 
-  get readable(): ReadableStream<Uint8Array> {
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#readable ??= readableOf(this);
   }
 
   read(p: Uint8Array, options?: WaitOptions): Promise<number | null> {
-    if (!(p instanceof Uint8Array)) {
-      return Promise.reject(new TypeError("Cannot read: p is not a Uint8Array"));
+    try {
+      return this.#read(checkBytes("read", "p", p), options?.signal) as Promise<number | null>;
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#read(p, options?.signal) as Promise<number | null>;
   }
 
-  readChunk(options?: WaitOptions): Promise<Uint8Array | null> {
-    return this.#read(null, options?.signal) as Promise<Uint8Array | null>;
+  readChunk(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#read(null, options?.signal) as Promise<Uint8Array<ArrayBuffer> | null>;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
     for (let chunk = await this.readChunk(); chunk !== null; chunk = await this.readChunk()) yield chunk;
   }
 

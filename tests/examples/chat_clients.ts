@@ -13,6 +13,7 @@ export interface ChatMessage {
   text?: string;
   message?: string;
   members?: string[];
+  more?: number;
   room?: string;
   at?: string;
   refused?: string;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import {
   type ChatClient,
+  type ChatMessage,
   enterByLine,
   enterByWeb,
   join,
@@ -185,6 +186,12 @@ describe("chat: bad messages", () => {
   });
 });
 
+/** What came after the greeting, which may be lost with a connection that is reset. */
+function messagesAfterHello(wire: Uint8Array): ChatMessage[] {
+  const lines = new TextDecoder().decode(wire).split("\n").filter((line) => line !== "");
+  return lines.map((line) => JSON.parse(line) as ChatMessage).filter(({ type }) => type !== "hello");
+}
+
 describe("chat: garbage at the line door", () => {
   before(startRoom);
   after(stopRoom);
@@ -196,15 +203,48 @@ describe("chat: garbage at the line door", () => {
     ["a line of 1 MiB", bytes(`${"x".repeat(1 << 20)}\n`)],
     ["a line without end", bytes("[".repeat(1 << 20))],
     ["bytes that are not UTF-8", Uint8Array.of(0x22, 0xff, 0xfe, 0x22, 0x0a)],
-    ["a request", bytes("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")],
   ];
   for (const [what, sent] of cases) {
     it(`answers ${what} with an error and sends away who never joins`, limit, async () => {
       const { socket, all } = await rawClient(room.lineAddress);
       socket.write(sent);
-      const lines = new TextDecoder().decode(await all).trim().split("\n");
-      for (const line of lines) assert.equal((JSON.parse(line) as { type: string }).type, "error");
+      for (const { type } of messagesAfterHello(await all)) assert.equal(type, "error");
       await checkBystanders();
     });
   }
+
+  const join = '{"type":"join","room":"quiet","name":"boss"}\n{"type":"say","text":"from a form"}\n';
+  const openers: [what: string, first: Uint8Array][] = [
+    ["a form that a page posts", bytes("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n\r\n")],
+    ["a request with a space in its path", bytes("GET /a b HTTP/1.1\r\n\r\n")],
+    [
+      "a TLS handshake",
+      Uint8Array.of(0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03, 0x0a),
+    ],
+  ];
+  for (const [what, first] of openers) {
+    it(`obeys nothing that comes after ${what}`, limit, async () => {
+      const { socket, all } = await rawClient(room.lineAddress);
+      socket.write(first);
+      socket.write(join);
+      const started = room.chat.hub.room("quiet").size;
+      assert.deepEqual(messagesAfterHello(await all).filter(({ type }) => type !== "error"), []);
+      assert.equal(room.chat.hub.room("quiet").size, started);
+      await checkBystanders();
+    });
+  }
+
+  it("says what is wrong without places in the stream", limit, async () => {
+    const client = await enterByLine(room);
+    for (const text of ["hello", '{"type":"join"', "[".repeat(8000)]) {
+      await client.sendText(text);
+      assert.equal((await receive(client, "error")).message, "That is not JSON");
+    }
+    await client.close();
+    const { socket, all } = await rawClient(room.lineAddress);
+    socket.write(bytes("x".repeat(20_000)));
+    assert.deepEqual(messagesAfterHello(await all), [
+      { type: "error", message: "A message must have at most 16384 bytes" },
+    ]);
+  });
 });

@@ -80,6 +80,61 @@ describe("chat: the rules", () => {
     });
   }
 
+  it("names some of the guests of a full room and counts the others", limit, async () => {
+    const [FULL, NAMED] = [700, 500];
+    const full = await startChat({ rateLimit: UNHURRIED });
+    const remoteAddr = { network: "pipe", toString: () => "pipe" } as const;
+    const socket = {
+      remoteAddr,
+      send: () => true,
+      drained: () => Promise.resolve(),
+      closed: new Promise<void>(() => {}),
+    };
+    const name = "\u{20000}".repeat(32);
+    for (let i = 0; i < FULL; i++) {
+      const guest = full.chat.enter({ ...socket, close: () => Promise.resolve(), closeNow() {} });
+      await guest.receive({ type: "join", room: "full", name });
+    }
+    for (const enter of [enterByWeb, enterByLine]) {
+      const ann = await enter(full);
+      const { members, more } = await join(ann, "full", "ann");
+      assert.deepEqual([members?.length, members?.at(-1), more], [NAMED, "ann", FULL + 1 - NAMED]);
+      await ann.send({ type: "join", room: "other", name: "ann" });
+      assert.equal((await receive(ann, "welcome")).more, undefined);
+      await ann.close();
+    }
+    await full.stop();
+  });
+
+  it("welcomes to the normal form of a room and a name", limit, async () => {
+    const ann = await enterByLine(room);
+    const welcome = await join(ann, "  \uff32oom   1 ", "Jose\u0301 \u2764\ufe0f");
+    assert.deepEqual([welcome.room, welcome.members], ["Room 1", ["Jos\u00e9 \u2764"]]);
+    await ann.close();
+  });
+
+  it("sends what a terminal would obey in a form that it only prints", limit, async () => {
+    const ann = await enterByLine(room);
+    await join(ann, "terminals", "ann");
+    const text = "\u009b31m \u001b[2J \u007f \u202e txt \u2028";
+    await ann.send({ type: "say", text });
+    const line = await ann.receiveText() ?? "";
+    assert.match(line, /^[ -~]+$/);
+    assert.equal((JSON.parse(line) as { text: string }).text, text);
+    await ann.close();
+  });
+
+  it("tells a guest at the line door what to type", limit, async () => {
+    const ann = await enterByLine(room);
+    const hello = JSON.parse(await ann.receiveText() ?? "") as Record<string, unknown>;
+    assert.equal(hello.type, "hello");
+    await ann.send(hello.join);
+    assert.equal((await receive(ann, "welcome", "error")).type, "welcome");
+    await ann.send(hello.say);
+    assert.equal((await receive(ann, "said", "error")).text, "hello");
+    await ann.close();
+  });
+
   it("moves to another room on a second join", limit, async () => {
     const [ann, ben] = [await enterByWeb(room), await enterByLine(room)];
     await join(ben, "old", "ben");
