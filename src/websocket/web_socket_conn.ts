@@ -156,10 +156,15 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   }
 
   /** Sends a value as JSON text. Go: `WriteJSON`. */
-  async writeJson(value: unknown, options?: WaitOptions): Promise<void> {
-    const text = JSON.stringify(value);
-    if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
-    await this.#connection.sender.write(text, options);
+  writeJson(value: unknown, options?: WaitOptions): Promise<void> {
+    try {
+      const text = JSON.stringify(value);
+      if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
+      return this.#connection.sender.write(text, options);
+    } catch (error) {
+      // A fault of the value, whatever its `toJSON` throws.
+      return Promise.reject(error);
+    }
   }
 
   /** Sends a message that was encoded once for many. Go: gorilla's `WritePreparedMessage`. */
@@ -190,8 +195,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   }
 
   /** Sends a pong that answers no ping (RFC 6455, 5.5.3), of at most 125 bytes. Default: an empty one. */
-  async pong(data: Bytes = new Uint8Array(0)): Promise<void> {
-    await this.#connection.sender.pong(data);
+  pong(data: Bytes = new Uint8Array(0)): Promise<void> {
+    return this.#connection.sender.pong(data);
   }
 
   /**
