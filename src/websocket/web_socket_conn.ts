@@ -83,7 +83,10 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     return this.#connection.lifecycle.closed;
   }
 
-  /** `closing` from the first close frame, sent or received, until the transport is gone. */
+  /**
+   * `closing` from when nothing can be sent any more until the transport is gone. A connection that the peer closes stays
+   * `open` until the application has read what came before.
+   */
   get state(): "open" | "closing" | "closed" {
     return this.#connection.lifecycle.state;
   }
@@ -148,6 +151,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * for a message that is written in parts is it not sent.
    *
    * @throws {CloseError} when the connection is closing or closed
+   * @throws {ProtocolError} or {@linkcode MessageTooBigError}, instead, when a fault of the peer closed it
    * @throws {DeadlineExceededError} when the write deadline passes first
    * @throws {TypeError} when `data` is neither text nor bytes
    */
