@@ -2,6 +2,7 @@ import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
 import { ClosedError } from "../net/errors.ts";
+import { handled } from "../net/handled.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import type { Codec } from "./codec.ts";
 import { FramedReceived } from "./framed_received.ts";
@@ -157,10 +158,15 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
   }
 
   /** Writes several items in one write. When the codec refuses one of them, none is sent. */
-  async writeMany(items: Iterable<Out>, options?: WaitOptions): Promise<void> {
-    const encoded = new ByteBuffer();
-    for (const item of items) this.codec.encode(item, encoded);
-    await this.conn.write(encoded.take(encoded.length), options);
+  writeMany(items: Iterable<Out>, options?: WaitOptions): Promise<void> {
+    try {
+      const encoded = new ByteBuffer();
+      for (const item of items) this.codec.encode(item, encoded);
+      return handled(this.conn.write(encoded.take(encoded.length), options).then(nothing));
+    } catch (error) {
+      // A fault of an item.
+      return Promise.reject(error);
+    }
   }
 
   // ── Deadlines ──
@@ -204,6 +210,8 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
     return this.close();
   }
 }
+
+function nothing(): void {}
 
 function resultOf<T>(item: T | null): IteratorResult<T, undefined> {
   return item === null ? { done: true, value: undefined } : { done: false, value: item };

@@ -3,6 +3,7 @@ import type { UdpAddr } from "../net/addr.ts";
 import type { WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
 import { ClosedError } from "../net/errors.ts";
+import { handled } from "../net/handled.ts";
 import type { PacketConn, UdpConn } from "../net/packet_conn.ts";
 import { type Codec, FrameFormatError } from "./codec.ts";
 import { FramedReceived } from "./framed_received.ts";
@@ -95,13 +96,21 @@ export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>
    * @throws {NetError} as `PacketConn.writeTo`; `EMSGSIZE` when the item does not fit into a datagram
    * @throws {TypeError} when the destination is missing
    */
-  async write(item: Out, addr?: UdpAddr | string, options?: WaitOptions): Promise<void> {
-    const encoded = new ByteBuffer();
-    this.#makeCodec().encode(item, encoded);
-    const bytes = encoded.take(encoded.length);
-    if (addr !== undefined) await this.conn.writeTo(bytes, addr, options);
-    else if (isDialled(this.conn)) await this.conn.write(bytes, options);
-    else throw new TypeError("Cannot write: the socket was not dialled, so pass an address");
+  write(item: Out, addr?: UdpAddr | string, options?: WaitOptions): Promise<void> {
+    try {
+      const encoded = new ByteBuffer();
+      this.#makeCodec().encode(item, encoded);
+      return handled(this.#send(encoded.take(encoded.length), addr, options).then(nothing));
+    } catch (error) {
+      // A fault of the item or of the call.
+      return Promise.reject(error);
+    }
+  }
+
+  #send(bytes: Uint8Array, addr?: UdpAddr | string, options?: WaitOptions): Promise<number> {
+    if (addr !== undefined) return this.conn.writeTo(bytes, addr, options);
+    if (isDialled(this.conn)) return this.conn.write(bytes, options);
+    throw new TypeError("Cannot write: the socket was not dialled, so pass an address");
   }
 
   /** Sets both deadlines. */
@@ -133,3 +142,5 @@ export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>
 function isDialled(conn: PacketConn): conn is UdpConn {
   return "remoteAddr" in conn;
 }
+
+function nothing(): void {}

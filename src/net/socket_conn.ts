@@ -4,6 +4,7 @@ import { ChunkQueue } from "./chunk_queue.ts";
 import type { TcpConn, WaitOptions } from "./conn.ts";
 import { type Deadline, deadlineTime, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./errors.ts";
+import { handled, rejected } from "./handled.ts";
 import type { AcceptedOptions, StreamHandler, StreamSocket } from "./stream_socket.ts";
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 import { WaitQueue } from "./wait_queue.ts";
@@ -219,9 +220,9 @@ export class SocketConn implements TcpConn, StreamHandler {
     }
   }
 
-  async closeWrite(): Promise<void> {
-    this.#checkOpen("write");
-    await (this.#writeEnd ??= this.#sendEnd());
+  closeWrite(): Promise<void> {
+    if (this.#state !== "open") return rejected(new ClosedError("write", this.#network, this.remoteAddr));
+    return this.#writeEnd ??= handled(this.#sendEnd());
   }
 
   async #sendEnd(): Promise<void> {
@@ -234,20 +235,28 @@ export class SocketConn implements TcpConn, StreamHandler {
     }
   }
 
-  async #write(bytes: Uint8Array | null, signal?: AbortSignal): Promise<number> {
+  #write(bytes: Uint8Array | null, signal?: AbortSignal): Promise<number> {
+    try {
+      return this.#startWrite(bytes, signal);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  #startWrite(bytes: Uint8Array | null, signal: AbortSignal | undefined): Promise<number> {
     this.#checkOpen("write");
     this.#checkWritable();
     signal?.throwIfAborted();
     if (this.#writeDeadline?.expired) throw this.#expired("write");
-    if (bytes?.length === 0) return 0;
+    if (bytes?.length === 0) return Promise.resolve(0);
     const write: PendingWrite = { bytes };
-    if (this.#inFlight === null && this.#send(write)) return sizeOf(write);
+    if (this.#inFlight === null && this.#send(write)) return Promise.resolve(sizeOf(write));
     const result = this.#writes.wait(write, signal, (aborted) => {
       // A write that only waited in the queue is simply dropped. One that the runtime has begun leaves a hole.
       if (aborted === this.#inFlight) this.#breakWrites(this.#holeError(signal!.reason));
     });
     this.#writeDeadline?.startWait();
-    return result;
+    return handled(result);
   }
 
   /** Passes a write to the runtime; `false` when the runtime has not accepted all of it yet. */

@@ -6,6 +6,7 @@ import { DatagramSends } from "./datagram_sends.ts";
 import type { DatagramHandler, DatagramSocket, OutgoingDatagram } from "./datagram_socket.ts";
 import { type Deadline, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./errors.ts";
+import { handled, rejected } from "./handled.ts";
 import { ipFamily, sameAddress } from "./ip.ts";
 import { MulticastGroups } from "./multicast_groups.ts";
 import type { Datagram, GroupOptions, Packet, PacketConn, UdpConn } from "./packet_conn.ts";
@@ -126,14 +127,26 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
 
   // ── Writing ──
 
-  async writeTo(p: Uint8Array, addr: UdpAddr | string, options?: WaitOptions): Promise<number> {
-    p = checkBytes("write", "p", p);
-    if (this.#peer !== null) throw this.#connectedError();
-    await this.#write([{ data: p, addr: this.#destination(addr) }], options);
-    return p.length;
+  writeTo(p: Uint8Array, addr: UdpAddr | string, options?: WaitOptions): Promise<number> {
+    try {
+      p = checkBytes("write", "p", p);
+      if (this.#peer !== null) throw this.#connectedError();
+      return this.#writeOne({ data: p, addr: this.#destination(addr) }, options);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  async writeMany(packets: readonly Packet[], options?: WaitOptions): Promise<number> {
+  writeMany(packets: readonly Packet[], options?: WaitOptions): Promise<number> {
+    try {
+      const sent = this.#write(this.#datagramsOf(packets), options);
+      return typeof sent === "number" ? Promise.resolve(sent) : handled(sent);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  #datagramsOf(packets: readonly Packet[]): OutgoingDatagram[] {
     const datagrams: OutgoingDatagram[] = [];
     for (const packet of packets) {
       const { addr } = packet, data = checkBytes("write", "data", packet.data);
@@ -147,21 +160,30 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
         datagrams.push(this.#toPeer(data));
       }
     }
-    return await this.#write(datagrams, options);
+    return datagrams;
   }
 
   /** Sends one datagram to the peer of a dialled socket. */
-  protected async writeToPeer(p: Uint8Array, options?: WaitOptions): Promise<number> {
-    p = checkBytes("write", "p", p);
-    await this.#write([this.#toPeer(p)], options);
-    return p.length;
+  protected writeToPeer(p: Uint8Array, options?: WaitOptions): Promise<number> {
+    try {
+      p = checkBytes("write", "p", p);
+      return this.#writeOne(this.#toPeer(p), options);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  #writeOne(datagram: OutgoingDatagram, options?: WaitOptions): Promise<number> {
+    const { length } = datagram.data;
+    const sent = this.#write([datagram], options);
+    return typeof sent === "number" ? Promise.resolve(length) : handled(sent.then(() => length));
   }
 
   #toPeer(data: Uint8Array): OutgoingDatagram {
     return { data, addr: this.#socket.connected ? null : this.#asSent(this.#peer!) };
   }
 
-  async #write(datagrams: readonly OutgoingDatagram[], options?: WaitOptions): Promise<number> {
+  #write(datagrams: readonly OutgoingDatagram[], options?: WaitOptions): number | Promise<number> {
     this.#checkOpen("write");
     options?.signal?.throwIfAborted();
     if (this.#writeDeadline.expired) throw this.#expired("write");

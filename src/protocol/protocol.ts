@@ -25,13 +25,17 @@ export interface ProtocolHandler extends MessageDataHandler {
   /** Called for each pong, also one that answers no ping. The payload is valid during the call. */
   onPong(payload: Uint8Array): void;
   /**
-   * Called for the peer's close frame, after the answer was written if this side had not sent one. No message follows.
+   * Called for the peer's close frame. No message follows. The answer is not written yet, so that what answers the messages
+   * before the close frame can be sent first: call {@linkcode Protocol.answerClose} then, or at once.
    *
    * @param code the peer's close code; 1005 when it gave none
    * @param reason the peer's reason, or `""`
    */
   onCloseFrame(code: number, reason: string): void;
-  /** Called once when the connection fails (7.1.7), after the close frame was written. No message follows. */
+  /**
+   * Called once when the connection fails (7.1.7). No message follows. The close frame that says why is not written yet:
+   * call {@linkcode Protocol.answerClose} as for `onCloseFrame`.
+   */
   onFault(error: ProtocolError | MessageTooBigError): void;
 }
 
@@ -88,6 +92,8 @@ export class Protocol implements FrameHandler {
   #closeSent = false;
   #closeReceived = false;
   #failed = false;
+  /** The payload of the close frame that `answerClose` sends; `null` for none. */
+  #answer: Uint8Array | null = null;
 
   /** Makes a protocol in the state after the handshake: no close frame was sent or received. */
   constructor(handler: ProtocolHandler, options: ProtocolOptions) {
@@ -225,7 +231,7 @@ export class Protocol implements FrameHandler {
     this.#closeReceived = true;
     this.#reader.stop();
     // 5.5.1: the answer is a close frame, which typically repeats the peer's code; the reason is repeated as well.
-    if (!this.#closeSent) this.#writeClose(payload);
+    this.#answer = payload.slice();
     this.#handler.onCloseFrame(code, reason);
   }
 
@@ -315,19 +321,35 @@ export class Protocol implements FrameHandler {
    */
   sendClose(code: number, reason: string): void {
     if (this.#closeSent) return;
-    if (code === CloseCode.NoStatusReceived) return this.#writeClose(new Uint8Array(0));
+    this.#writeClose(this.#closePayload(code, reason));
+  }
+
+  /**
+   * Sends the close frame that is owed: the answer to the peer's, or, after a fault, the one that says what is wrong.
+   * Nothing can be sent afterwards. Does nothing when none is owed, as when this side has sent a close frame.
+   *
+   * @returns whether a close frame was sent
+   */
+  answerClose(): boolean {
+    if (this.#answer === null || this.#closeSent) return false;
+    this.#writeClose(this.#answer);
+    return true;
+  }
+
+  #closePayload(code: number, reason: string): Uint8Array {
+    if (code === CloseCode.NoStatusReceived) return new Uint8Array(0);
     if (!isSendableCloseCode(code)) throw new RangeError(`Cannot close: code ${code} must not be sent`);
     const text = this.#text.encode(reason);
     const payload = new Uint8Array(2 + reasonLength(text));
     payload[0] = code >> 8;
     payload[1] = code;
     payload.set(text.subarray(0, payload.length - 2), 2);
-    this.#writeClose(payload);
+    return payload;
   }
 
   /**
-   * Fails the connection (7.1.7): writes a close frame, stops reading and calls the handler's `onFault`. Does nothing the
-   * second time.
+   * Fails the connection (7.1.7): stops reading and calls the handler's `onFault`, which is to call
+   * {@linkcode Protocol.answerClose}. Does nothing the second time.
    *
    * @param code the close code to send
    * @param reason what is wrong, at most 123 bytes of UTF-8; a longer one is cut
@@ -337,7 +359,7 @@ export class Protocol implements FrameHandler {
     this.#reader.stop();
     this.#inflater?.close();
     this.#failed = true;
-    this.sendClose(code, reason);
+    this.#answer ??= this.#closePayload(code, reason);
     const tooBig = code === CloseCode.MessageTooBig;
     this.#handler.onFault(tooBig ? new MessageTooBigError(this.#readLimit) : new ProtocolError(code, reason));
   }

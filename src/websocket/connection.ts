@@ -105,8 +105,10 @@ export class Connection implements StreamHandler, MemoryHolder {
   start({ rest, detached }: WebSocketInit): void {
     const { chunks, ended, error } = detached;
     if (this.protocol.output.pending) this.output.flushSoon();
+    this.inbox.early = true;
     if (rest.length > 0) this.onData(rest, false);
     for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) this.onData(chunk, false);
+    this.inbox.early = false;
     if (error !== null) return this.onClose(error);
     this.socket.start(this);
     if (ended) this.onEnd();
@@ -174,6 +176,11 @@ export class Connection implements StreamHandler, MemoryHolder {
   onWait(): void {
     this.#reportMemory();
     this.output.flushNow();
+  }
+
+  /** The application has read to the end. */
+  onEndReached(): void {
+    this.lifecycle.onEndReached();
   }
 
   onPong(payload: Uint8Array): void {

@@ -37,6 +37,12 @@ export class Inbox {
   #end: (() => Error) | null = null;
   /** Whether iterations end without that error. */
   #endsQuietly = false;
+  /** Whether the application reads: a call for a message was made. */
+  #isUsed = false;
+  /** Whether the application has not got the connection yet, so that it may still read. */
+  early = false;
+  /** Whether the application has read to the end, or does not read. */
+  #endReached = false;
 
   constructor(connection: Connection, text: TextCodec, capacity: number) {
     this.#connection = connection;
@@ -58,6 +64,7 @@ export class Inbox {
 
   /** The next message. Readers that earlier calls got are discarded: their messages are passed over. */
   read(wanted: Wanted, signal?: AbortSignal): Promise<Reading> {
+    this.#isUsed = true;
     if (this.#queue.empty) this.#connection.onWait();
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.expired) return Promise.reject(this.readExpired());
@@ -69,6 +76,7 @@ export class Inbox {
       return Promise.resolve(reading);
     }
     if (this.#end !== null) {
+      this.reachEnd();
       const quiet = wanted === "result" && this.#endsQuietly;
       return quiet ? Promise.resolve(END) : Promise.reject(this.#end());
     }
@@ -127,6 +135,18 @@ export class Inbox {
 
   // ── From the lifecycle ──
 
+  /** Whether nothing that came before the end waits for the application, nor for an answer of it. */
+  get endReached(): boolean {
+    return this.#endReached;
+  }
+
+  /** The application reads, and has found the end. */
+  reachEnd(): void {
+    if (this.#endReached) return;
+    this.#endReached = true;
+    this.#connection.onEndReached();
+  }
+
   /**
    * No message follows. Calls that wait, and those that find no message left, reject with what `error` gives. A second
    * call does nothing.
@@ -137,6 +157,9 @@ export class Inbox {
     if (this.#end !== null) return;
     this.#end = error;
     this.#endsQuietly = quiet;
+    // An application that has never read answers nothing; one whose call waits has answered everything.
+    const mayRead = this.#isUsed || this.early && !this.#queue.empty;
+    if (!mayRead || this.#reads.size > 0) this.#endReached = true;
     this.#arriving?.reader?.fail(error());
     this.#arriving = null;
     while (this.#reads.size > 0) {
@@ -148,6 +171,7 @@ export class Inbox {
 
   /** Drops what was not read. To be called after `end`. */
   clear(): void {
+    this.#endReached = true;
     this.#queue.clear();
     this.#discardReaders(this.#end!());
   }

@@ -11,16 +11,21 @@ import type { DebugTrace } from "./debug.ts";
  * Phases of a connection. A phase never returns to an earlier one.
  *
  * ```text
- *  open ──(1)──▶ flushing ──(2)──▶ waiting ──(3)──▶ ending ──(5)──▶ gone
- *                                     │               ▲
- *                                    (4)              │
- *                                     ▼               │
- *                                half-closed ───(3)───┘
+ *    ┌─────────────(1)──────────────┐
+ *    │                              ▼
+ *  open ──(0)──▶ answering ──(1)──▶ flushing ──(2)──▶ waiting ──(3)──▶ ending ──(5)──▶ gone
+ *                                                        │               ▲
+ *                                                       (4)              │
+ *                                                        ▼               │
+ *                                                   half-closed ───(3)───┘
  *
  *  each phase before gone ──(6)──▶ ending     each phase before ending ──(5)──▶ gone
  *
- *  (1) close() · the peer's close frame · the peer's FIN · the connection fails: the peer broke the protocol, or memory
- *      is short and the peer has taken all that was sent
+ *  (0) the peer's end came, and the application, which reads, has not read so far: an end is the peer's close frame, its
+ *      FIN, or a fault of it. What the application writes until then is sent
+ *  (1) close() · the peer's end came, and the application has read so far, or does not read, or half of the alarm's time
+ *      is over · memory is short and the peer has taken all that was sent. A close frame is sent that answers the peer's,
+ *      or says what is wrong
  *  (2) the output has left, and with it the close frame if one was sent: none is sent to a peer that only sent FIN
  *  (3) the peer's FIN came · from waiting only: both close frames were exchanged, nothing failed, and this side is the
  *      server, which is the first to close TCP (RFC 6455, 7.1.1)
@@ -29,10 +34,17 @@ import type { DebugTrace } from "./debug.ts";
  *  (6) closeNow() · the alarm · the peer is dead · memory is short otherwise: the socket is reset
  * ```
  *
- * (1) sets the alarm, and (2) sets it anew; it stays set until it rings or the connection is gone. (6) from `open` sets none: a
- * reset waits for nothing.
+ * (0) sets the alarm to half of `closeTimeout`, (1) to all of it, and (2) sets it anew; it stays set until it rings or the
+ * connection is gone. (6) from `open` sets none: a reset waits for nothing.
  */
-export type ConnectionPhase = "open" | "flushing" | "waiting" | "half-closed" | "ending" | "gone";
+export type ConnectionPhase =
+  | "open"
+  | "answering"
+  | "flushing"
+  | "waiting"
+  | "half-closed"
+  | "ending"
+  | "gone";
 
 /** How a connection ends, RFC 6455, 7: its phase, and everything that moves it to the next. */
 export class Lifecycle {
@@ -44,6 +56,10 @@ export class Lifecycle {
   #dropCause: Error | null = null;
   /** Code and reason of the peer's close frame, and whether the end is clean; `null` before one came. */
   #peerClose: CloseInfo | null = null;
+  /** What the close frame says that the peer is owed; `null` for none. */
+  #owed: { readonly code: number; readonly reason: string } | null = null;
+  /** The error of what the peer did wrong, or of the memory's end; `null` for none. */
+  #fault: Error | null = null;
   /** Whether the peer sent FIN. */
   #peerEnded = false;
   /** Ends a phase that lasts longer than `closeTimeout`. */
@@ -64,7 +80,7 @@ export class Lifecycle {
 
   /** Whether messages may be sent. */
   get writable(): boolean {
-    return this.#phase === "open";
+    return this.#phase === "open" || this.#phase === "answering";
   }
 
   /** Whether the socket is gone. */
@@ -72,7 +88,7 @@ export class Lifecycle {
     return this.#phase === "gone";
   }
 
-  /** `closing` from the first cause of an end until the socket is gone. */
+  /** `closing` from when nothing can be sent any more until the socket is gone. */
   get state(): "open" | "closing" | "closed" {
     return this.writable ? "open" : this.gone ? "closed" : "closing";
   }
@@ -91,7 +107,7 @@ export class Lifecycle {
 
   /** The error of a write when `writable` is false. */
   notWritable(): Error {
-    return new CloseError(this.info);
+    return this.#fault ?? new CloseError(this.info);
   }
 
   // ── Causes of an end ──
@@ -105,6 +121,10 @@ export class Lifecycle {
       this.#connection.protocol.sendClose(code, reason);
       this.trace?.closeFrame("sent", code, reason);
       this.#begin("close() was called");
+    } else if (this.#phase === "answering") {
+      // The answer that the peer is owed says more than this call does.
+      this.#leave();
+      this.#begin("close() was called");
     }
     return await this.closed;
   }
@@ -116,24 +136,29 @@ export class Lifecycle {
     this.drop(null, "closeNow() was called");
   }
 
-  /** The peer's close frame came, and was answered: (1). */
+  /** The peer's close frame came: (0) or (1). */
   onPeerClose(code: number, reason: string): void {
     this.#peerClose = { code, reason, wasClean: true };
-    this.#endReading();
-    this.#begin("the peer sent a close frame");
+    this.#owed = this.#peerClose;
+    this.#endReading("the peer sent a close frame");
   }
 
-  /** The peer sent FIN: (1). */
+  /** The peer sent FIN: (0) or (1). */
   onPeerEnd(): void {
     this.#peerEnded = true;
-    this.#endReading();
-    this.#begin("the peer ended its side of TCP");
+    this.#endReading("the peer ended its side of TCP");
   }
 
-  /** The connection failed, and the close frame was written: (1). */
+  /** The connection failed: (0) or (1). */
   onFault(error: ProtocolError | MessageTooBigError): void {
-    this.#connection.inbox.end(() => error, this.#closedHere);
-    this.#begin(error.message);
+    this.#fault ??= error;
+    this.#owed ??= { code: error.closeCode, reason: error.reason };
+    this.#endReading(error.message);
+  }
+
+  /** The application has read to the end of what came: (1). */
+  onEndReached(): void {
+    if (this.#phase === "answering") this.#begin("the application has read to the end");
   }
 
   /**
@@ -156,12 +181,14 @@ export class Lifecycle {
     const { inbox, output, protocol } = this.#connection;
     const reason = "the memory budget is used up";
     const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
+    this.#fault ??= error;
     inbox.end(() => error, false);
     inbox.clear();
     // A peer that has not taken what was sent before will not take a close frame either.
-    if (output.bufferedBytes > 0 || this.#phase !== "open") return this.drop(error);
+    if (output.bufferedBytes > 0 || !this.writable) return this.drop(error);
     this.#dropCause = error;
     protocol.fail(CloseCode.TryAgainLater, reason);
+    if (this.#phase === "answering") this.#begin(reason);
   }
 
   /**
@@ -171,15 +198,15 @@ export class Lifecycle {
    */
   onGone(error: NetError | null): void {
     if (this.gone) return;
-    const { inbox, sender, output, timers } = this.#connection;
+    const { inbox, sender, output, timers, protocol } = this.#connection;
     this.#enter("gone", error?.message ?? "the socket is closed");
     if (this.#alarm !== null) timers.clear(this.#alarm);
     // 7.1.4: not clean if the answer to the peer's close frame has not left.
-    if (!output.drained) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
+    if (!output.drained || !protocol.closeSent) this.#peerClose &&= { ...this.#peerClose, wasClean: false };
     const info = this.info;
     this.trace?.emit({ type: "ended", early: false, ...info, cause: error ?? this.#dropCause });
     this.#resolveClosed?.(info);
-    const reason = lazily(() => new CloseError(info, error ?? this.#dropCause ?? undefined));
+    const reason = lazily(() => this.#fault ?? new CloseError(info, error ?? this.#dropCause ?? undefined));
     inbox.end(reason, this.#isQuiet);
     sender.stop(reason);
     output.stop(reason);
@@ -188,14 +215,29 @@ export class Lifecycle {
 
   // ── From phase to phase ──
 
-  /** Leaves `open`, if that has not happened: (1). Then takes the steps for which all is there. */
+  /** The end of what the peer sent: (0), where the application is to read so far first, or (1). */
+  #endReading(cause: string): void {
+    const { inbox, socket, closeTimeout } = this.#connection;
+    const { info } = this;
+    inbox.end(this.#fault === null ? lazily(() => new CloseError(info)) : () => this.#fault!, this.#isQuiet);
+    if (this.#phase === "answering") return;
+    if (this.#phase !== "open" || inbox.endReached) return this.#begin(cause);
+    this.#connection.onEnding();
+    if (inbox.full) socket.resume();
+    this.#enter("answering", cause);
+    // Half: a peer with the same settings, which waits for the answer, gets the answer in time.
+    this.#setAlarm(closeTimeout / 2);
+  }
+
+  /** Leaves `open` and `answering`, if that has not happened: (1). Then takes the steps for which all is there. */
   #begin(cause: string): void {
     const { inbox, sender, output, socket } = this.#connection;
     this.#connection.onEnding();
+    if (this.writable) this.#answer();
     sender.stop(lazily(() => this.notWritable()));
     // Nothing that comes is kept any more, and the peer's FIN has to be seen.
     if (inbox.full) socket.resume();
-    if (this.#phase === "open") {
+    if (this.writable) {
       this.#enter("flushing", cause);
       this.#setAlarm();
     }
@@ -203,9 +245,17 @@ export class Lifecycle {
     this.advance();
   }
 
+  /** Sends the close frame that the peer is owed, after what the application has written. */
+  #answer(): void {
+    const { sender, protocol } = this.#connection;
+    if (protocol.closeSent) return;
+    sender.flush();
+    if (protocol.answerClose()) this.trace?.closeFrame("sent", this.#owed!.code, this.#owed!.reason);
+  }
+
   /** Takes the steps (2), (3) and (4) as far as their conditions hold. To be called when the output has left, too. */
   advance(): void {
-    if (this.#phase === "open" || this.#phase === "ending" || this.gone) return;
+    if (this.writable || this.#phase === "ending" || this.gone) return;
     const { protocol, output, socket, isClient } = this.#connection;
     if (!output.drained) return;
     if (this.#phase === "flushing") {
@@ -230,17 +280,21 @@ export class Lifecycle {
     if (from !== phase) this.trace?.emit({ type: "phase", from, to: phase, cause });
   }
 
-  #setAlarm(): void {
-    const { timers, protocol, closeTimeout } = this.#connection;
+  #setAlarm(delay: number = this.#connection.closeTimeout): void {
+    const { timers, protocol } = this.#connection;
     this.#alarm ??= new Alarm(() => this.#onTimeout());
     this.#bytesAccepted = protocol.output.acceptedBytes;
-    timers.set(this.#alarm, timers.now() + closeTimeout);
+    timers.set(this.#alarm, timers.now() + delay);
   }
 
-  /** (6), unless the output is still leaving: what was written before the close frame may take longer than `closeTimeout`. */
+  /**
+   * (1) from `answering`. Otherwise (6), unless the output is still leaving: what was written before the close frame may take
+   * longer than `closeTimeout`.
+   */
   #onTimeout(): void {
     const { acceptedBytes } = this.#connection.protocol.output;
-    if (this.#phase === "flushing" && acceptedBytes !== this.#bytesAccepted) this.#setAlarm();
+    if (this.#phase === "answering") this.#begin("the application has not read to the end in time");
+    else if (this.#phase === "flushing" && acceptedBytes !== this.#bytesAccepted) this.#setAlarm();
     else this.drop(null, "closeTimeout is over");
   }
 
@@ -248,12 +302,6 @@ export class Lifecycle {
   #leave(): void {
     this.#closedHere = true;
     this.#connection.receiver.dropMessages();
-  }
-
-  /** No message follows, though the socket is not gone yet. */
-  #endReading(): void {
-    const { info } = this;
-    this.#connection.inbox.end(lazily(() => new CloseError(info)), this.#isQuiet);
   }
 
   /** Whether iterations end without an error: this side closed the connection, or the peer did in order. */

@@ -40,6 +40,8 @@ export class ReceivedMessage implements MessageReader {
   #complete = false;
   /** Why the rest of the message cannot be read. */
   #error: Error | null = null;
+  /** Whether that is the end of the connection. */
+  #cut = false;
 
   constructor(type: MessageType, inbox: Inbox) {
     this.type = type;
@@ -87,7 +89,10 @@ export class ReceivedMessage implements MessageReader {
       if (this.#complete && this.#chunks.bytes === 0) this.#inbox.onRead(this);
       return taken;
     }
-    if (this.#error !== null) throw this.#error;
+    if (this.#error !== null) {
+      if (this.#cut) this.#inbox.reachEnd();
+      throw this.#error;
+    }
     return this.#complete ? null : undefined;
   }
 
@@ -120,16 +125,20 @@ export class ReceivedMessage implements MessageReader {
     this.#serve();
   }
 
-  /** The rest will not come: reads fail once the bytes that came are read. */
+  /** The connection has ended, and the rest will not come: reads fail once the bytes that came are read. */
   fail(error: Error): void {
-    this.#error ??= error;
+    if (this.#error !== null) return;
+    this.#error = error;
+    this.#cut = true;
     this.#serve();
   }
 
   /** Drops the unread bytes and those that still come: reads fail. */
   discard(error: Error): void {
     this.#chunks.clear();
-    this.fail(error);
+    this.#error ??= error;
+    this.#cut = false;
+    this.#serve();
     this.#count();
   }
 

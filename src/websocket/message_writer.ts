@@ -2,6 +2,7 @@ import { Utf8Validator } from "../bytes/utf8.ts";
 import type { WaitOptions, Writer } from "../net/conn.ts";
 import { ClosedError } from "../net/errors.ts";
 import type { Flushable, FlushQueue } from "../net/flush_queue.ts";
+import { handled, rejected } from "../net/handled.ts";
 import type { MessageData, MessageType } from "./message.ts";
 import type { Sender } from "./sender.ts";
 
@@ -63,34 +64,49 @@ export class FragmentWriter implements MessageWriter, Flushable {
     return this.#gatheredLength;
   }
 
-  async write(data: MessageData, options?: WaitOptions): Promise<number> {
-    const signal = options?.signal;
+  write(data: MessageData, options?: WaitOptions): Promise<number> {
+    try {
+      return this.#write(data, options?.signal);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  #write(data: MessageData, signal: AbortSignal | undefined): Promise<number> {
     if (this.#closed) throw new ClosedError("write", "websocket message");
     this.#sender.check(signal);
     const bytes = this.#sender.bytesOf(data);
     const { length } = bytes;
-    if (length === 0) return 0;
+    if (length === 0) return Promise.resolve(0);
     if (this.#utf8?.pushWhole(bytes) === false) {
       throw new TypeError("Cannot send as text: the bytes are not UTF-8");
     }
     if (this.#gatheredLength + length > MAX_GATHERED_BYTES) this.#sendGathered(false);
-    if (length > MAX_GATHERED_BYTES) {
-      await this.#sender.writePart(this.type, bytes, this.#isFirst(), false, signal);
-    } else await this.#gather(bytes, signal);
-    return length;
+    const room = length > MAX_GATHERED_BYTES
+      ? this.#sender.writePart(this.type, bytes, this.#isFirst(), false, signal)
+      : this.#gather(bytes, signal);
+    return handled(room.then(() => length));
   }
 
-  async close(options?: WaitOptions): Promise<void> {
-    if (this.#closed) return;
-    this.#sender.check(options?.signal);
+  close(options?: WaitOptions): Promise<void> {
+    try {
+      return this.#close(options?.signal);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  #close(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#sender.check(signal);
     if (this.#utf8?.complete === false) {
       throw new TypeError("Cannot end the text: it ends inside a character");
     }
     this.#closed = true;
     this.#sendGathered(true);
-    const room = this.#sender.output.written(false, options?.signal);
+    const room = this.#sender.output.written(false, signal);
     this.#sender.onWriterClosed();
-    await room;
+    return room;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -16,7 +16,8 @@ export interface WebSocketOptions {
   readLimit?: number;
   /**
    * Bound of the fragments shorter than 1 KiB in a received message; longer ones are bounded by `readLimit` alone. A
-   * message with more closes the connection with 1008. Default: 65,536.
+   * message with more closes the connection with 1008. Default: 65,537, which is 4 MiB in fragments of 64 bytes and an
+   * empty one to end it.
    */
   maxFragments?: number;
   /** Bytes of received messages that may wait for the application; beyond, the peer is slowed down. Default: 64 KiB. */
@@ -78,7 +79,7 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     handshakeTimeout: positive("handshakeTimeout", options.handshakeTimeout, 10_000),
     closeTimeout: positive("closeTimeout", options.closeTimeout, 5_000),
     readLimit: positive("readLimit", options.readLimit, 1_048_576),
-    maxFragments: positive("maxFragments", options.maxFragments, 65_536),
+    maxFragments: positive("maxFragments", options.maxFragments, 65_537),
     readBufferSize: positive("readBufferSize", options.readBufferSize, 65_536),
     writeBufferSize: positive("writeBufferSize", options.writeBufferSize, 65_536),
     compression: compressionSettings(options.compression ?? false),

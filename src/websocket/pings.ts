@@ -1,3 +1,4 @@
+import { handled, rejected } from "../net/handled.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import type { Bytes } from "./message.ts";
@@ -27,11 +28,15 @@ export class Pings {
    *
    * @param data the payload, at most 125 bytes. Default: one that no other ping of this connection has
    */
-  async send(data: Bytes | undefined, signal?: AbortSignal): Promise<number> {
-    // A copy: the caller may change the array, and the pong is found by the payload.
-    const payload = data === undefined ? this.#nextPayload() : new Uint8Array(controlPayload(data));
-    this.#sender.ping(payload, signal);
-    return await this.#sent.wait({ payload, sentAt: this.#timers.now() }, signal);
+  send(data: Bytes | undefined, signal?: AbortSignal): Promise<number> {
+    try {
+      // A copy: the caller may change the array, and the pong is found by the payload.
+      const payload = data === undefined ? this.#nextPayload() : new Uint8Array(controlPayload(data));
+      this.#sender.ping(payload, signal);
+      return handled(this.#sent.wait({ payload, sentAt: this.#timers.now() }, signal));
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   #nextPayload(): Uint8Array {

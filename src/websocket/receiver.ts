@@ -73,15 +73,11 @@ export class Receiver implements ProtocolHandler {
   onCloseFrame(code: number, reason: string): void {
     const { lifecycle, trace } = this.#connection;
     trace?.closeFrame("received", code, reason);
-    // The protocol has answered the close frame with the code and reason that came.
-    if (lifecycle.writable) trace?.closeFrame("sent", code, reason);
     lifecycle.onPeerClose(code, reason);
   }
 
   onFault(error: ProtocolError | MessageTooBigError): void {
-    const { lifecycle, trace } = this.#connection;
-    if (lifecycle.writable) trace?.closeFrame("sent", error.closeCode, error.reason);
-    lifecycle.onFault(error);
+    this.#connection.lifecycle.onFault(error);
   }
 
   // ── Messages ──

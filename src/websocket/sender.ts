@@ -4,6 +4,7 @@ import type { Deadline } from "../net/deadline.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import type { FlushQueue } from "../net/flush_queue.ts";
+import { rejected } from "../net/handled.ts";
 import { MAX_CONTROL_PAYLOAD, Opcode } from "../protocol/frame_header.ts";
 import { MIN_BORROWED_BYTES } from "../protocol/output_queue.ts";
 import type { Protocol } from "../protocol/protocol.ts";
@@ -111,7 +112,7 @@ export class Sender implements BatchWriter {
       }
       return this.#writeWith(data, options);
     } catch (error) {
-      return Promise.reject(error);
+      return rejected(error);
     }
   }
 
@@ -170,7 +171,7 @@ export class Sender implements BatchWriter {
       else this.#protocol.sendEncoded(message.encodedBy(this.#encoding));
       return this.output.written(false, signal);
     } catch (error) {
-      return Promise.reject(error);
+      return rejected(error);
     }
   }
 
@@ -212,7 +213,7 @@ export class Sender implements BatchWriter {
       if (this.#open !== null) return this.#lock!.wait(0, () => this.#begin(type), signal);
       return Promise.resolve(this.#begin(type));
     } catch (error) {
-      return Promise.reject(error);
+      return rejected(error);
     }
   }
 
@@ -282,11 +283,15 @@ export class Sender implements BatchWriter {
   }
 
   pong(data: Bytes): Promise<void> {
-    const payload = controlPayload(data);
-    this.check();
-    this.#protocol.sendPong(payload);
-    this.#lifecycle.trace?.control("sent", "pong", payload);
-    return this.output.written(false);
+    try {
+      const payload = controlPayload(data);
+      this.check();
+      this.#protocol.sendPong(payload);
+      this.#lifecycle.trace?.control("sent", "pong", payload);
+      return this.output.written(false);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   #checkUtf8(bytes: Uint8Array): void {

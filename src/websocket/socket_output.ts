@@ -4,6 +4,7 @@ import { DeadlineExceededError } from "../net/errors.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import type { Flushable, FlushQueue } from "../net/flush_queue.ts";
+import { handled } from "../net/handled.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 import type { OutputQueue } from "../protocol/output_queue.ts";
 import type { Connection } from "./connection.ts";
@@ -128,7 +129,7 @@ export class SocketOutput implements Flushable {
 
   #wait(target: number, signal?: AbortSignal): Promise<void> {
     this.#waiting ??= new WaitQueue();
-    return this.#waiting.wait(target, signal);
+    return handled(this.#waiting.wait(target, signal));
   }
 
   /** Whether a call waits. */

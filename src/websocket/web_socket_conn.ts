@@ -83,7 +83,10 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     return this.#connection.lifecycle.closed;
   }
 
-  /** `closing` from the first close frame, sent or received, until the transport is gone. */
+  /**
+   * `closing` from when nothing can be sent any more until the transport is gone. A connection that the peer closes stays
+   * `open` until the application has read what came before.
+   */
   get state(): "open" | "closing" | "closed" {
     return this.#connection.lifecycle.state;
   }
@@ -148,6 +151,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * for a message that is written in parts is it not sent.
    *
    * @throws {CloseError} when the connection is closing or closed
+   * @throws {ProtocolError} or {@linkcode MessageTooBigError}, instead, when a fault of the peer closed it
    * @throws {DeadlineExceededError} when the write deadline passes first
    * @throws {TypeError} when `data` is neither text nor bytes
    */
@@ -156,10 +160,15 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   }
 
   /** Sends a value as JSON text. Go: `WriteJSON`. */
-  async writeJson(value: unknown, options?: WaitOptions): Promise<void> {
-    const text = JSON.stringify(value);
-    if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
-    await this.#connection.sender.write(text, options);
+  writeJson(value: unknown, options?: WaitOptions): Promise<void> {
+    try {
+      const text = JSON.stringify(value);
+      if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
+      return this.#connection.sender.write(text, options);
+    } catch (error) {
+      // A fault of the value, whatever its `toJSON` throws.
+      return Promise.reject(error);
+    }
   }
 
   /** Sends a message that was encoded once for many. Go: gorilla's `WritePreparedMessage`. */
@@ -190,8 +199,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   }
 
   /** Sends a pong that answers no ping (RFC 6455, 5.5.3), of at most 125 bytes. Default: an empty one. */
-  async pong(data: Bytes = new Uint8Array(0)): Promise<void> {
-    await this.#connection.sender.pong(data);
+  pong(data: Bytes = new Uint8Array(0)): Promise<void> {
+    return this.#connection.sender.pong(data);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { DeadlineTimer } from "../net/deadline.ts";
+import { handled } from "../net/handled.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { WaitQueue } from "../net/wait_queue.ts";
 
@@ -52,7 +53,7 @@ export class WriterLock {
     this.#bytes += bytes;
     const waiting = this.#waiting.wait({ bytes, send }, signal, () => this.#bytes -= bytes);
     if (timed) this.#deadline.startWait();
-    return waiting as Promise<T>;
+    return handled(waiting) as Promise<T>;
   }
 
   /** The message has ended. Sends the messages that wait, up to the next that is written in parts. */

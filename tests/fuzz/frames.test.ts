@@ -88,10 +88,12 @@ class Receiver implements ProtocolHandler {
 
   onCloseFrame(code: number, reason: string): void {
     this.heard.push(["close", code, reason]);
+    this.protocol.answerClose();
   }
 
   onFault(error: ProtocolError | MessageTooBigError): void {
     this.heard.push(["fault", error instanceof MessageTooBigError ? 1009 : error.closeCode]);
+    this.protocol.answerClose();
   }
 }
 

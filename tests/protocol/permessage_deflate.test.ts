@@ -59,9 +59,12 @@ class Heard implements ProtocolHandler {
   }
   onPing(): void {}
   onPong(): void {}
-  onCloseFrame(): void {}
+  onCloseFrame(): void {
+    this.protocol.answerClose();
+  }
   onFault(error: Error & { closeCode?: number }): void {
     this.faults.push(`${error.closeCode ?? error.name}: ${error.message}`);
+    this.protocol.answerClose();
   }
 }
 

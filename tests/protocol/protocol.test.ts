@@ -94,11 +94,13 @@ class Side implements ProtocolHandler {
 
   onCloseFrame(code: number, reason: string): void {
     this.events.push(["close", code, reason]);
+    this.protocol.answerClose();
   }
 
   onFault(error: ProtocolError | MessageTooBigError): void {
     this.fault = error;
     this.events.push(["fault", error instanceof ProtocolError ? error.closeCode : 1009]);
+    this.protocol.answerClose();
   }
 }
 

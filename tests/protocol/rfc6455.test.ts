@@ -68,10 +68,12 @@ class Side implements ProtocolHandler {
 
   onCloseFrame(code: number): void {
     this.heard.push(`close ${code}`);
+    this.protocol.answerClose();
   }
 
   onFault(error: Error): void {
     this.heard.push(`fault ${error instanceof ProtocolError ? error.closeCode : 1009}`);
+    this.protocol.answerClose();
   }
 }
 

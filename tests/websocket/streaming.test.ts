@@ -992,6 +992,18 @@ describe("a peer made by hand", () => {
     await stop();
   });
 
+  it("may send 4 MiB in fragments of 64 bytes, and an empty one to end it", limit, async () => {
+    const { ws, socket } = testConn("server", { readLimit: 1 << 23 });
+    const reading = ws.readMessage();
+    socket.receive(frame(OP.binary, new Uint8Array(64), more));
+    const parts = concat(
+      ...Array.from({ length: 255 }, () => frame(OP.continuation, new Uint8Array(64), more)),
+    );
+    for (let i = 0; i < 257; i++) socket.receive(parts);
+    socket.receive(frame(OP.continuation, ""));
+    assert.equal((await reading).data.length, 1 << 22);
+  });
+
   it("gets a long message in fragments, with a pong between them as soon as it asks", limit, async () => {
     const data = pattern(0, 20_000_000);
     const { address, stop } = await startServer({

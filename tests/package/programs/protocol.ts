@@ -53,7 +53,10 @@ function side(role: "client" | "server", compressed: boolean): Side {
     },
     onPing: (payload) => void heard.push(`ping ${text(payload)}`),
     onPong: (payload) => void heard.push(`pong ${text(payload)}`),
-    onCloseFrame: (code, reason) => void heard.push(`close ${code} ${reason}`),
+    onCloseFrame: (code, reason) => {
+      heard.push(`close ${code} ${reason}`);
+      protocol.answerClose();
+    },
     onFault: (error) => void heard.push(error.message),
   };
   const parameters = {
