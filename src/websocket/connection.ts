@@ -122,6 +122,10 @@ export class Connection implements StreamHandler, MemoryHolder {
     return this.#settings.closeTimeout;
   }
 
+  get closeMinRate(): number {
+    return this.#settings.closeMinRate;
+  }
+
   get localAddr(): Addr {
     return this.socket.localAddr;
   }

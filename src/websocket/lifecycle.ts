@@ -36,6 +36,10 @@ import type { DebugTrace } from "./debug.ts";
  *
  * (0) sets the alarm to half of `closeTimeout`, (1) to all of it, and (2) sets it anew; it stays set until it rings or the
  * connection is gone. (6) from `open` sets none: a reset waits for nothing.
+ *
+ * Bytes that the kernel has accepted may still be on their way, and a reset would take them away from a peer that reads
+ * slowly. So the alarm of `waiting` leads to `half-closed` (a FIN behind the bytes) where much was sent, and the alarm of
+ * that phase allows for them at the lowest rate, `closeMinRate`.
  */
 export type ConnectionPhase =
   | "open"
@@ -66,6 +70,9 @@ export class Lifecycle {
   #alarm: Alarm | null = null;
   /** Bytes that the socket had accepted when the alarm was set. */
   #bytesAccepted = 0;
+  /** Bytes that the socket had accepted when the phase `flushing` began, and when that was, on the clock of the timers. */
+  #flushedFrom = 0;
+  #flushingSince = 0;
   /** The promise of `closed`; made by the first access. */
   #closed: Promise<CloseInfo> | null = null;
   #resolveClosed: ((info: CloseInfo) => void) | null = null;
@@ -238,7 +245,10 @@ export class Lifecycle {
     // Nothing that comes is kept any more, and the peer's FIN has to be seen.
     if (inbox.full) socket.resume();
     if (this.writable) {
+      const { timers, protocol } = this.#connection;
       this.#enter("flushing", cause);
+      this.#flushingSince = timers.now();
+      this.#flushedFrom = protocol.output.acceptedBytes;
       this.#setAlarm();
     }
     output.flushNow();
@@ -288,14 +298,40 @@ export class Lifecycle {
   }
 
   /**
-   * (1) from `answering`. Otherwise (6), unless the output is still leaving: what was written before the close frame may take
-   * longer than `closeTimeout`.
+   * (1) from `answering`. Otherwise (6), unless bytes written before the close frame are still leaving fast enough, or may
+   * still be on their way.
    */
   #onTimeout(): void {
-    const { acceptedBytes } = this.#connection.protocol.output;
-    if (this.#phase === "answering") this.#begin("the application has not read to the end in time");
-    else if (this.#phase === "flushing" && acceptedBytes !== this.#bytesAccepted) this.#setAlarm();
-    else this.drop(null, "closeTimeout is over");
+    const { socket, closeMinRate } = this.#connection;
+    if (this.#phase === "answering") return this.#begin("the application has not read to the end in time");
+    if (this.#phase === "flushing" && this.#isFlushing()) return this.#setAlarm();
+    const allowance = this.#inFlight / closeMinRate * 1000;
+    if (this.#phase !== "waiting" || allowance < LEAST_ALLOWANCE) return this.#giveUp();
+    this.#enter("half-closed", "closeTimeout is over; bytes sent before may still be on their way");
+    this.#setAlarm(allowance);
+    socket.closeWrite();
+  }
+
+  /** Whether the peer has taken some of the output since the alarm was set, and at the lowest rate on average. */
+  #isFlushing(): boolean {
+    const { timers, protocol, closeTimeout, closeMinRate } = this.#connection;
+    const { acceptedBytes } = protocol.output;
+    const late = timers.now() - this.#flushingSince - closeTimeout;
+    return acceptedBytes !== this.#bytesAccepted &&
+      acceptedBytes - this.#flushedFrom >= late * closeMinRate / 1000;
+  }
+
+  /** Bytes that the kernel has accepted and that may not have reached the peer, an upper bound. */
+  get #inFlight(): number {
+    return Math.min(this.#connection.protocol.output.acceptedBytes, MAX_IN_FLIGHT);
+  }
+
+  #giveUp(): void {
+    const { output } = this.#connection;
+    const lost = output.bufferedBytes === 0
+      ? `up to ${this.#inFlight} bytes sent before may be lost`
+      : `${output.bufferedBytes} bytes were not sent`;
+    this.drop(new Error(`Cannot close in time: the peer has not ended the connection; ${lost}`));
   }
 
   /** This side ends the connection: what still comes is dropped. */
@@ -309,6 +345,12 @@ export class Lifecycle {
     return this.#closedHere || isQuietClose(this.info.code);
   }
 }
+
+/** Bytes that buffers of kernels between here and the peer may hold, as an upper bound. */
+const MAX_IN_FLIGHT = 8_388_608;
+
+/** Less time than this is not worth a phase of its own, milliseconds. */
+const LEAST_ALLOWANCE = 1_000;
 
 /**
  * An error that is made by the first call, and the same for each further one. Most connections end while no call waits, and

@@ -12,6 +12,12 @@ export interface WebSocketOptions {
    * Bound of the wait for the peer in the closing handshake, milliseconds; then the connection drops. Default: 5,000.
    */
   closeTimeout?: number;
+  /**
+   * Lowest average rate, bytes a second, at which a peer must take what was sent before the close frame. Bounds a close
+   * beyond `closeTimeout`: by the time that the bytes take at this rate, of which the kernel's buffers count as 8 MiB at
+   * most. A slower peer is dropped. Default: 32,768.
+   */
+  closeMinRate?: number;
   /** Bound of a received message, bytes. A larger one closes the connection with 1009. Default: 1 MiB. */
   readLimit?: number;
   /**
@@ -56,6 +62,7 @@ export interface WebSocketSettings {
   readonly subprotocols: readonly string[];
   readonly handshakeTimeout: number;
   readonly closeTimeout: number;
+  readonly closeMinRate: number;
   readonly readLimit: number;
   readonly maxFragments: number;
   readonly readBufferSize: number;
@@ -78,6 +85,7 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     subprotocols: options.subprotocols ?? [],
     handshakeTimeout: positive("handshakeTimeout", options.handshakeTimeout, 10_000),
     closeTimeout: positive("closeTimeout", options.closeTimeout, 5_000),
+    closeMinRate: positive("closeMinRate", options.closeMinRate, 32_768),
     readLimit: positive("readLimit", options.readLimit, 1_048_576),
     maxFragments: positive("maxFragments", options.maxFragments, 65_537),
     readBufferSize: positive("readBufferSize", options.readBufferSize, 65_536),

@@ -106,6 +106,64 @@ describe("close", () => {
     });
   }
 
+  for (const role of ["server", "client"] as const) {
+    it(
+      `ends with FIN and waits for what may be on its way, at the lowest rate, as a ${role}`,
+      limit,
+      async () => {
+        const { ws, socket, clock } = testConn(role, { closeTimeout: 1000, closeMinRate: 100_000 });
+        void ws.writeMessage(new Uint8Array(500_000));
+        const closing = ws.close();
+        clock.endTurn();
+        assert.equal(ws.bufferedAmount, 0);
+        clock.advance(1000);
+        assert.deepEqual(socket.calls, ["closeWrite"]);
+        clock.advance(5000);
+        assert.deepEqual(socket.calls, ["closeWrite"]);
+        // A little more for the headers of frames; then the peer is too slow.
+        clock.advance(10);
+        assert.deepEqual(socket.calls, ["closeWrite", "reset"]);
+        socket.gone();
+        assert.equal((await closing).code, 1006);
+        const { cause } = await ws.readMessage().then(() => assert.fail(), (error: Error) => error);
+        assert.match(String(cause), /Cannot close in time: .*up to 500\d\d\d bytes sent before may be lost/);
+      },
+    );
+
+    it(`takes a slow peer's answer after its own FIN, as a ${role}`, limit, async () => {
+      const { ws, socket, clock } = testConn(role, { closeTimeout: 1000, closeMinRate: 100_000 });
+      void ws.writeMessage(new Uint8Array(500_000));
+      const closing = ws.close();
+      clock.endTurn();
+      clock.advance(4000);
+      socket.receive(closeFrame(1000, "", { mask: role === "server" }));
+      socket.end();
+      assert.deepEqual(socket.calls, ["closeWrite", "close"]);
+      socket.gone();
+      assert.deepEqual(await closing, { code: 1000, reason: "", wasClean: true });
+    });
+  }
+
+  it(
+    "gives up a peer that takes what was written before more slowly than the lowest rate",
+    limit,
+    async () => {
+      const { ws, socket, clock } = testConn("server", { closeTimeout: 1000, closeMinRate: 1_000_000 });
+      socket.full = true;
+      void ws.writeMessage(new Uint8Array(3_000_000)).catch(() => {});
+      const closing = ws.close(1000);
+      let pieces = 0;
+      for (; socket.calls.length === 0; pieces++) {
+        clock.advance(900);
+        socket.drain(false);
+      }
+      assert.ok(pieces < 6, `${pieces} pieces`);
+      assert.deepEqual(socket.calls, ["reset"]);
+      socket.gone();
+      assert.equal((await closing).code, 1006);
+    },
+  );
+
   it("sends what was written before, in order, at its own pace", limit, async () => {
     const { ws, socket, clock } = testConn("server", { closeTimeout: 1000 });
     socket.full = true;
