@@ -1,20 +1,31 @@
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 
 /**
- * An absolute time, as a `Date` or in milliseconds as of `Date.now()`; `null` for none. Setting a deadline turns it into a
+ * An absolute time, as a `Date` or in milliseconds as of `Date.now()`; `null` or `Infinity` for none. A time that has passed, such
+ * as 0, ends calls at once. A number from 1 to 10,000,000,000 is refused by a `RangeError`, as it can only be meant as a
+ * duration: write `Date.now() + 5_000`. Setting a deadline turns it into a
  * duration: a later change of the system's time does not move it.
  */
 export type Deadline = Date | number | null;
+
+/** Numbers up to this are durations by mistake, milliseconds: as a time they lie before May 1970. */
+const LARGEST_MISTAKE = 1e10;
 
 /**
  * Converts a {@linkcode Deadline} to milliseconds since the epoch; `Infinity` for none.
  *
  * @throws {TypeError} when it is not a time
+ * @throws {RangeError} when it is a number that can only be meant as a duration
  */
 export function deadlineTime(t: Deadline): number {
   if (t === null) return Infinity;
   const time = typeof t === "number" ? t : timeOfDate(t);
   if (Number.isNaN(time)) throw new TypeError("Cannot set the deadline: it is not a Date, a number or null");
+  if (typeof t === "number" && time > 0 && time <= LARGEST_MISTAKE) {
+    throw new RangeError(
+      `Cannot set the deadline: ${t} is not a time of today in milliseconds since the epoch; for a duration, pass Date.now() + ${t}`,
+    );
+  }
   return time;
 }
 

@@ -4,6 +4,9 @@
  * Deadlines move far more often than they fire: a server moves one with every message. Moving a deadline is therefore a
  * store, and an alarm that rings too early is set again for the remaining time. The heap changes once per ring, not
  * once per message (setting and clearing a runtime timer costs 0.1–1.2 µs).
+ *
+ * A process that stood still, in a long computation, in a debugger or on a laptop that was shut, finds its timers due and its
+ * input unread. Alarms judge by what has come, so the input is let in first.
  */
 
 /** Clock and timers of a runtime. */
@@ -43,6 +46,18 @@ export class Alarm implements TimerEntry {
 /** Longest delay that the timers of all runtimes accept, milliseconds. */
 const MAX_DELAY = 0x7fffffff;
 
+/** Lateness of the runtime's timer from which on the process is held to have stood still, milliseconds. */
+const STALL = 10;
+/**
+ * Turns of the event loop that pass after a stall before alarms ring. Three hold a whole one, from waiting for input to
+ * handling it, on each runtime: on Bun callbacks after a turn come before the next input.
+ */
+const LEAST_TURNS = 3;
+/** Upper bound of these turns, for input that takes many: one brings input of about a thousand sockets. */
+const MOST_TURNS = 16;
+/** Time after which no more than the least turns pass, milliseconds. */
+const LETTING_IN_TIME = 50;
+
 /** A binary heap of alarms, the earliest first. */
 export class TimerQueue {
   readonly #clock: Clock;
@@ -51,10 +66,14 @@ export class TimerQueue {
   #timer: unknown = null;
   /** Time for which the runtime's timer is set, milliseconds on the monotonic clock; `Infinity` when there is none. */
   #timerAt = Infinity;
+  /** When the runtime's timer has to call, milliseconds on the monotonic clock: later than `#timerAt` if that was past. */
+  #wakeAt = Infinity;
+  /** Whether input is let in after a stall, until which no timer is needed. */
+  #lettingIn = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#wake = () => this.#ringDue();
+    this.#wake = () => this.#onWake();
   }
 
   /** Milliseconds on the monotonic clock: for everything that has a duration. */
@@ -112,19 +131,42 @@ export class TimerQueue {
     alarm.time = -1;
   }
 
-  #startTimer(): void {
+  /** @param rung whether alarms were rung just now: one that is left though its time has passed is late, and not set to the past */
+  #startTimer(rung = false): void {
     const first = this.#heap[0];
-    if (first === undefined || first.time >= this.#timerAt) return;
+    if (first === undefined || first.time >= this.#timerAt || this.#lettingIn) return;
     if (this.#timer !== null) this.#clock.stopTimer(this.#timer);
-    const delay = Math.min(Math.max(1, Math.ceil(first.time - this.#clock.now())), MAX_DELAY);
+    const now = this.#clock.now();
+    const delay = Math.min(Math.max(1, Math.ceil(first.time - now)), MAX_DELAY);
     this.#timerAt = first.time;
+    this.#wakeAt = rung ? first.time : now + delay;
     this.#timer = this.#clock.startTimer(this.#wake, delay);
   }
 
-  #ringDue(): void {
+  #onWake(): void {
     this.#timer = null;
     this.#timerAt = Infinity;
     const now = this.#clock.now();
+    if (now - this.#wakeAt < STALL) this.#ringDue(now);
+    else this.#letInputIn(now);
+  }
+
+  /** After some turns of the event loop, rings what was due at `start`. What is due since may have input that came since. */
+  #letInputIn(start: number): void {
+    let turns = 0;
+    const onTurn = () => {
+      turns++;
+      const more = turns < MOST_TURNS && this.#clock.now() - start < LETTING_IN_TIME;
+      if (turns < LEAST_TURNS || more) return this.#clock.afterTurn(onTurn);
+      this.#lettingIn = false;
+      this.#ringDue(start);
+    };
+    this.#lettingIn = true;
+    this.#clock.afterTurn(onTurn);
+  }
+
+  /** @param now milliseconds on the monotonic clock: later alarms are left */
+  #ringDue(now: number): void {
     // At most as many rings as there are alarms now. An alarm that is set again to a time that has passed, by mistake,
     // waits for the next wake-up instead of keeping this loop running.
     let left = this.#heap.length;
@@ -135,7 +177,7 @@ export class TimerQueue {
         first = this.#heap[0];
       }
     } finally {
-      this.#startTimer();
+      this.#startTimer(true);
     }
   }
 

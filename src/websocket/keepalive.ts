@@ -7,8 +7,9 @@ const NOTHING = new Uint8Array(0);
 const CHECKS = 4;
 
 /**
- * Pings a silent peer and drops a dead one. Any byte that comes is a sign of life. The cost is a store for each chunk and a few
- * alarms an interval: no timer for a message, and no reading of the clock.
+ * Pings a silent peer, in a fixed period while only its pongs come, and drops a dead one. Any byte that comes is a sign of life.
+ * The cost is a store for each chunk and a few alarms an interval: no timer for a message, and no reading of what time it is.
+ * Time is counted in the delays of the alarm, so that a process that stood still holds no time against the peer.
  */
 export class Keepalive implements TimerEntry {
   // The keep-alive is its own alarm: each connection has one, and another object would be memory for each.
@@ -20,13 +21,17 @@ export class Keepalive implements TimerEntry {
   readonly #pingInterval: number;
   /** Silence after a ping after which the peer is dead, milliseconds. */
   readonly #pongTimeout: number;
-  /** Whether bytes came since the last check. */
+  /** Whether bytes came since the last ring. */
   #heard = false;
-  /** Whether the last check sent a ping. */
-  #pinged = false;
-  /** Checks in a row that found silence. */
+  /** Checks in a row that found silence; the answer to a ping does not end it. */
   #silent = 0;
-  // The output as the last check found it.
+  /** Time until the next check, milliseconds, as of the last ring. */
+  #untilCheck: number;
+  /** Time that the answer to the last ping may still take, milliseconds, as of the last ring; 0 when none is awaited. */
+  #patience = 0;
+  /** Delay of the alarm, milliseconds. */
+  #delay = 0;
+  // The output as the last ring found it.
   #acceptedBytes = 0;
   #blocked = false;
 
@@ -36,7 +41,8 @@ export class Keepalive implements TimerEntry {
     this.#timers = timers;
     this.#pingInterval = pingInterval;
     this.#pongTimeout = pongTimeout;
-    this.#wait(pingInterval / CHECKS);
+    this.#untilCheck = pingInterval / CHECKS;
+    this.#wait();
   }
 
   /** Bytes came. */
@@ -48,23 +54,37 @@ export class Keepalive implements TimerEntry {
     this.#timers.clear(this);
   }
 
-  /** Checks for silence. */
+  /** Looks for the answer to a ping, and, every part of the interval, for silence. */
   ring(): void {
-    const { inbox, receiver, lifecycle } = this.#connection;
+    const { inbox, lifecycle } = this.#connection;
     const progress = this.#checkProgress();
     // Bytes that are not read cannot be heard.
     const alive = this.#heard || progress || inbox.full;
-    if (this.#pinged && !alive) return lifecycle.drop(this.#connection.readExpired());
-    this.#silent = alive ? 0 : this.#silent + 1;
-    if (this.#silent === 1) receiver.onSilence();
-    this.#pinged = this.#silent === CHECKS;
-    if (this.#pinged) this.#ping();
+    const awaited = this.#patience > 0;
     this.#heard = false;
-    this.#wait(this.#pinged ? this.#pongTimeout : this.#pingInterval / CHECKS);
+    this.#untilCheck -= this.#delay;
+    if (awaited && !alive && this.#patience <= this.#delay) {
+      return lifecycle.drop(this.#connection.readExpired());
+    }
+    if (awaited) this.#patience = alive ? 0 : this.#patience - this.#delay;
+    if (this.#untilCheck <= 0) this.#check(alive && !awaited);
+    this.#wait();
+  }
+
+  /** @param alive whether the peer has shown life by other means than the answer to a ping */
+  #check(alive: boolean): void {
+    this.#untilCheck = this.#pingInterval / CHECKS;
+    this.#silent = alive ? 0 : this.#silent + 1;
+    if (this.#silent === 1) this.#connection.receiver.onSilence();
+    // A peer that owes an answer gets no further ping: its time runs from the first.
+    if (this.#silent < CHECKS || this.#patience > 0) return;
+    this.#ping();
+    this.#silent = 0;
+    this.#patience = this.#pongTimeout;
   }
 
   /**
-   * Whether the peer has taken output: the kernel took none at the last check, and took some since. Otherwise bytes that left
+   * Whether the peer has taken output: the kernel took none at the last ring, and took some since. Otherwise bytes that left
    * say nothing, as the kernel takes some for a dead peer, too.
    */
   #checkProgress(): boolean {
@@ -84,7 +104,8 @@ export class Keepalive implements TimerEntry {
     output.flushNow();
   }
 
-  #wait(delay: number): void {
-    this.#timers.set(this, this.#timers.now() + delay);
+  #wait(): void {
+    this.#delay = this.#patience > 0 ? Math.min(this.#untilCheck, this.#patience) : this.#untilCheck;
+    this.#timers.set(this, this.#timers.now() + this.#delay);
   }
 }

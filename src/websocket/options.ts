@@ -51,7 +51,10 @@ export interface WebSocketOptions {
 
 /** Times of the pings to a silent peer. */
 export interface KeepaliveOptions {
-  /** Silence after which a ping is sent, milliseconds. Default: 30,000. */
+  /**
+   * Silence after which a ping is sent, milliseconds; noticed up to a quarter of it late. While nothing but pongs comes, pings
+   * leave in this period, so a value below a proxy's idle time-out keeps the proxy from cutting the connection. Default: 30,000.
+   */
   pingInterval?: number;
   /** Silence after a ping after which the connection is dropped, milliseconds. Default: 20,000. */
   pongTimeout?: number;

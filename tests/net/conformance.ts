@@ -204,6 +204,10 @@ function testInputOutput(test: (title: string, body: Body) => void, { halfCloses
       assert.throws(() => a.setReadDeadline(wrong as Deadline), TypeError);
       assert.throws(() => a.setWriteDeadline(wrong as Deadline), TypeError);
     }
+    // A duration is no time.
+    assert.throws(() => a.setDeadline(5000), RangeError);
+    assert.throws(() => a.setReadDeadline(1), RangeError);
+    assert.throws(() => a.setWriteDeadline(1e10), RangeError);
   });
 
   test("makes the writer wait for a peer that does not read, and the peer hold little", async (a, b) => {
@@ -296,7 +300,7 @@ function testDeadlines(test: (title: string, body: Body) => void): void {
   test("can be set to the past while calls wait", async (a) => {
     const read = assert.rejects(a.readChunk(), isDeadlineExceeded);
     const write = assert.rejects(a.write(new Uint8Array(TOO_MUCH)), isDeadlineExceeded);
-    a.setDeadline(1);
+    a.setDeadline(new Date(1));
     await Promise.all([read, write]);
   });
 

@@ -8,8 +8,11 @@ import { VirtualClock } from "./virtual_clock.ts";
 describe("deadlineTime", () => {
   it("reads dates, numbers and null", limit, () => {
     assert.equal(deadlineTime(new Date(1234)), 1234);
-    assert.equal(deadlineTime(1234.5), 1234.5);
+    assert.equal(deadlineTime(1e12 + 0.5), 1e12 + 0.5);
     assert.equal(deadlineTime(0), 0);
+    assert.equal(deadlineTime(-5000), -5000);
+    assert.equal(deadlineTime(-Infinity), -Infinity);
+    assert.equal(deadlineTime(1e10 + 1), 1e10 + 1);
     assert.equal(deadlineTime(null), Infinity);
     assert.equal(deadlineTime(Infinity), Infinity);
   });
@@ -17,6 +20,17 @@ describe("deadlineTime", () => {
   it("refuses what is no time", limit, () => {
     for (const wrong of [NaN, new Date(NaN), undefined, "2030-01-01", {}, true, 5n]) {
       assert.throws(() => deadlineTime(wrong as Deadline), TypeError);
+    }
+  });
+
+  it("refuses a duration, and says what to write", limit, () => {
+    for (const duration of [0.5, 1, 5000, 86_400_000, performance.now() + 1, 1e10]) {
+      assert.throws(() => deadlineTime(duration), (error) => {
+        assert.ok(error instanceof RangeError);
+        assert.ok(error.message.includes("milliseconds since the epoch"), error.message);
+        assert.ok(error.message.endsWith(`pass Date.now() + ${duration}`), error.message);
+        return true;
+      });
     }
   });
 });

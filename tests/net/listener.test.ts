@@ -178,6 +178,7 @@ describe("Listener", () => {
       await connect();
       keep(await second);
       assert.throws(() => listener.setDeadline(NaN), TypeError);
+      assert.throws(() => listener.setDeadline(5000), RangeError);
     }),
   );
 

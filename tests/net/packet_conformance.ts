@@ -388,6 +388,7 @@ function testWaits(test: Test, { listen }: PacketMaker): void {
     b.setReadDeadline(null);
     for (let i = 0; i < 3; i++) assert.equal(numberOf(await b.readFrom()), i);
     const later = b.readFrom();
+    assert.throws(() => b.setDeadline(5000), RangeError);
     b.setDeadline(new Date(Date.now() + 20));
     await assert.rejects(later, isDeadlineExceeded);
     await assert.rejects(b.writeTo(bytes("x"), a.localAddr), isDeadlineExceeded);

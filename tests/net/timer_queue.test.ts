@@ -87,8 +87,9 @@ describe("TimerQueue", () => {
     const victim = alarm("victim");
     timers.set(new Alarm(() => timers.clear(victim)), clock.now() + 5);
     timers.set(victim, clock.now() + 6);
-    clock.time += 100;
+    clock.time += 9;
     clock.advance(0);
+    assert.equal(timers.size, 0);
     assert.deepEqual(rung, []);
   });
 
@@ -102,6 +103,66 @@ describe("TimerQueue", () => {
     timers.set(stuck, clock.now() + 1);
     clock.advance(10);
     assert.equal(rings, 10);
+  });
+
+  it("lets input in before it rings, when the process stood still", limit, () => {
+    const { clock, timers, rung, alarm } = bench();
+    timers.set(alarm("a"), clock.now() + 5);
+    timers.set(alarm("b"), clock.now() + 80);
+    // The clock goes on, and nothing else.
+    clock.time += 100;
+    clock.advance(0);
+    let turns = 0;
+    for (; rung.length === 0; turns++) {
+      // What is set meanwhile waits, too.
+      timers.set(alarm(`set in turn ${turns}`), clock.now() + 1);
+      assert.equal(clock.timers.size, 0);
+      assert.equal(clock.endTurn(), 1);
+    }
+    assert.ok(turns >= 3 && turns <= 16, `${turns} turns`);
+    assert.deepEqual(rung, ["a", "b"]);
+    assert.equal(clock.timers.size, 1);
+    clock.advance(1);
+    assert.equal(rung.length, 2 + turns);
+  });
+
+  it("lets input in once more when the process stands still again meanwhile", limit, () => {
+    const { clock, timers, rung, alarm } = bench();
+    timers.set(alarm("a"), clock.now() + 5);
+    timers.set(alarm("b"), clock.now() + 150);
+    clock.time += 100;
+    clock.advance(0);
+    clock.endTurn();
+    // Input of `b` may come now, which is not due yet.
+    clock.time += 100;
+    while (rung.length === 0) clock.endTurn();
+    assert.deepEqual(rung, ["a"]);
+    clock.advance(1);
+    assert.deepEqual(rung, ["a"]);
+    for (let turns = 0; turns < 3; turns++) clock.endTurn();
+    clock.time += 100;
+    clock.endTurn();
+    assert.deepEqual(rung, ["a", "b"]);
+  });
+
+  it("lets few turns pass where they take long", limit, () => {
+    const { clock, timers, rung, alarm } = bench();
+    timers.set(alarm("a"), clock.now() + 5);
+    clock.time += 100;
+    clock.advance(0);
+    let turns = 0;
+    for (; rung.length === 0; turns++) {
+      clock.time += 1000;
+      clock.endTurn();
+    }
+    assert.equal(turns, 3);
+  });
+
+  it("rings at once when a time is set that has passed, however long ago", limit, () => {
+    const { clock, timers, rung, alarm } = bench();
+    timers.set(alarm("past"), clock.now() - 1_000_000_000);
+    clock.advance(9);
+    assert.deepEqual(rung, ["past"]);
   });
 
   it("does not hang when the clock is put back under it", limit, () => {

@@ -10,14 +10,14 @@ import { settle, testConn, type TestSocket } from "./test_socket.ts";
 
 const keepalive = { pingInterval: 1000, pongTimeout: 500 };
 
-/** Lets silence pass until a ping comes, 1,000 to 1,250 milliseconds; gives its payload. */
-function nextPing(socket: TestSocket, clock: VirtualClock): Uint8Array {
-  for (let passed = 1; passed <= 1250; passed++) {
+/** Lets silence pass until a ping comes, `least` to `most` milliseconds; gives its payload. */
+function nextPing(socket: TestSocket, clock: VirtualClock, least = 1000, most = 1250): Uint8Array {
+  for (let passed = 1; passed <= most; passed++) {
     clock.advance(1);
     const [sent] = socket.frames();
     if (sent === undefined) continue;
     assert.equal(sent.opcode, OP.ping);
-    assert.ok(passed >= 1000, `pinged after ${passed} ms`);
+    assert.ok(passed >= least, `pinged after ${passed} ms`);
     return sent.payload;
   }
   return assert.fail("no ping came");
@@ -30,7 +30,7 @@ describe("keep-alive", () => {
     it(`pings a silent peer and goes on when it answers, as a ${role}`, limit, () => {
       const { ws, socket, clock } = testConn(role, { keepalive });
       for (let round = 0; round < 5; round++) {
-        const ping = nextPing(socket, clock);
+        const ping = round === 0 ? nextPing(socket, clock) : nextPing(socket, clock, 501, 501);
         clock.advance(499);
         socket.receive(frame(OP.pong, ping, fromPeer));
       }
@@ -61,6 +61,44 @@ describe("keep-alive", () => {
     });
   }
 
+  for (const [pongTimeout, trip] of [[500, 1], [500, 499], [20_000, 1], [20_000, 600], [70, 69]] as const) {
+    it(`pings in a fixed period, answered after ${trip} of ${pongTimeout} ms`, limit, () => {
+      const { ws, socket, clock } = testConn("server", { keepalive: { pingInterval: 1000, pongTimeout } });
+      clock.advance(999);
+      for (let round = 0; round < 10; round++) {
+        assert.equal(socket.frames().length, 0, `${round}`);
+        clock.advance(1);
+        const [ping] = socket.frames();
+        assert.equal(ping?.opcode, OP.ping, `${round}`);
+        clock.advance(trip);
+        socket.receive(frame(OP.pong, ping!.payload));
+        clock.advance(999 - trip);
+      }
+      assert.equal(ws.state, "open");
+    });
+  }
+
+  it("sends no second ping while the answer to the first is awaited", limit, () => {
+    const { ws, socket, clock } = testConn("server", { keepalive: { pingInterval: 100, pongTimeout: 1000 } });
+    clock.advance(100 + 930);
+    assert.equal(socket.frames().length, 1);
+    socket.receive(frame(OP.pong));
+    clock.advance(20);
+    assert.equal(socket.frames().length, 1, "the interval was over long before");
+    clock.advance(999);
+    assert.equal(ws.state, "open");
+    clock.advance(1);
+    assert.equal(ws.state, "closing");
+  });
+
+  it("counts the period from the last byte that was no answer", limit, () => {
+    const { socket, clock } = testConn("server", { keepalive });
+    socket.receive(frame(OP.pong, nextPing(socket, clock)));
+    clock.advance(600);
+    socket.receive(frame(OP.text, "hello"));
+    nextPing(socket, clock);
+  });
+
   it("takes any byte for life", limit, () => {
     const { ws, socket, clock } = testConn("server", { keepalive });
     const slow = frame(OP.text, "one byte at a time, for a long time");
@@ -75,7 +113,7 @@ describe("keep-alive", () => {
   it("takes a byte after the ping for life, too", limit, () => {
     const { ws, socket, clock } = testConn("server", { keepalive });
     for (let i = 0; i < 10; i++) {
-      nextPing(socket, clock);
+      nextPing(socket, clock, i === 0 ? 1000 : 501);
       clock.advance(499);
       socket.receive(frame(OP.text, "no pong"));
     }

@@ -347,6 +347,10 @@ function suite(name: string, makePair: MakePair): void {
       server.setReadLimit(2_000_000);
       await Promise.all([client.writeMessage(new Uint8Array(1_500_000)), server.readMessage()]);
       for (const bad of [0, -1, NaN]) assert.throws(() => server.setReadLimit(bad), RangeError);
+      // A duration in place of a time.
+      assert.throws(() => server.setDeadline(5000), RangeError);
+      assert.throws(() => server.setReadDeadline(5000), RangeError);
+      assert.throws(() => server.setWriteDeadline(5000), RangeError);
       await stop();
     });
 
