@@ -1,4 +1,4 @@
-import { splitHostPort, tcpAddr } from "./addr.ts";
+import { splitHostPort, type TcpAddr, tcpAddr } from "./addr.ts";
 import { AddressLimit, LimitedAccepts } from "./address_limit.ts";
 import { Attempt } from "./attempt.ts";
 import type { Listener, TcpConn } from "./conn.ts";
@@ -17,6 +17,9 @@ export type StreamNetwork = TcpNetwork | "unix";
 
 /** Longest keep-alive idle time that operating systems accept, milliseconds. */
 const LONGEST_IDLE = 32_767_000;
+
+/** Upper bound of the connections that are made to one address because each was connected to itself. */
+const SELF_CONNECT_TRIES = 3;
 
 /** Options of `listen` that do not apply to `"unix"`, and those that apply to nothing else. */
 const TCP_ONLY = ["reusePort", "ipv6Only", "maxConnectionsPerAddress"] as const;
@@ -104,12 +107,10 @@ export async function dialTcp(
     const hosts = dialHosts(runtime, query, attempt.signal);
     // Without a name to look up, nothing is awaited: the attempt has begun when `dial` returns.
     const addresses = hosts instanceof Promise ? await hosts : hosts;
-    const connect = (host: string, signal: AbortSignal) =>
-      runtime.adapter.connect(
-        tcpAddr(host, port),
-        { ...base, ...connectRequest(host, local, options) },
-        signal,
-      );
+    const connect = (host: string, signal: AbortSignal) => {
+      const request = { ...base, ...connectRequest(host, local, options) };
+      return connectToOther(runtime, tcpAddr(host, port), request, signal);
+    };
     return await raceTo(runtime, address, addresses, connect, attempt.signal);
   } finally {
     attempt.end();
@@ -126,6 +127,31 @@ async function dialUnix(runtime: Runtime, address: string, options: DialOptions)
   } finally {
     attempt.end();
   }
+}
+
+/**
+ * Connects to an address, but never to the socket's own. On a port of this machine without a listener, TCP connects a
+ * socket to itself where the kernel chooses that port for the local end (RFC 9293, 3.5). Go: `net.selfConnect`.
+ *
+ * @throws {NetError} `ECONNREFUSED` after `SELF_CONNECT_TRIES` such connections
+ */
+async function connectToOther(
+  runtime: Runtime,
+  target: TcpAddr,
+  request: ConnectRequest,
+  signal: AbortSignal,
+): Promise<StreamSocket> {
+  for (let tries = 0; tries < SELF_CONNECT_TRIES; tries++) {
+    const socket = await runtime.adapter.connect(target, request, signal);
+    const wanted = request.localAddr?.port ?? 0;
+    if (wanted !== 0 || !isSelfConnected(socket)) return socket;
+    socket.reset();
+  }
+  throw new NetError({ op: "dial", network: "tcp", addr: target, code: "ECONNREFUSED" });
+}
+
+function isSelfConnected({ localAddr, remoteAddr }: StreamSocket): boolean {
+  return remoteAddr.network === "tcp" && String(localAddr) === String(remoteAddr);
 }
 
 /** Connects to the address that answers first. */
