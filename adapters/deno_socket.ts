@@ -55,6 +55,7 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
   /** Latest reads in a row that filled less than a sixteenth of the buffer. */
   #smallReads = 0;
   #ended = false;
+  #silent = true;
   /** Bytes that Deno has not taken yet. */
   #rest: Uint8Array | null = null;
   // Callbacks of writes, one for each socket; an async function would make them for each write. Made by the first write.
@@ -65,6 +66,10 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
   constructor(conn: DenoTcpConn, localAddr: Addr | null = null) {
     super({ localAddr: localAddr ?? addrOf(conn.localAddr), remoteAddr: addrOf(conn.remoteAddr) });
     this.#conn = conn;
+  }
+
+  get isSilent(): boolean {
+    return this.#silent;
   }
 
   start(handler: StreamHandler): void {
@@ -89,6 +94,7 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
         const buffer = this.#buffer ??= new Uint8Array(this.#bufferSize);
         const count = await this.#conn.read(buffer);
         if (this.closed) return;
+        this.#silent = false;
         if (count === null) {
           this.#ended = true;
           this.#buffer = null;

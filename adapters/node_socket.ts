@@ -44,6 +44,11 @@ export class NodeSocket extends AdapterSocket implements StreamSocket {
     (this as OwnedSocket)[owner].#onEnd();
   }
 
+  /** Also right once the socket was released to `node:tls`. */
+  get isSilent(): boolean {
+    return this.#socket.bytesRead === 0;
+  }
+
   start(handler: StreamHandler): void {
     const first = this.handler === null;
     this.handler = handler;

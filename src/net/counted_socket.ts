@@ -17,6 +17,7 @@ class CountedSocket implements StreamSocket {
   readonly remoteAddr: Addr;
   readonly #socket: StreamSocket;
   #onGone: (() => void) | null;
+  #started = false;
 
   constructor(socket: StreamSocket, onGone: () => void) {
     this.#socket = socket;
@@ -26,6 +27,7 @@ class CountedSocket implements StreamSocket {
   }
 
   start(handler: StreamHandler): void {
+    this.#started = true;
     this.#socket.start({
       copiesLong: handler.copiesLong ?? false,
       onData: (chunk, lent) => handler.onData(chunk, lent),
@@ -62,10 +64,13 @@ class CountedSocket implements StreamSocket {
 
   close(): void {
     this.#socket.close();
+    if (!this.#started) this.#tell();
   }
 
   reset(): void {
     this.#socket.reset();
+    // The close of a socket that was never started is not reported.
+    if (!this.#started) this.#tell();
   }
 
   setNoDelay(on: boolean): void {

@@ -1,4 +1,5 @@
-import { splitHostPort, tcpAddr } from "./addr.ts";
+import { splitHostPort, type TcpAddr, tcpAddr } from "./addr.ts";
+import { AddressLimit, LimitedAccepts } from "./address_limit.ts";
 import { Attempt } from "./attempt.ts";
 import type { Listener, TcpConn } from "./conn.ts";
 import { NetError } from "./errors.ts";
@@ -16,6 +17,13 @@ export type StreamNetwork = TcpNetwork | "unix";
 
 /** Longest keep-alive idle time that operating systems accept, milliseconds. */
 const LONGEST_IDLE = 32_767_000;
+
+/** Upper bound of the connections that are made to one address because each was connected to itself. */
+const SELF_CONNECT_TRIES = 3;
+
+/** Options of `listen` that do not apply to `"unix"`, and those that apply to nothing else. */
+const TCP_ONLY = ["reusePort", "ipv6Only", "maxConnectionsPerAddress"] as const;
+const UNIX_ONLY = ["mode"] as const;
 
 /** Error codes by which systems without IPv6 refuse it. */
 const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
@@ -56,6 +64,12 @@ export interface ListenOptions extends TcpOptions {
    * Default: no limit.
    */
   maxConnections?: number;
+  /**
+   * Upper bound of the connections open at once from one remote address, those in a TLS handshake included. Further ones
+   * are reset. IPv6 addresses with equal first 64 bits count as one. Behind a proxy every connection comes from one
+   * address. Not for `"unix"`. Default: no limit.
+   */
+  maxConnectionsPerAddress?: number;
   /** Closes the listener when aborted. */
   signal?: AbortSignal;
 }
@@ -93,12 +107,10 @@ export async function dialTcp(
     const hosts = dialHosts(runtime, query, attempt.signal);
     // Without a name to look up, nothing is awaited: the attempt has begun when `dial` returns.
     const addresses = hosts instanceof Promise ? await hosts : hosts;
-    const connect = (host: string, signal: AbortSignal) =>
-      runtime.adapter.connect(
-        tcpAddr(host, port),
-        { ...base, ...connectRequest(host, local, options) },
-        signal,
-      );
+    const connect = (host: string, signal: AbortSignal) => {
+      const request = { ...base, ...connectRequest(host, local, options) };
+      return connectToOther(runtime, tcpAddr(host, port), request, signal);
+    };
     return await raceTo(runtime, address, addresses, connect, attempt.signal);
   } finally {
     attempt.end();
@@ -115,6 +127,31 @@ async function dialUnix(runtime: Runtime, address: string, options: DialOptions)
   } finally {
     attempt.end();
   }
+}
+
+/**
+ * Connects to an address, but never to the socket's own. On a port of this machine without a listener, TCP connects a
+ * socket to itself where the kernel chooses that port for the local end (RFC 9293, 3.5). Go: `net.selfConnect`.
+ *
+ * @throws {NetError} `ECONNREFUSED` after `SELF_CONNECT_TRIES` such connections
+ */
+async function connectToOther(
+  runtime: Runtime,
+  target: TcpAddr,
+  request: ConnectRequest,
+  signal: AbortSignal,
+): Promise<StreamSocket> {
+  for (let tries = 0; tries < SELF_CONNECT_TRIES; tries++) {
+    const socket = await runtime.adapter.connect(target, request, signal);
+    const wanted = request.localAddr?.port ?? 0;
+    if (wanted !== 0 || !isSelfConnected(socket)) return socket;
+    socket.reset();
+  }
+  throw new NetError({ op: "dial", network: "tcp", addr: target, code: "ECONNREFUSED" });
+}
+
+function isSelfConnected({ localAddr, remoteAddr }: StreamSocket): boolean {
+  return remoteAddr.network === "tcp" && String(localAddr) === String(remoteAddr);
 }
 
 /** Connects to the address that answers first. */
@@ -158,7 +195,7 @@ export async function listenOn(
   network: StreamNetwork,
   address: string,
   options: ListenOptions = {},
-  stage: AcceptStage | undefined = undefined,
+  stage?: AcceptStage,
 ): Promise<Listener<TcpConn>> {
   checkListenOptions(network, options);
   const { backlog = 511, reusePort = false, ipv6Only = network === "tcp6", mode, signal } = options;
@@ -171,12 +208,15 @@ export async function listenOn(
   const query: HostQuery = { op: "listen", network, address, hostname, local: "" };
   const host = await listenHost(runtime, query, signal ?? null);
   const accepted = socketOptions(options);
+  const tls = stage !== undefined;
+  const limit = addressLimit(options);
+  if (limit !== null) stage ??= (handler) => new LimitedAccepts(limit, handler);
   const request = {
     backlog,
     reusePort,
     ipv6Only,
     ...idleRequest(options),
-    tls: stage !== undefined,
+    tls,
     accepted,
   };
   const open = (host: string) => SocketListener.open(runtime, tcpAddr(host, port), request, options, stage);
@@ -205,17 +245,27 @@ function checkKeepAlive(verb: string, keepAlive: unknown): void {
   );
 }
 
-function checkListenOptions(network: string, options: ListenOptions): void {
-  const { backlog, maxConnections, ipv6Only, mode } = options;
-  checkKeepAlive("listen", options.keepAlive);
-  for (const [name, value] of Object.entries({ backlog, maxConnections })) {
-    if (value === undefined || (Number.isInteger(value) && value > 0)) continue;
+/** The limit that the options ask for; `null` for none. */
+export function addressLimit({ maxConnectionsPerAddress: max }: ListenOptions): AddressLimit | null {
+  return max === undefined ? null : new AddressLimit(max);
+}
+
+/** @throws {RangeError} when one of the limits is given, and is not a positive integer */
+export function checkLimits(limits: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(limits)) {
+    if (value === undefined || (Number.isInteger(value) && value as number > 0)) continue;
     throw new RangeError(`Cannot listen: ${name} is ${value}, not a positive integer`);
   }
+}
+
+function checkListenOptions(network: string, options: ListenOptions): void {
+  const { backlog, maxConnections, maxConnectionsPerAddress, ipv6Only, mode } = options;
+  checkKeepAlive("listen", options.keepAlive);
+  checkLimits({ backlog, maxConnections, maxConnectionsPerAddress });
   if (mode !== undefined && !(Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) {
     throw new RangeError(`Cannot listen: mode is ${mode}, not permission bits from 0 to 0o777`);
   }
-  for (const name of network === "unix" ? ["reusePort", "ipv6Only"] as const : ["mode"] as const) {
+  for (const name of network === "unix" ? TCP_ONLY : UNIX_ONLY) {
     if (options[name] !== undefined) {
       throw new TypeError(`Cannot listen: ${name} does not apply to "${network}"`);
     }

@@ -2,12 +2,21 @@ import { splitHostPort, type TcpAddr } from "./addr.ts";
 import { Attempt } from "./attempt.ts";
 import { takeOver } from "./conn_socket.ts";
 import type { Conn, Listener } from "./conn.ts";
-import { type DialOptions, dialTcp, isPositive, listenOn, type ListenOptions } from "./dial.ts";
+import {
+  addressLimit,
+  checkLimits,
+  type DialOptions,
+  dialTcp,
+  isPositive,
+  listenOn,
+  type ListenOptions,
+} from "./dial.ts";
 import { NetError } from "./errors.ts";
 import { checkTcpNetwork, type TcpNetwork } from "./resolve.ts";
 import type { Runtime } from "./runtime.ts";
 import type { TcpOptions } from "./socket_conn.ts";
-import { TlsAccepts } from "./tls_accepts.ts";
+import type { AcceptStage } from "./socket_listener.ts";
+import { type TlsAcceptOptions, TlsAccepts } from "./tls_accepts.ts";
 import { TlsSocketConn } from "./tls_conn.ts";
 import {
   checkTlsConfig,
@@ -20,6 +29,9 @@ import {
 
 /** Default of `handshakeTimeout`, milliseconds. */
 const HANDSHAKE_TIMEOUT = 10_000;
+
+/** Default of `maxHandshakes`: 64 MiB for handshakes of 64 KiB, which is what one takes at most. */
+const MAX_HANDSHAKES = 1024;
 
 /** Options of every TLS handshake. */
 export interface HandshakeOptions {
@@ -37,8 +49,13 @@ export interface ListenTlsOptions extends ListenOptions, HandshakeOptions {
   /** TLS configuration, with at least one certificate. */
   tls: TlsConfig;
   /**
+   * Upper bound of the handshakes at once, each of which takes 10 to 64 KiB of memory. One more drops the oldest
+   * connection that has sent nothing, or, when all have sent something, the oldest of all. Default: 1024.
+   */
+  maxHandshakes?: number;
+  /**
    * Called with the error of each failed handshake, whose `addr` is the peer. The connection is dropped, and the
-   * listener goes on. Default: such errors are ignored.
+   * listener goes on, also when this throws. Default: such errors are ignored.
    */
   onHandshakeError?: (error: NetError) => void;
 }
@@ -87,15 +104,19 @@ export async function listenTlsOn(
 ): Promise<Listener<TlsConn, TcpAddr>> {
   checkTcpNetwork(network);
   const context = readConfig(runtime, "server", options);
-  const { handshakeTimeout = HANDSHAKE_TIMEOUT, onHandshakeError } = options;
-  const listener = await listenOn(
-    runtime,
-    network,
-    address,
-    options,
-    (handler) => new TlsAccepts(runtime, context, { handshakeTimeout, onHandshakeError }, handler),
-  );
-  return listener as Listener<TlsConn, TcpAddr>;
+  const accepts = acceptOptions(options);
+  const stage: AcceptStage = (handler) => new TlsAccepts(runtime, context, accepts, handler);
+  return await listenOn(runtime, network, address, options, stage) as Listener<TlsConn, TcpAddr>;
+}
+
+function acceptOptions(options: ListenTlsOptions): TlsAcceptOptions {
+  const { handshakeTimeout = HANDSHAKE_TIMEOUT, maxHandshakes = MAX_HANDSHAKES, onHandshakeError } = options;
+  const { maxConnectionsPerAddress } = options;
+  checkLimits({ maxHandshakes, maxConnectionsPerAddress });
+  if (onHandshakeError !== undefined && typeof onHandshakeError !== "function") {
+    throw new TypeError("Cannot listen: onHandshakeError is not a function");
+  }
+  return { handshakeTimeout, maxHandshakes, addressLimit: addressLimit(options), onHandshakeError };
 }
 
 /** Puts an open connection under TLS. See `upgradeTls` in entries/net.ts. */

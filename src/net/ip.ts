@@ -44,6 +44,23 @@ export function sameAddress(a: string, b: string): boolean {
   return canonical(hostA!) === canonical(hostB!);
 }
 
+/**
+ * What counts as one address when connections are counted by address: an IPv4 address, or the first 64 bits of an IPv6
+ * address, because whoever has one of those addresses usually has them all. A link-local address, whose first bits
+ * are those of all its neighbours, counts alone.
+ */
+export function addressBlock(address: string): string {
+  if (!address.includes(":") || LINK_LOCAL.test(address)) return address;
+  const [head, tail] = canonical(address.split("%")[0]!).slice(1, -1).split("::");
+  const groups = head === "" ? [] : head!.split(":");
+  const after = tail === undefined || tail === "" ? 0 : tail.split(":").length;
+  const zeros = tail === undefined ? 0 : 8 - groups.length - after;
+  const all = [...groups, ...new Array<string>(zeros).fill("0"), ...(tail ?? "").split(":")];
+  return `${all.slice(0, 4).join(":")}::/64`;
+}
+
+const LINK_LOCAL = /^fe[89ab][0-9a-f]:/i;
+
 function canonical(ipv6: string): string {
   return new URL(`http://[${ipv6}]`).hostname;
 }

@@ -30,6 +30,8 @@ export interface StreamHandler {
 export interface StreamSocket {
   readonly localAddr: Addr;
   readonly remoteAddr: Addr;
+  /** Whether nothing has been received yet, for a socket under a TLS handshake; missing where that is not known. */
+  readonly isSilent?: boolean;
   /**
    * Starts delivering events, or goes on with another handler. No bytes that arrived before are lost, and reading ahead
    * is bounded. `onEnd` is called once, on the first handler; `onClose` on every handler, also when the socket is

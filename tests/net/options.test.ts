@@ -92,7 +92,10 @@ function recordingSocket(): { calls: unknown[]; socket: StreamSocket } {
   const calls: unknown[] = [];
   const [socket] = socketPair();
   const addr = tcpAddr("127.0.0.1", 1);
-  Object.defineProperties(socket, { localAddr: { value: addr }, remoteAddr: { value: addr } });
+  Object.defineProperties(socket, {
+    localAddr: { value: tcpAddr("127.0.0.1", 2) },
+    remoteAddr: { value: addr },
+  });
   socket.setNoDelay = (on) => void calls.push(["noDelay", on]);
   socket.setKeepAlive = (on, idle) => void calls.push(["keepAlive", on, idle]);
   return { calls, socket };
