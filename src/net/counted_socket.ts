@@ -56,6 +56,10 @@ class CountedSocket implements StreamSocket {
     return this.#socket.write(bytes);
   }
 
+  takeBack(): boolean {
+    return this.#socket.takeBack?.() ?? false;
+  }
+
   closeWrite(): void {
     this.#socket.closeWrite();
   }
