@@ -120,6 +120,13 @@ export class BunSocket extends AdapterSocket implements StreamSocket {
     return false;
   }
 
+  takeBack(): boolean {
+    // Not `slice`, which returns a view when the array is a Node `Buffer`.
+    this.#rest &&= new Uint8Array(this.#rest.subarray(this.#restStart));
+    this.#restStart = 0;
+    return true;
+  }
+
   closeWrite(): void {
     this.#socket.shutdown();
   }

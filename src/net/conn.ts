@@ -73,7 +73,8 @@ export interface Conn extends Reader, Writer, AsyncDisposable {
   setReadDeadline(t: Deadline): void;
   /**
    * Sets the time at which pending and later writes fail; `null` for never. When a write expires after a part of it was
-   * accepted, the stream has a hole: later writes fail with the same error, reads go on.
+   * accepted, the stream has a hole: later writes fail with the same error, reads go on. The connection is reset instead
+   * where the first deadline of all was set after the call and the runtime, Node or Deno, still holds the caller's array.
    */
   setWriteDeadline(t: Deadline): void;
   /** Makes the open connection keep the process alive, which is the default. Does nothing after `close`. */

@@ -58,6 +58,10 @@ class CountedSocket implements StreamSocket {
     return this.#socket.write(bytes);
   }
 
+  takeBack(): boolean {
+    return this.#socket.takeBack?.() ?? false;
+  }
+
   closeWrite(): void {
     this.#socket.closeWrite();
   }

@@ -71,6 +71,13 @@ class PipeSocket implements StreamSocket {
     return false;
   }
 
+  takeBack(): boolean {
+    // Not `slice`, which returns a view when the array is a Node `Buffer`.
+    this.#outgoing &&= new Uint8Array(this.#outgoing.subarray(this.#taken));
+    this.#taken = 0;
+    return true;
+  }
+
   closeWrite(): void {
     this.#writeEnded = true;
     this.#schedule();

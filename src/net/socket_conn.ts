@@ -5,6 +5,7 @@ import type { TcpConn, WaitOptions } from "./conn.ts";
 import { type Deadline, deadlineTime, DeadlineTimer } from "./deadline.ts";
 import { ClosedError, DeadlineExceededError, NetError, type NetOp } from "./errors.ts";
 import { handled, rejected } from "./handled.ts";
+import { OutgoingWrite } from "./outgoing_write.ts";
 import type { AcceptedOptions, StreamHandler, StreamSocket } from "./stream_socket.ts";
 import { Alarm, type TimerQueue } from "./timer_queue.ts";
 import { WaitQueue } from "./wait_queue.ts";
@@ -38,10 +39,8 @@ export interface DetachedSocket {
   readonly error: NetError | null;
 }
 
-/** A waiting write. `bytes` is `null` for the end of the stream. */
-interface PendingWrite {
-  readonly bytes: Uint8Array | null;
-}
+/** A waiting write; `null` for the end of the stream. */
+type PendingWrite = OutgoingWrite | null;
 
 /** Initial options of a TCP connection. */
 export interface TcpOptions {
@@ -83,7 +82,7 @@ export class SocketConn implements TcpConn, StreamHandler {
   readonly #writes = new WaitQueue<number, PendingWrite>();
   #writeDeadline: DeadlineTimer | null = null;
   /** The write whose bytes the runtime holds: the first in the queue, unless its call was aborted or expired. */
-  #inFlight: PendingWrite | null = null;
+  #inFlight: OutgoingWrite | null = null;
   /** Settles when the end of the stream was sent; `null` until `closeWrite` is called. */
   #writeEnd: Promise<void> | null = null;
   /** The error with which later writes fail, once the stream has a hole or an end. */
@@ -249,11 +248,11 @@ export class SocketConn implements TcpConn, StreamHandler {
     signal?.throwIfAborted();
     if (this.#writeDeadline?.expired) throw this.#expired("write");
     if (bytes?.length === 0) return Promise.resolve(0);
-    const write: PendingWrite = { bytes };
-    if (this.#inFlight === null && this.#send(write)) return Promise.resolve(sizeOf(write));
+    const write = bytes === null ? null : new OutgoingWrite(bytes, signal !== undefined);
+    if (this.#inFlight === null && this.#send(write)) return Promise.resolve(write?.length ?? 0);
     const result = this.#writes.wait(write, signal, (aborted) => {
       // A write that only waited in the queue is simply dropped. One that the runtime has begun leaves a hole.
-      if (aborted === this.#inFlight) this.#breakWrites(this.#holeError(signal!.reason));
+      if (aborted !== null && aborted === this.#inFlight) this.#breakWrites(this.#holeError(signal!.reason));
     });
     this.#writeDeadline?.startWait();
     return handled(result);
@@ -261,23 +260,29 @@ export class SocketConn implements TcpConn, StreamHandler {
 
   /** Passes a write to the runtime; `false` when the runtime has not accepted all of it yet. */
   #send(write: PendingWrite): boolean {
-    if (write.bytes === null) {
+    if (write === null) {
       this.#socket.closeWrite();
-    } else if (!this.#socket.write(write.bytes)) {
-      this.#inFlight = write;
-      return false;
+      return true;
+    }
+    // A deadline may end this call, too.
+    if (this.#writeDeadline !== null) write.copied = true;
+    while (!write.done) {
+      if (!this.#socket.write(write.next())) {
+        this.#inFlight = write;
+        return false;
+      }
+      write.release();
     }
     return true;
   }
 
   onDrain(): void {
-    if (this.#inFlight !== null && this.#writes.first === this.#inFlight) {
-      this.#writes.resolveFirst(sizeOf(this.#inFlight));
-    }
+    this.#inFlight?.release();
     this.#inFlight = null;
+    // The first goes on with its next piece. One that was given up is not there any more: its rest is not sent.
     for (let next = this.#writes.first; next !== undefined; next = this.#writes.first) {
       if (!this.#send(next)) return;
-      this.#writes.resolveFirst(sizeOf(next));
+      this.#writes.resolveFirst(next?.length ?? 0);
     }
     this.#writeDeadline?.endWait();
     if (this.#state === "closing") this.#socket.close();
@@ -346,13 +351,17 @@ export class SocketConn implements TcpConn, StreamHandler {
       if (this.#inFlight !== null) this.#writeDeadline.startWait();
     }
     this.#writeDeadline.set(t);
+    if (this.#inFlight !== null && this.#writeDeadline.time !== Infinity) this.#inFlight.copied = true;
   }
 
   #expireWrites(): void {
     if (this.#state === "closing") return this.closeNow();
     const error = this.#expired("write");
-    if (this.#inFlight !== null) this.#breakWrites(error);
-    else this.#writes.rejectAll(error);
+    if (this.#inFlight === null) return this.#writes.rejectAll(error);
+    const isLost = this.#inFlight.isLent && this.#socket.takeBack?.() !== true;
+    this.#breakWrites(error);
+    // The deadline was set when the runtime had the array already: what the caller writes into it must not be sent.
+    if (isLost) this.#socket.reset();
   }
 
   #expired(op: NetOp): DeadlineExceededError {
@@ -482,8 +491,4 @@ function seenBy(op: NetOp, error: NetError): NetError {
   if (error.op === op || error.constructor !== NetError) return error;
   const { network, addr, code, cause } = error;
   return new NetError({ op, network, addr, code, cause });
-}
-
-function sizeOf(write: PendingWrite): number {
-  return write.bytes?.length ?? 0;
 }

@@ -46,6 +46,11 @@ export interface StreamSocket {
    * the runtime owns the array, and nothing more may be written, until `onDrain` or `onClose`.
    */
   write(bytes: Uint8Array): boolean;
+  /**
+   * Gives back the array of the write that is under way, whose caller wants to use it again: what the runtime has not
+   * accepted is copied, and the write goes on. `false`, or no such method: the runtime cannot, and owns the array further.
+   */
+  takeBack?(): boolean;
   /** Sends FIN after the bytes written. Must not be called while a write is pending. */
   closeWrite(): void;
   /** Closes both directions gracefully. Must not be called while a write is pending. */

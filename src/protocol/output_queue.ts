@@ -31,6 +31,8 @@ interface Segment {
   readonly endsFrame: boolean;
   /** Whether the segment holds control frames that overtake data. */
   readonly urgent: boolean;
+  /** Whether the array belongs to a caller, who may write into it once the call is over. */
+  readonly borrowed: boolean;
 }
 
 /** Stands for an array until the first element comes: an idle connection has no array. */
@@ -132,11 +134,12 @@ export class OutputQueue {
    * Queues an array without a copy. The array must stay as it is until the socket has accepted all of it.
    *
    * @param continuesFrame whether the frame begins in the buffer, so that nothing may come between
+   * @param borrowed whether the array belongs to a caller, who may get it back early, by `copyBorrowed`
    */
-  append(bytes: Uint8Array, continuesFrame = false): void {
+  append(bytes: Uint8Array, continuesFrame = false, borrowed = true): void {
     this.#seal(!continuesFrame);
     this.#bytes += bytes.length;
-    this.#push(bytes, null, true);
+    this.#push(bytes, null, true, borrowed);
   }
 
   /**
@@ -153,7 +156,7 @@ export class OutputQueue {
       this.reserve(frames.length).set(frames, this.#used);
       this.commit(this.#used + frames.length);
     } else {
-      this.append(frames);
+      this.append(frames, false, false);
     }
   }
 
@@ -174,6 +177,28 @@ export class OutputQueue {
     const added = this.#urgent.push(frame);
     this.#bytes += added;
     this.#urgentBytes += added;
+  }
+
+  /**
+   * Copies the arrays that were queued without a copy and have not left, as far as no piece of them is out.
+   *
+   * @returns whether the piece that is out lies in such an array: the socket reads it until it has accepted it
+   */
+  copyBorrowed(): boolean {
+    this.#segments = this.#segments.map((segment) =>
+      segment.borrowed ? { ...segment, bytes: copyOf(segment, 0), borrowed: false } : segment
+    );
+    const segment = this.#inFlight;
+    if (segment === null || !segment.borrowed) return false;
+    const rest = copyOf(segment, this.#handed);
+    // The rest goes on as a segment of its own, so that what is out ends where the piece does.
+    if (rest.length > 0) {
+      this.#segments.unshift({ ...segment, bytes: rest, length: rest.length, borrowed: false });
+      this.#inFlight = { ...segment, length: this.#handed, endsFrame: false };
+    }
+    if (this.busy) return true;
+    this.#endFlight(this.#inFlight!);
+    return false;
   }
 
   // ── Taking ──
@@ -230,14 +255,14 @@ export class OutputQueue {
       return;
     }
     this.#bytes += length;
-    this.#inFlight = { bytes: frames, length, pooled: null, endsFrame: true, urgent: false };
+    this.#inFlight = { bytes: frames, length, pooled: null, endsFrame: true, urgent: false, borrowed: false };
     this.#handed = length;
   }
 
   #nextSegment(): Segment | null {
     if (this.#hasUrgent && this.#mayOvertake) {
       const bytes = this.#urgent!.takeAll();
-      return { bytes, length: bytes.length, pooled: null, endsFrame: true, urgent: true };
+      return { bytes, length: bytes.length, pooled: null, endsFrame: true, urgent: true, borrowed: false };
     }
     if (this.#segments.length === 0) this.#seal(true);
     return this.#segments.shift() ?? null;
@@ -275,12 +300,17 @@ export class OutputQueue {
     if (buffer === null) return;
     this.#buffer = null;
     if (this.#used === 0) return this.#buffers.give(buffer);
-    this.#push(buffer.subarray(0, this.#used), buffer, endsFrame);
+    this.#push(buffer.subarray(0, this.#used), buffer, endsFrame, false);
     this.#used = 0;
   }
 
-  #push(bytes: Uint8Array, pooled: Uint8Array | null, endsFrame: boolean): void {
+  #push(bytes: Uint8Array, pooled: Uint8Array | null, endsFrame: boolean, borrowed: boolean): void {
     if (this.#segments === NONE) this.#segments = [];
-    this.#segments.push({ bytes, length: bytes.length, pooled, endsFrame, urgent: false });
+    this.#segments.push({ bytes, length: bytes.length, pooled, endsFrame, urgent: false, borrowed });
   }
+}
+
+/** A copy of a segment's bytes from an index on; zeros where the owner has transferred the buffer away. */
+function copyOf({ bytes, length }: Segment, start: number): Uint8Array {
+  return bytes.length === length ? new Uint8Array(bytes.subarray(start)) : new Uint8Array(length - start);
 }

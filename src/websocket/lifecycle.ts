@@ -114,7 +114,7 @@ export class Lifecycle {
 
   /** The error of a write when `writable` is false. */
   notWritable(): Error {
-    return this.#fault ?? new CloseError(this.info);
+    return this.#faultOfWrites() ?? new CloseError(this.info);
   }
 
   // ── Causes of an end ──
@@ -213,7 +213,9 @@ export class Lifecycle {
     const info = this.info;
     this.trace?.emit({ type: "ended", early: false, ...info, cause: error ?? this.#dropCause });
     this.#resolveClosed?.(info);
-    const reason = lazily(() => this.#fault ?? new CloseError(info, error ?? this.#dropCause ?? undefined));
+    const reason = lazily(() =>
+      this.#faultOfWrites() ?? new CloseError(info, error ?? this.#dropCause ?? undefined)
+    );
     inbox.end(reason, this.#isQuiet);
     sender.stop(reason);
     output.stop(reason);
@@ -259,7 +261,7 @@ export class Lifecycle {
   #answer(): void {
     const { sender, protocol } = this.#connection;
     if (protocol.closeSent) return;
-    sender.flush();
+    if (this.#owed !== null || this.#phase === "answering") sender.flush();
     if (protocol.answerClose()) this.trace?.closeFrame("sent", this.#owed!.code, this.#owed!.reason);
   }
 
@@ -332,6 +334,15 @@ export class Lifecycle {
       ? `up to ${this.#inFlight} bytes sent before may be lost`
       : `${output.bufferedBytes} bytes were not sent`;
     this.drop(new Error(`Cannot close in time: the peer has not ended the connection; ${lost}`));
+  }
+
+  /** The error of writes after a fault: the code that tells the peer of it, and the fault as the cause; `null` for none. */
+  #faultOfWrites(): CloseError | null {
+    const fault = this.#fault;
+    if (fault === null || fault instanceof CloseError || this.#owed === null) {
+      return fault as CloseError | null;
+    }
+    return new CloseError({ ...this.#owed, wasClean: false }, fault);
   }
 
   /** This side ends the connection: what still comes is dropped. */

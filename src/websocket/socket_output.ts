@@ -32,6 +32,8 @@ export class SocketOutput implements Flushable {
   /** Called when `acceptedInOrder` reaches `#listenerTarget`. */
   #listener: DrainListener | null = null;
   #listenerTarget = 0;
+  /** The queue's `writtenInOrder` behind the last array that a waiting call has lent. */
+  #borrowedUntil = 0;
   /** Whether `flush` is to be called at the end of the turn. */
   #inTurn = false;
   #stopped = false;
@@ -82,10 +84,31 @@ export class SocketOutput implements Flushable {
   setDeadline(t: Deadline): void {
     if (this.#deadline === null) {
       if (deadlineTime(t) === Infinity) return;
-      this.#deadline = new DeadlineTimer(this.#timers, () => this.#fail(() => this.expiredError()));
+      this.#deadline = new DeadlineTimer(this.#timers, () => this.#expire());
       if (this.#waits) this.#deadline.startWait();
     }
     this.#deadline.set(t);
+    // From now on calls may be given up: only the piece that the runtime has got already still lies in the caller's array.
+    if (this.#borrows && this.#deadline.time !== Infinity) this.#queue.copyBorrowed();
+  }
+
+  /** Whether a call waits whose array the queue refers to. */
+  get #borrows(): boolean {
+    return this.#borrowedUntil > this.#queue.acceptedInOrder;
+  }
+
+  /** The deadline has passed: calls that wait fail, and their arrays are their callers' again. */
+  #expire(): void {
+    const error = this.expiredError();
+    const isLent = this.#borrows && this.#queue.copyBorrowed() && this.#socket.takeBack?.() !== true;
+    this.#fail(() => error);
+    // The runtime would send what the caller writes into the array from now on.
+    if (isLent) {
+      this.#connection.lifecycle.drop(
+        error,
+        "the write deadline passed while the runtime held the caller's array",
+      );
+    }
   }
 
   // ── Waiting ──
@@ -102,6 +125,7 @@ export class SocketOutput implements Flushable {
     if (borrowed || this.#queue.bufferedBytes >= POOL_BUFFER_SIZE) this.#send();
     const buffered = this.bufferedBytes;
     if (buffered < this.#highWaterMark && !(borrowed && buffered > 0)) return DONE;
+    if (borrowed) this.#borrowedUntil = this.#queue.writtenInOrder;
     const waiting = this.#wait(this.#queue.writtenInOrder - (borrowed ? 0 : this.#highWaterMark - 1), signal);
     this.#deadline?.startWait();
     // Last: the memory budget may end the connection, and with it the waiting.

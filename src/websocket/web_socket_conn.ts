@@ -150,8 +150,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * all the same: it arrives whole when the peer goes on reading, as it was when it was written. Only while it waits
    * for a message that is written in parts is it not sent.
    *
-   * @throws {CloseError} when the connection is closing or closed
-   * @throws {ProtocolError} or {@linkcode MessageTooBigError}, instead, when a fault of the peer closed it
+   * @throws {CloseError} when the connection is closing or closed; after a fault of the peer with the code that told the
+   * peer of it, and the fault as `cause`
    * @throws {DeadlineExceededError} when the write deadline passes first
    * @throws {TypeError} when `data` is neither text nor bytes
    */
@@ -234,7 +234,11 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.#connection.inbox.setDeadline(t);
   }
 
-  /** Sets when pending and later writes fail; `null` for never. The connection stays open. */
+  /**
+   * Sets when pending and later writes fail; `null` for never. The connection stays open, unless a pending write's array is
+   * with the runtime, which cannot give it back: Node and Deno, where the deadline was set after the call. Then the
+   * connection drops, so that nothing else is sent out of the array.
+   */
   setWriteDeadline(t: Deadline): void {
     this.#connection.sender.setDeadline(t);
   }

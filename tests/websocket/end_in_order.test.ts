@@ -58,9 +58,11 @@ for (const role of roles) {
       socket.receive(hello, bad, hello);
       await assert.rejects(echoing, (error) => error instanceof ProtocolError && error.closeCode === 1002);
       assert.deepEqual(shown(socket.frames()), ["hello", "close 1002"]);
-      await assert.rejects(ws.writeMessage("late"), ProtocolError);
+      const isTold = (error: unknown) =>
+        closedWith(1002)(error) && (error as Error).cause instanceof ProtocolError;
+      await assert.rejects(ws.writeMessage("late"), isTold);
       socket.gone();
-      await assert.rejects(ws.writeMessage("later"), ProtocolError);
+      await assert.rejects(ws.writeMessage("later"), isTold);
       assert.equal((await ws.closed).code, 1006);
     });
 
@@ -173,7 +175,7 @@ for (const role of roles) {
         assert.deepEqual(shown(socket.frames()), ["in time", `close ${code}`]);
         const isKnown = (error: unknown) =>
           (error as CloseError).code === 1000 || error instanceof ProtocolError;
-        await assert.rejects(ws.writeMessage("late"), isKnown);
+        await assert.rejects(ws.writeMessage("late"), closedWith(code));
         // What came before can still be read.
         assert.equal((await ws.readMessage()).data, "hello");
         await assert.rejects(ws.readMessage(), isKnown);

@@ -558,6 +558,45 @@ describe("nextWriter", () => {
     }
   });
 
+  for (const call of ["writeMessage", "MessageWriter.write"] as const) {
+    it(
+      `${call}: a deadline that is set later gives the array back, as it was when it was written`,
+      limit,
+      async () => {
+        const { ws, socket, clock } = testConn();
+        const writer = call === "writeMessage" ? null : await ws.nextWriter("binary");
+        const bytes = new Uint8Array(1_000_000).fill(1);
+        socket.full = true;
+        const writing = writer === null ? ws.writeMessage(bytes) : writer.write(bytes);
+        ws.setWriteDeadline(clock.now() + 100);
+        // Another piece, so that one of the array's is with the kernel.
+        socket.drain(false);
+        clock.advance(100);
+        await assert.rejects(writing, isDeadlineExceeded);
+        bytes.fill(2);
+        socket.drain();
+        const payloads = joined(socket.frames()).map(({ payload }) => payload);
+        assert.equal(payloads[0]!.length, 1_000_000);
+        assert.ok(payloads[0]!.every((byte) => byte === 1));
+        assert.equal(ws.state, "open");
+      },
+    );
+  }
+
+  it("drops a connection whose runtime holds the array when a later deadline passes", limit, async () => {
+    const { ws, socket, clock } = testConn();
+    socket.copies = false;
+    void ws.writeMessage(new Uint8Array(1000));
+    socket.full = true;
+    // The kernel has the array itself when the deadline is set, and takes nothing until it passes.
+    const writing = ws.writeMessage(new Uint8Array(1_000_000).fill(1));
+    socket.drain(false);
+    ws.setWriteDeadline(clock.now() + 100);
+    clock.advance(100);
+    await assert.rejects(writing, isDeadlineExceeded);
+    assert.deepEqual(socket.calls, ["reset"]);
+  });
+
   it("keeps nothing of a short array, and of a long one that was given up", limit, async () => {
     const { ws, socket, clock } = testConn();
     const writer = await ws.nextWriter("binary");

@@ -58,6 +58,14 @@ export class TestSocket implements StreamSocket {
     return true;
   }
 
+  /** Whether `takeBack` can be served. */
+  copies = true;
+
+  takeBack(): boolean {
+    if (this.copies) this.#waiting &&= this.#waiting.slice();
+    return this.copies;
+  }
+
   /** The kernel takes what waits; `more`: and whatever comes then. */
   drain(more = true): void {
     this.full = !more;
