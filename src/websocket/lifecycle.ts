@@ -3,7 +3,7 @@ import type { NetError } from "../net/errors.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import { checkClose } from "./check_close.ts";
-import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
+import { CloseError, type CloseInfo, endOf, isQuietClose } from "./close_error.ts";
 import type { Connection } from "./connection.ts";
 import type { DebugTrace } from "./debug.ts";
 
@@ -91,7 +91,7 @@ export class Lifecycle {
 
   /** The error of a write when `writable` is false. */
   notWritable(): Error {
-    return new CloseError(this.info);
+    return endOf(this.#connection, new CloseError(this.info));
   }
 
   // ── What ends a connection ──
@@ -132,6 +132,7 @@ export class Lifecycle {
 
   /** The connection failed, and the close frame was written: (1). */
   onFault(error: ProtocolError | MessageTooBigError): void {
+    endOf(this.#connection, error);
     this.#connection.inbox.end(() => error, this.#closedHere);
     this.#begin(error.message);
   }
@@ -155,7 +156,8 @@ export class Lifecycle {
     if (this.gone) return;
     const { inbox, output, protocol } = this.#connection;
     const reason = "the memory budget is used up";
-    const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
+    const closed = { code: CloseCode.TryAgainLater, reason, wasClean: false };
+    const error = endOf(this.#connection, new CloseError(closed));
     inbox.end(() => error, false);
     inbox.clear();
     // A peer that has not taken what was sent before will not take a close frame either.
@@ -179,7 +181,8 @@ export class Lifecycle {
     const info = this.info;
     this.trace?.emit({ type: "ended", early: false, ...info, cause: error ?? this.#dropCause });
     this.#resolveClosed?.(info);
-    const reason = lazily(() => new CloseError(info, error ?? this.#dropCause ?? undefined));
+    const cause = error ?? this.#dropCause ?? undefined;
+    const reason = lazily(() => endOf(this.#connection, new CloseError(info, cause)));
     inbox.end(reason, this.#isQuiet);
     sender.stop(reason);
     output.stop(reason);
@@ -253,7 +256,7 @@ export class Lifecycle {
   /** No message follows, though the socket is not gone yet. */
   #endReading(): void {
     const { info } = this;
-    this.#connection.inbox.end(lazily(() => new CloseError(info)), this.#isQuiet);
+    this.#connection.inbox.end(lazily(() => endOf(this.#connection, new CloseError(info))), this.#isQuiet);
   }
 
   /** Whether iterations end without an error: this side closed the connection, or the peer did in order. */
