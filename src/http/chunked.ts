@@ -41,10 +41,22 @@ export class ChunkedDecoder {
   /** The part of an incomplete line that earlier input ended with. */
   #line = "";
   #trailerBytes = 0;
+  /** Bytes of the last input up to the body's end, or all of them. */
+  #consumed = 0;
 
   /** Whether the body has been decoded up to its end, trailer section included. */
   get complete(): boolean {
     return this.#state === "done";
+  }
+
+  /** Whether the data of a chunk is to come, or its end. */
+  get inChunk(): boolean {
+    return this.#state === "data" || this.#state === "data end";
+  }
+
+  /** Bytes of the last input that belong to the body. */
+  get consumed(): number {
+    return this.#consumed;
   }
 
   /** Whether the input broke the grammar or a bound; later input is ignored. */
@@ -60,7 +72,8 @@ export class ChunkedDecoder {
    */
   receive(bytes: Uint8Array): Uint8Array[] {
     const data: Uint8Array[] = [];
-    for (let at = 0; at < bytes.length && this.#state !== "done" && this.#state !== "invalid";) {
+    let at = 0;
+    while (at < bytes.length && this.#state !== "done" && this.#state !== "invalid") {
       if (this.#state !== "data") {
         at = this.#readLine(bytes, at);
         continue;
@@ -71,6 +84,7 @@ export class ChunkedDecoder {
       if (this.#left === 0) this.#state = "data end";
       at = end;
     }
+    this.#consumed = at;
     return data;
   }
 

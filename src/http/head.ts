@@ -6,6 +6,7 @@
  */
 
 import type { TextCodec } from "../bytes/text.ts";
+import { EmptyBody } from "./empty_body.ts";
 import { HeaderFields } from "./header_fields.ts";
 import {
   checkContentLength,
@@ -43,9 +44,13 @@ export interface HeadLimits {
   readonly maxFields: number;
 }
 
-/** Reads the head of one request. */
+/** Reads the head of one request, and its body if that is chunked and empty. Any other body is refused. */
 export class RequestHeadReader {
   readonly #reader: HeadReader<RequestLine, RequestHead>;
+  /** The head, whose body is read. */
+  #head: RequestHead | null = null;
+  #body: EmptyBody | null = null;
+  #rest: Uint8Array = NO_BYTES;
 
   /**
    * Makes a reader, which expects the first byte of a head.
@@ -57,19 +62,36 @@ export class RequestHeadReader {
     this.#reader = new HeadReader(requestGrammar, limits, text);
   }
 
-  /** Bytes after the head in the chunk that completed it: a view, not a copy. */
+  /** Bytes after the head and its empty body in the chunk that completed them: a view, not a copy. */
   get rest(): Uint8Array {
-    return this.#reader.rest;
+    return this.#rest;
   }
 
   /**
    * Reads the next chunk, which may be reused after the call.
    *
-   * @returns the head once it is complete
+   * @returns the head once it is complete, with its empty body
    * @throws {HttpHeadError} as soon as the head is known to be bad, and again in each later call
    */
   receive(chunk: Uint8Array): RequestHead | undefined {
-    return this.#reader.receive(chunk);
+    if (this.#body !== null) return this.#receiveBody(this.#body, chunk);
+    const head = this.#reader.receive(chunk);
+    if (head === undefined) return undefined;
+    const { rest } = this.#reader;
+    this.#rest = rest;
+    if (!head.headers.has("transfer-encoding")) return head;
+    this.#head = head;
+    return this.#receiveBody(this.#body = new EmptyBody(), rest);
+  }
+
+  #receiveBody(body: EmptyBody, chunk: Uint8Array): RequestHead | undefined {
+    if (this.#head === null) throw new Error("Cannot receive more: the head is complete");
+    const rest = body.receive(chunk);
+    if (rest === undefined) return undefined;
+    const head = this.#head;
+    this.#head = null;
+    this.#rest = rest;
+    return head;
   }
 }
 
@@ -280,11 +302,12 @@ const requestGrammar: HeadGrammar<RequestLine, RequestHead> = {
   head(line, headers) {
     checkHost(line, headers);
     const length = checkContentLength(headers);
-    // RFC 9112, 6.3: either field announces a body, which this server does not read.
-    if (length > 0 || headers.has("transfer-encoding")) {
+    const { method, target, minorVersion } = line;
+    // RFC 9112, 6.3: either field announces a body. One in chunks may be empty; HTTP/1.0 has none (6.1).
+    const coding = headers.get("transfer-encoding");
+    if (length > 0 || coding !== null && (coding.toLowerCase() !== "chunked" || minorVersion === 0)) {
       throw new HttpHeadError(413, "The request has a body, which is not supported");
     }
-    const { method, target, minorVersion } = line;
     return { method, target, minorVersion, headers };
   },
 };

@@ -68,12 +68,11 @@ export function checkUpgradeRequest(head: RequestHead): UpgradeRequestCheck {
   return checkRequest(head) ?? checkUpgradeFields(head) ?? readOffer(head);
 }
 
-/** The first of the client's subprotocols that the server supports; `""` for none (RFC 6455, 4.2.2, item 4). */
+/** The first of the server's subprotocols that the client offers; `""` for none (RFC 6455, 4.2.2, item 4). */
 export function selectSubprotocol(requested: Iterable<string>, supported: readonly string[]): string {
-  for (const subprotocol of requested) {
-    if (supported.includes(subprotocol)) return subprotocol;
-  }
-  return "";
+  if (supported.length === 0) return "";
+  const offered = new Set(requested);
+  return supported.find((subprotocol) => offered.has(subprotocol)) ?? "";
 }
 
 /**
@@ -197,8 +196,8 @@ function readOffer(head: RequestHead): UpgradeRequestCheck {
 }
 
 /**
- * The elements of a list that may be spread over several fields: none without a field, `null` for a malformed list and
- * for a field without elements.
+ * The elements of a list that may be spread over several fields: none without a field, `null` for a malformed list. A
+ * field without elements is taken for an absent one, as some clients and proxies send it.
  */
 function readList<T>(
   head: RequestHead,
@@ -206,9 +205,7 @@ function readList<T>(
   parse: (value: string) => T[] | null,
 ): readonly T[] | null {
   const value = head.headers.get(name);
-  if (value === null) return NOTHING;
-  const list = parse(value);
-  return list === null || list.length === 0 ? null : list;
+  return value === null ? NOTHING : parse(value);
 }
 
 function hasMember(head: RequestHead, name: string, member: string): boolean {

@@ -9,9 +9,7 @@ import type { StreamSocket } from "../net/stream_socket.ts";
 import { isThenable } from "../net/thenable.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
-import { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import { checkClose } from "../websocket/check_close.ts";
-import { CloseError } from "../websocket/close_error.ts";
 import {
   type Accepted,
   type ConnInfo,
@@ -19,7 +17,7 @@ import {
   type RequestHandlerOptions,
 } from "./request_handler.ts";
 import type { RequestSocket } from "./request_socket.ts";
-import type { WebSocketConn } from "../websocket/web_socket_conn.ts";
+import { isOwnEnd, type WebSocketConn } from "../websocket/web_socket_conn.ts";
 
 export type { ConnInfo, UpgradeResult } from "./request_handler.ts";
 
@@ -31,7 +29,8 @@ export interface ServeOptions extends RequestHandlerOptions {
    */
   websocket: (conn: WebSocketConn, request: Request) => void | Promise<void>;
   /**
-   * Called with the error of a callback, or of a response that cannot be sent. Faults of a peer are not reported.
+   * Called with the error of a callback, or of a response that cannot be sent. The error that tells the end of the
+   * callback's own connection is not reported.
    * Default: `console.error`.
    */
   onError?: (error: unknown, info: ConnInfo) => void;
@@ -230,7 +229,8 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
   }
 
   #onFailed(ws: WebSocketConn, error: unknown): void {
-    if (!isPeersDoing(error)) this.#report(error, ws);
+    // The end of this connection is not a fault of the application; that of another one may be.
+    if (!isOwnEnd(ws, error)) this.#report(error, ws);
     this.#onDone(ws, CloseCode.InternalError);
   }
 
@@ -248,9 +248,4 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
       console.error(second);
     }
   }
-}
-
-/** Whether the error says how a connection ended, which is not a fault of the application. */
-function isPeersDoing(error: unknown): boolean {
-  return error instanceof CloseError || error instanceof ProtocolError || error instanceof MessageTooBigError;
 }

@@ -36,6 +36,20 @@ export class CloseError extends Error implements CloseInfo {
   }
 }
 
+/** The connection that each error told the end of; keys are errors that a connection made. */
+const ended = new WeakMap<Error, object>();
+
+/** Marks an error as that of a connection's end, and returns it. */
+export function endOf<E extends Error>(connection: object, error: E): E {
+  ended.set(error, connection);
+  return error;
+}
+
+/** Whether the error tells the end of this connection, and not of another. */
+export function isEndOf(connection: object, error: unknown): boolean {
+  return error instanceof Error && ended.get(error) === connection;
+}
+
 /** Whether `error` is a {@linkcode CloseError} with one of these codes. Go: gorilla's `IsCloseError`. */
 export function isCloseError(error: unknown, ...codes: number[]): error is CloseError {
   return error instanceof CloseError && codes.includes(error.code);

@@ -3,7 +3,7 @@ import type { NetError } from "../net/errors.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import { checkClose } from "./check_close.ts";
-import { CloseError, type CloseInfo, isQuietClose } from "./close_error.ts";
+import { CloseError, type CloseInfo, endOf, isQuietClose } from "./close_error.ts";
 import type { Connection } from "./connection.ts";
 import type { DebugTrace } from "./debug.ts";
 
@@ -114,7 +114,7 @@ export class Lifecycle {
 
   /** The error of a write when `writable` is false. */
   notWritable(): Error {
-    return this.#faultOfWrites() ?? new CloseError(this.info);
+    return this.#faultOfWrites() ?? endOf(this.#connection, new CloseError(this.info));
   }
 
   // ── Causes of an end ──
@@ -158,7 +158,7 @@ export class Lifecycle {
 
   /** The connection failed: (0) or (1). */
   onFault(error: ProtocolError | MessageTooBigError): void {
-    this.#fault ??= error;
+    this.#fault ??= endOf(this.#connection, error);
     this.#owed ??= { code: error.closeCode, reason: error.reason };
     this.#endReading(error.message);
   }
@@ -187,7 +187,8 @@ export class Lifecycle {
     if (this.gone) return;
     const { inbox, output, protocol } = this.#connection;
     const reason = "the memory budget is used up";
-    const error = new CloseError({ code: CloseCode.TryAgainLater, reason, wasClean: false });
+    const closed = { code: CloseCode.TryAgainLater, reason, wasClean: false };
+    const error = endOf(this.#connection, new CloseError(closed));
     this.#fault ??= error;
     inbox.end(() => error, false);
     inbox.clear();
@@ -213,8 +214,9 @@ export class Lifecycle {
     const info = this.info;
     this.trace?.emit({ type: "ended", early: false, ...info, cause: error ?? this.#dropCause });
     this.#resolveClosed?.(info);
+    const cause = error ?? this.#dropCause ?? undefined;
     const reason = lazily(() =>
-      this.#faultOfWrites() ?? new CloseError(info, error ?? this.#dropCause ?? undefined)
+      this.#faultOfWrites() ?? endOf(this.#connection, new CloseError(info, cause))
     );
     inbox.end(reason, this.#isQuiet);
     sender.stop(reason);
@@ -228,7 +230,10 @@ export class Lifecycle {
   #endReading(cause: string): void {
     const { inbox, socket, closeTimeout } = this.#connection;
     const { info } = this;
-    inbox.end(this.#fault === null ? lazily(() => new CloseError(info)) : () => this.#fault!, this.#isQuiet);
+    inbox.end(
+      this.#fault === null ? lazily(() => endOf(this.#connection, new CloseError(info))) : () => this.#fault!,
+      this.#isQuiet,
+    );
     if (this.#phase === "answering") return;
     if (this.#phase !== "open" || inbox.endReached) return this.#begin(cause);
     this.#connection.onEnding();

@@ -4,7 +4,7 @@ import { type CompressionOptions, type CompressionSettings, compressionSettings 
 
 /** Options of a WebSocket, client or server. */
 export interface WebSocketOptions {
-  /** Subprotocols, the preferred one first. Default: none. */
+  /** Subprotocols, the preferred one first; the server's preference decides. Default: none. */
   subprotocols?: readonly string[];
   /** Bound of the opening handshake, milliseconds. Default: 10,000. */
   handshakeTimeout?: number;

@@ -26,11 +26,12 @@ export let share: (message: PreparedMessage, object: object) => void;
  * const server = await listenAndServe("tcp", "127.0.0.1:0", {
  *   websocket: async (conn) => {
  *     conns.add(conn);
+ *     void conn.closed.then(() => conns.delete(conn));
  *     for await (const message of conn) {
  *       const prepared = new PreparedMessage(message.data);
- *       await Promise.all(Array.from(conns, (each) => each.writePrepared(prepared)));
+ *       // A connection that is closing takes no message, which is no fault of this one.
+ *       await Promise.allSettled(Array.from(conns, (each) => each.writePrepared(prepared)));
  *     }
- *     conns.delete(conn);
  *   },
  * });
  * await server.shutdown();

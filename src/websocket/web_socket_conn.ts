@@ -3,7 +3,7 @@ import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { setBatchWriterOf } from "./batch_writer.ts";
-import type { CloseInfo } from "./close_error.ts";
+import { type CloseInfo, isEndOf } from "./close_error.ts";
 import { Connection, type WebSocketInit } from "./connection.ts";
 import { extensionsText } from "./compression.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
@@ -11,6 +11,9 @@ import type { MessageReader, ReceivedMessage } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 import type { WriteOptions } from "./sender.ts";
+
+/** Whether an error tells the end of this connection, and not of another. For the server, which made the connection. */
+export let isOwnEnd: (conn: WebSocketConn, error: unknown) => boolean;
 
 /**
  * A WebSocket connection, RFC 6455, of either role. Go: gorilla's `Conn`.
@@ -45,6 +48,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   #netConn: Conn | null;
 
   static {
+    isOwnEnd = (conn, error) => isEndOf(conn.#connection, error);
     setBatchWriterOf((socket) =>
       typeof socket === "object" && socket !== null && #connection in socket
         ? socket.#connection.sender

@@ -417,10 +417,39 @@ describe("RFC 9112, 6: a body's length", () => {
   it("a request with a body is refused with 413", () => {
     refused(request("Content-Length: 1"), 413);
     refused(request(`Content-Length: ${"9".repeat(400)}`), 413);
-    refused(request("Transfer-Encoding: chunked"), 413);
+    refused(request("Transfer-Encoding: gzip, chunked"), 413);
     refused(request("Transfer-Encoding:"), 413);
     assert.ok(readAll(request("Content-Length: 0"), newRequest));
     assert.ok(readAll(request("Content-Length: 000"), newRequest));
+  });
+
+  it("a chunked body that is empty belongs to the head, wherever it is cut", () => {
+    const whole = [request("Transfer-Encoding: Chunked"), "0\r\n\r\n", "0;a=b\r\nx: y\r\n\r\n"];
+    for (const body of whole.slice(1)) {
+      const text = whole[0] + body;
+      for (let cut = 1; cut <= text.length; cut++) {
+        const reader = new RequestHeadReader();
+        const first = reader.receive(new TextEncoder().encode(text.slice(0, cut)));
+        const head = first ?? reader.receive(new TextEncoder().encode(`${text.slice(cut)}rest`));
+        assert.equal(head?.method, "GET");
+        assert.equal(first === undefined, cut < text.length);
+        assert.equal(new TextDecoder().decode(reader.rest), first === undefined ? "rest" : "");
+      }
+    }
+  });
+
+  it("a chunked body with data is refused with 413, a malformed one with 400, again and again", () => {
+    for (
+      const [body, status] of [["5\r\nhello\r\n0\r\n\r\n", 413], ["1\r\n", 413], ["x\r\n", 400]] as const
+    ) {
+      const reader = new RequestHeadReader();
+      const text = new TextEncoder().encode(request("Transfer-Encoding: chunked") + body);
+      for (const chunk of [text, new TextEncoder().encode("0\r\n\r\n")]) {
+        assert.throws(() => reader.receive(chunk), { name: "HttpHeadError", status });
+      }
+    }
+    const old = request("Transfer-Encoding: chunked").replace("HTTP/1.1", "HTTP/1.0");
+    refused(old, 413);
   });
 
   it("a length that is repeated, no number or beside a Transfer-Encoding is refused with 400", () => {

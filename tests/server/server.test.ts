@@ -167,6 +167,32 @@ describe("serve", () => {
     await stop();
   });
 
+  it("reports the end of another connection, which a callback stumbled over", limit, async () => {
+    const errors: unknown[] = [];
+    const gone = Promise.withResolvers<WebSocketConn>();
+    const ends: (() => Promise<unknown>)[] = [
+      () => gone.promise.then((conn) => conn.writeMessage("x")),
+      () => gone.promise.then((conn) => conn.readMessage()),
+      () => gone.promise.then((conn) => conn.ping()),
+    ];
+    const { url, stop } = await startServer({
+      websocket: async () => void await ends.shift()!(),
+      onError: (error) => errors.push(error),
+    });
+    const other = await startServer({
+      async websocket(conn) {
+        await conn.close();
+        gone.resolve(conn);
+      },
+    });
+    await (await dialWebSocket(other.url)).closed;
+    for (let i = 0; i < 3; i++) assert.equal((await (await dialWebSocket(url)).closed).code, 1011);
+    assert.equal(errors.length, 3);
+    assert.ok(errors.every((error) => error instanceof CloseError));
+    await other.stop();
+    await stop();
+  });
+
   it("keeps frames that were sent before the 101", limit, async () => {
     const { address, stop } = await startServer();
     const peer = new RawPeer(await dial("tcp", address));
