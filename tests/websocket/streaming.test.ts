@@ -568,7 +568,7 @@ describe("nextWriter", () => {
         const bytes = new Uint8Array(1_000_000).fill(1);
         socket.full = true;
         const writing = writer === null ? ws.writeMessage(bytes) : writer.write(bytes);
-        ws.setWriteDeadline(clock.now() + 100);
+        ws.setWriteDeadline(clock.wallNow() + 100);
         // Another piece, so that one of the array's is with the kernel.
         socket.drain(false);
         clock.advance(100);
@@ -591,7 +591,7 @@ describe("nextWriter", () => {
     // The kernel has the array itself when the deadline is set, and takes nothing until it passes.
     const writing = ws.writeMessage(new Uint8Array(1_000_000).fill(1));
     socket.drain(false);
-    ws.setWriteDeadline(clock.now() + 100);
+    ws.setWriteDeadline(clock.wallNow() + 100);
     clock.advance(100);
     await assert.rejects(writing, isDeadlineExceeded);
     assert.deepEqual(socket.calls, ["reset"]);
