@@ -56,6 +56,7 @@ export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions)
  * @param listener belongs to the server from now on; do not accept from it or close it
  * @param options callbacks and limits; see {@linkcode ServeOptions}
  * @throws {RangeError} when an option is out of range
+ * @throws {TypeError} when the listener has a server already
  */
 export function serve<A extends Addr>(listener: Listener<Conn, A>, options: ServeOptions): Server<A> {
   return new Server(runtime, listener, options);

@@ -8,7 +8,7 @@ import type { StreamHandler, StreamSocket } from "./stream_socket.ts";
  * Takes a connection over for a protocol. A `SocketConn` gives up its socket; any other is driven by its own methods.
  */
 export function takeOver(conn: Conn): DetachedSocket {
-  if (conn instanceof SocketConn) return SocketConn.detach(conn);
+  if (SocketConn.is(conn)) return SocketConn.detach(conn);
   // The protocol above has deadlines of its own.
   conn.setDeadline(null);
   return { socket: new ConnSocket(conn), chunks: null, ended: false, error: null };

@@ -113,6 +113,11 @@ export class SocketConn implements TcpConn, StreamHandler {
     else socket.start(this);
   }
 
+  /** Whether the object is a connection of this class itself, and not a wrapper that inherits from one. */
+  static is(conn: object): conn is SocketConn {
+    return #socket in conn;
+  }
+
   /**
    * Detaches the socket from a connection, for a protocol that drives it itself. The connection then behaves as closed.
    */

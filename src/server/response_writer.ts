@@ -77,12 +77,13 @@ export class ResponseWriter implements ClientWatcher {
    */
   async write(response: Response, { method, minorVersion }: AnsweredRequest): Promise<void> {
     const isEmpty = method === "HEAD" || response.status === 204 || response.status === 304;
+    // Before the body: some runtimes forget the content type that a body brings once its stream was asked for.
+    const fields = this.#fields(response);
     const body = new BodyReader(response);
     try {
       // Most bodies are complete at once: then the length is known, and head and body leave in one write.
       const { parts, length, complete } = await body.readAhead(this.#runtime.adapter.clock);
       const chunked = !complete && minorVersion === 1;
-      const fields = this.#fields(response);
       if (chunked) fields.push(["transfer-encoding", "chunked"]);
       else if (complete) fields.push(...lengthField(response, length, method));
       const reason = response.statusText || statusText(response.status);

@@ -1,7 +1,7 @@
 import type { Addr } from "../net/addr.ts";
 import type { Conn, Listener } from "../net/conn.ts";
 import { takeOver } from "../net/conn_socket.ts";
-import { ClosedError } from "../net/errors.ts";
+import { ClosedError, NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
 import { SocketListener } from "../net/socket_listener.ts";
@@ -53,6 +53,9 @@ const FIRST_PAUSE = 5;
 /** Bound of that pause, milliseconds. */
 const MAX_PAUSE = 1_000;
 
+/** Listeners that have a server. */
+const served = new WeakSet<Listener>();
+
 /**
  * A server of WebSockets and plain requests. Go: `http.Server`. The type is that of its address: a server on `"tcp"` has
  * a `TcpAddr`, with a port.
@@ -78,6 +81,7 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
 
   /** Called by `serve`. */
   constructor(runtime: Runtime, listener: Listener<Conn, A>, options: ServeOptions) {
+    if (served.has(listener)) throw new TypeError("Cannot serve: the listener has a server already");
     this.#runtime = runtime;
     this.#listener = listener;
     this.#options = options;
@@ -87,6 +91,8 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
       onAnswered: (from) => this.#onAnswered(from),
       report: (error, info) => this.#report(error, info),
     }, listener.addr);
+    // Only now, as an option that is refused leaves the listener free.
+    served.add(listener);
     this.#dropped = new Promise((resolve) => this.#onDropped = resolve);
     this.finished = this.#run();
     options.signal?.addEventListener("abort", this.#onAbort);
@@ -183,9 +189,17 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
   #serveConn(conn: Conn): void {
     try {
       this.#serve(takeOver(conn), conn);
-    } catch {
-      // The connection is closed, or another object uses its socket.
-      conn.closeNow();
+    } catch (cause) {
+      // A connection that is closed already, or that another object uses, is the listener's business.
+      if (!(cause instanceof NetError)) {
+        const message = "Cannot serve a connection of the listener: it is in use, or its methods fail";
+        this.#report(new TypeError(message, { cause }), conn);
+      }
+      try {
+        conn.closeNow();
+      } catch {
+        // The methods of the connection fail, which was reported.
+      }
     }
   }
 

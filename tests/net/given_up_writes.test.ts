@@ -125,7 +125,7 @@ describe("a runtime that cannot give an array back", () => {
     for (const way of ["deadline", "signal"] as const) {
       const { socket, clock, conn } = made();
       const bytes = new Uint8Array(1_000_000).fill(BEFORE);
-      if (way === "deadline") conn.setWriteDeadline(clock.now() + 100);
+      if (way === "deadline") conn.setWriteDeadline(clock.wallNow() + 100);
       void conn.write(bytes, way === "signal" ? { signal: new AbortController().signal } : {});
       for (let left = bytes.length; left > 0;) {
         assert.notEqual(socket.held!.buffer, bytes.buffer);
@@ -140,7 +140,7 @@ describe("a runtime that cannot give an array back", () => {
     const { socket, clock, conn } = made();
     const bytes = new Uint8Array(1_000_000);
     const writing = conn.write(bytes);
-    conn.setWriteDeadline(clock.now() + 100);
+    conn.setWriteDeadline(clock.wallNow() + 100);
     socket.handler.onDrain();
     assert.notEqual(socket.held!.buffer, bytes.buffer);
     clock.advance(100);
@@ -151,7 +151,7 @@ describe("a runtime that cannot give an array back", () => {
   it("is reset where it still holds the array when a deadline passes that was set later", limit, async () => {
     const { socket, clock, conn } = made();
     const writing = conn.write(new Uint8Array(10));
-    conn.setWriteDeadline(clock.now() + 100);
+    conn.setWriteDeadline(clock.wallNow() + 100);
     clock.advance(100);
     await assert.rejects(writing, isDeadlineExceeded);
     assert.equal(socket.resets, 1);

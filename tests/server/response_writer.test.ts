@@ -67,6 +67,20 @@ describe("a plain request", () => {
     assert.equal(body, "größer");
   });
 
+  it("gets the content type that a body brings", limit, async () => {
+    const form = new FormData();
+    form.append("a", "b");
+    const bodies: [BodyInit, RegExp][] = [
+      [new Blob(["<svg/>"], { type: "image/svg+xml" }), /^image\/svg\+xml/],
+      [form, /^multipart\/form-data; boundary=/],
+      [new URLSearchParams("a=b"), /^application\/x-www-form-urlencoded/],
+    ];
+    for (const [body, type] of bodies) {
+      const { response } = await fetchFrom(() => new Response(body));
+      assert.match(response.headers.get("content-type") ?? "none", type);
+    }
+  });
+
   it("is given to fetch with its addresses", limit, async () => {
     const { response, bytes } = await fetchFrom((request, info) => {
       const { pathname, search } = new URL(request.url);

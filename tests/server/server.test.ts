@@ -6,6 +6,7 @@ import {
   HandshakeError,
   isCloseError,
   listen,
+  pipe,
   serve,
   type ServeOptions,
   type WebSocketConn,
@@ -304,6 +305,50 @@ describe("serve", () => {
     assert.ok(calls < 10, `${calls} attempts`);
     server.close();
     await server.finished;
+  });
+
+  it("refuses a listener that has a server", limit, async () => {
+    for (const listener of [await listen("tcp", "127.0.0.1:0"), new MemoryListener()]) {
+      assert.throws(() => serve(listener, { websocket: echo, readLimit: 0 }), { name: "RangeError" });
+      const server = serve(listener, { websocket: echo });
+      const message = "Cannot serve: the listener has a server already";
+      assert.throws(() => serve(listener, { websocket: echo }), { name: "TypeError", message });
+      await server.shutdown();
+    }
+  });
+
+  it("serves connections that are wrapped by a Proxy", limit, async () => {
+    const listener = new MemoryListener();
+    const errors: unknown[] = [];
+    const server = serve(listener, { websocket: echo, onError: (error) => errors.push(error) });
+    const [ours, theirs] = pipe();
+    const wrapped = new Proxy(theirs, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    listener.offer(wrapped);
+    const ws = await dialWebSocket("ws://memory/", { netDial: async () => ours });
+    await ws.writeMessage("x");
+    assert.equal((await ws.readMessage()).data, "x");
+    await ws.close();
+    await server.shutdown();
+    assert.deepEqual(errors, []);
+  });
+
+  it("reports a connection whose methods fail, and serves the next", limit, async () => {
+    const listener = new MemoryListener();
+    const errors: unknown[] = [];
+    const server = serve(listener, { websocket: echo, onError: (error) => errors.push(error) });
+    const [, theirs] = pipe();
+    // Its methods run on an object without private fields.
+    listener.offer(Object.create(theirs));
+    const ws = await dialWebSocket("ws://memory/", { netDial: async () => listener.connect() });
+    await ws.close();
+    await server.shutdown();
+    assert.equal(errors.length, 1);
+    assert.ok(errors[0] instanceof TypeError && /listener/.test(errors[0].message));
   });
 
   it("finishes when the listener is closed by its owner, and its connections are done", limit, async () => {
