@@ -32,8 +32,8 @@ describe("chat: /metrics", () => {
     assert.equal(value(families, "members"), 2);
     assert.equal(value(families, "rooms"), 2, "what is said, and who is typing");
     assert.equal(value(families, "rate_limited_requests"), 1);
-    // Two welcomes, a "joined", three texts to two, and a refusal.
-    assert.equal(value(families, "sent_messages"), 10);
+    // A greeting at the line door, two welcomes, a "joined", three texts to two, and a refusal.
+    assert.equal(value(families, "sent_messages"), 11);
     assert.equal(value(families, "sent_bytes"), before.sentBytes);
     assert.equal(families.get("jackfield_hub_sent_bytes")!.unit, "bytes");
     assert.equal(
