@@ -172,14 +172,24 @@ class ZlibInflater implements Inflater {
   }
 
   inflate(input: Uint8Array, start: number, end: number, sink: DeflateSink): boolean {
-    const engine = this.#engine;
     let left = end - start;
     do {
-      if (!engine.write(input, end - left, left, sink)) return false;
-      left = engine.inputLeft;
-      if (left > 0 && !engine.isFull) engine.reset();
-    } while (left > 0 || engine.isFull);
+      left = this.step(input, end - left, end, sink);
+      if (left < 0) return false;
+    } while (left > 0 || this.hasMore);
     return true;
+  }
+
+  step(input: Uint8Array, start: number, end: number, sink: DeflateSink): number {
+    const engine = this.#engine;
+    if (!engine.write(input, start, end - start, sink)) return -1;
+    const left = engine.inputLeft;
+    if (left > 0 && !engine.isFull) engine.reset();
+    return left;
+  }
+
+  get hasMore(): boolean {
+    return this.#engine.isFull;
   }
 
   reset(): void {

@@ -42,6 +42,17 @@ export interface Inflater {
    * @throws {Error} when the input is not DEFLATE; afterwards only `close` may be called
    */
   inflate(input: Uint8Array, start: number, end: number, sink: DeflateSink): boolean;
+  /**
+   * Decompresses as much of `input[start, end)` as one piece of output holds, so that the caller can stop in between. The
+   * rest is to be given again, also where no input is left but `hasMore` is true.
+   *
+   * @returns bytes of the input that are left; all of them when the stream before had ended and a new one has begun. -1
+   * when the sink stopped the operation
+   * @throws {Error} as `inflate`
+   */
+  step(input: Uint8Array, start: number, end: number, sink: DeflateSink): number;
+  /** Whether more output may wait after a `step`, without more input. */
+  readonly hasMore: boolean;
   /** Drops the window. */
   reset(): void;
   /** Frees the memory. The decompressor must not be used afterwards. */

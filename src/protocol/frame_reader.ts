@@ -67,6 +67,8 @@ export class FrameReader {
   readonly #maxFragments: number;
   #readLimit: number;
   #stopped = false;
+  /** Whether nothing is read now: after `stop`, or between `hold` and `resume`. */
+  #halted = false;
 
   // The chunk that is being read.
   /** The memory that the chunk lies in; `null` for a chunk of its own. */
@@ -120,28 +122,45 @@ export class FrameReader {
   /** Stops reading: further bytes are ignored (1.4: data after a close frame). */
   stop(): void {
     this.#stopped = true;
+    this.#halted = true;
+  }
+
+  /** Reads nothing more for now: `receive` returns before the next piece, and what is left is to be given again. */
+  hold(): void {
+    this.#halted = true;
+  }
+
+  /** Reads again, unless `stop` was called. */
+  resume(): void {
+    this.#halted = this.#stopped;
   }
 
   /**
    * Reads the next bytes and calls the handler for what is in them. Masked payloads are unmasked in the chunk.
    *
    * @param lent whether the chunk is valid during the call only; pieces then have `PieceFlag.Lent`. Default: no
+   * @returns bytes that were read: fewer than all after `hold` and `stop`
    */
-  receive(chunk: Uint8Array, lent = false): void {
+  receive(chunk: Uint8Array, lent = false): number {
     this.#memory = null;
     this.#lent = lent ? PieceFlag.Lent : 0;
-    this.#readAll(chunk, 0, chunk.length);
+    return this.#readAll(chunk, 0, chunk.length);
   }
 
-  /** Reads the next bytes, `memory.bytes[start, end)`, where unmasking is fast. Pieces have `PieceFlag.Lent`. */
-  receiveIn(memory: MaskMemory, start: number, end: number): void {
+  /**
+   * Reads the next bytes, `memory.bytes[start, end)`, where unmasking is fast. Pieces have `PieceFlag.Lent`.
+   *
+   * @returns bytes that were read, as of `receive`
+   */
+  receiveIn(memory: MaskMemory, start: number, end: number): number {
     this.#memory = memory;
     this.#lent = PieceFlag.Lent;
-    this.#readAll(memory.bytes, start, end);
+    return this.#readAll(memory.bytes, start, end);
   }
 
-  #readAll(chunk: Uint8Array, at: number, end: number): void {
-    while (at < end && !this.#stopped) {
+  #readAll(chunk: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end && !this.#halted) {
       if (this.#inPayload) at = this.#readPayload(chunk, at, end);
       else if (this.#messageOpcode !== Opcode.Continuation) at = this.#readHeader(chunk, at, end);
       else {
@@ -149,6 +168,7 @@ export class FrameReader {
         at = next > at ? next : this.#readHeader(chunk, at, end);
       }
     }
+    return at - start;
   }
 
   /**
@@ -296,7 +316,7 @@ export class FrameReader {
   }
 
   #fail(code: CloseCode, reason: string): void {
-    this.#stopped = true;
+    this.stop();
     this.#handler.onFault(code, reason);
   }
 }

@@ -17,8 +17,17 @@ export interface InflaterSettings {
 /** Receives the pieces of a decompressed message: `bytes[0, length)`, with `PieceFlag.Lent` and no `PieceFlag.Compressed`. */
 export type InflatedHandler = (bytes: Uint8Array, length: number, flags: number) => void;
 
-/** The outcome of decompressing a piece; `closed` when the handler closed the inflater meanwhile. */
-export type InflateOutcome = "ok" | "too big" | "invalid" | "closed";
+/**
+ * The outcome of decompressing a piece; `held` when the rest of it waits for `resume`, `closed` when the handler closed the
+ * inflater meanwhile.
+ */
+export type InflateOutcome = "ok" | "held" | "too big" | "invalid" | "closed";
+
+/** The rest of a piece that was held back. */
+interface HeldInput {
+  readonly bytes: Uint8Array;
+  readonly last: boolean;
+}
 
 /**
  * Decompresses the messages of one connection, RFC 7692, 7.2.2. Output is collected in a pooled buffer, so that a message that fits
@@ -37,6 +46,10 @@ export class MessageInflater {
   /** The flags of the next piece of output, but for `Last`. */
   #flags = 0;
   #closed = false;
+  /** Whether nothing more is to be decompressed for now. Set by the owner, mostly from inside the handler. */
+  held = false;
+  /** What waits for `resume`; `null` for nothing. */
+  #input: HeldInput | null = null;
   /** Whether the decompressor is at work: it cannot be closed from inside its sink. */
   #working = false;
   readonly #sink: DeflateSink = (bytes, length) => this.#take(bytes, length);
@@ -56,15 +69,36 @@ export class MessageInflater {
     const last = (flags & PieceFlag.Last) !== 0;
     if ((flags & PieceFlag.First) !== 0) this.#begin(flags & PieceFlag.Text);
     this.#limit = limit;
+    return this.#run(chunk, start, end, last);
+  }
+
+  /** Bytes of input that wait for `resume`; `null` when nothing waits: there may be output without input. */
+  get inputLeft(): number | null {
+    return this.#input?.bytes.length ?? null;
+  }
+
+  /** Goes on with what was held back. */
+  resume(): InflateOutcome {
+    const input = this.#input;
+    if (input === null || this.#closed) return "ok";
+    this.#input = null;
+    return this.#run(input.bytes, 0, input.bytes.length, input.last);
+  }
+
+  #run(chunk: Uint8Array, start: number, end: number, last: boolean): InflateOutcome {
     const outcome = this.#inflate(chunk, start, end, last);
-    if (this.#closed || outcome !== "ok") {
+    if (this.#closed || outcome !== "ok" && outcome !== "held") {
       this.close();
       return outcome;
     }
-    if (last) this.#end();
-    // A reader of a message that is still coming does not wait for the rest of the frame.
-    else if (this.#heldLength > 0) this.#deliver(0);
-    return "ok";
+    if (last && outcome === "ok") this.#end();
+    else {
+      // A reader of a message that is still coming does not wait for the rest of the frame.
+      if (this.#heldLength > 0) this.#deliver(0);
+      // A message may be begun and never ended: until more comes, it holds no buffer.
+      this.#release();
+    }
+    return outcome;
   }
 
   /** Gives the memory back. Called at the end of the connection. */
@@ -73,6 +107,7 @@ export class MessageInflater {
     if (this.#working) return;
     this.#inflater?.close();
     this.#inflater = null;
+    this.#input = null;
     this.#release();
   }
 
@@ -80,15 +115,36 @@ export class MessageInflater {
     const inflater = this.#inflater!;
     this.#working = true;
     try {
-      const whole = inflater.inflate(chunk, start, end, this.#sink) &&
-        // 7.2.2: the tail that the sender left out is put back.
-        (!last || inflater.inflate(TAIL, 0, TAIL.length, this.#sink));
-      return whole ? "ok" : this.#closed ? "closed" : "too big";
+      let left = end - start;
+      do {
+        left = inflater.step(chunk, end - left, end, this.#sink);
+        if (left < 0) return this.#closed ? "closed" : "too big";
+        if (this.held && (left > 0 || inflater.hasMore)) {
+          // A copy: the chunk is the caller's after the call.
+          this.#input = { bytes: new Uint8Array(chunk.subarray(end - left, end)), last };
+          return "held";
+        }
+      } while (left > 0 || inflater.hasMore);
+      return !last || this.#inflateTail(inflater) ? "ok" : this.#closed ? "closed" : "too big";
     } catch {
       return "invalid";
     } finally {
       this.#working = false;
     }
+  }
+
+  /**
+   * 7.2.2: puts back the tail that the sender left out; `false` when the sink stopped. Where the message ends with a final
+   * block (7.2.3.4) and without the empty one behind it, a new stream has begun, and no tail belongs to it.
+   */
+  #inflateTail(inflater: Inflater): boolean {
+    const { length } = TAIL;
+    let left = inflater.step(TAIL, 0, length, this.#sink);
+    if (left === length && !inflater.hasMore) return true;
+    while (left > 0 || left === 0 && inflater.hasMore) {
+      left = inflater.step(TAIL, length - left, length, this.#sink);
+    }
+    return left === 0;
   }
 
   /** @param text `PieceFlag.Text`, or 0 */

@@ -9,7 +9,7 @@ import { FIN, Opcode, RSV1 } from "./frame_header.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { MessageDeflater } from "./message_deflater.ts";
-import { MessageInflater } from "./message_inflater.ts";
+import { type InflateOutcome, MessageInflater } from "./message_inflater.ts";
 import { isWhole, type MessageDataHandler, PieceFlag } from "./message_piece.ts";
 import { type ByteSink, MIN_BORROWED_BYTES, OutputQueue } from "./output_queue.ts";
 import { MessageTooBigError, ProtocolError } from "./protocol_error.ts";
@@ -89,6 +89,12 @@ export class Protocol implements FrameHandler {
   readonly #deflater: MessageDeflater | null = null;
   readonly #inflater: MessageInflater | null = null;
   #readLimit: number;
+  #held = false;
+  /** Whether a chunk is being read. */
+  #reading = false;
+  /** What came and is to be read after `resume`; made by the first `hold`. */
+  #rest: Uint8Array[] | null = null;
+  #restBytes = 0;
   #closeSent = false;
   #closeReceived = false;
   #failed = false;
@@ -166,10 +172,70 @@ export class Protocol implements FrameHandler {
    * @param lent whether the chunk is valid during the call only; then pieces of it have `PieceFlag.Lent`. Default: no
    */
   receiveData(chunk: Uint8Array, lent = false): void {
+    const read = this.#held ? 0 : this.#read(chunk, lent);
+    if (this.#held && read < chunk.length) this.#keep(chunk.subarray(read), lent);
+  }
+
+  #read(chunk: Uint8Array, lent: boolean): number {
     const memory = this.#maskMemory;
     const isMoved = memory !== null && !memory.inUse && isWorthMoving(chunk);
-    if (isMoved) readInMemory(this.#reader, memory, chunk, lent);
-    else this.#reader.receive(chunk, lent);
+    this.#reading = true;
+    const read = isMoved
+      ? readInMemory(this.#reader, memory, chunk, lent)
+      : this.#reader.receive(chunk, lent);
+    this.#reading = false;
+    return read;
+  }
+
+  /**
+   * Reads and decompresses nothing more for now, not even the rest of the chunk or of the message that is being read: what
+   * came is kept until `resume`, as are chunks that still come. May be called by the handler.
+   */
+  hold(): void {
+    this.#held = true;
+    this.#reader.hold();
+    if (this.#inflater !== null) this.#inflater.held = true;
+  }
+
+  /** Reads again, first what was kept, until that is read or `hold` is called. */
+  resume(): void {
+    this.#held = false;
+    this.#reader.resume();
+    if (this.#inflater !== null) this.#inflater.held = false;
+    // Called by the handler: what is being read goes on by itself.
+    if (this.#reading) return;
+    if (this.#inflater !== null && !this.#failed) {
+      this.#reading = true;
+      this.#checkInflated(this.#inflater.resume());
+      this.#reading = false;
+    }
+    for (let chunk = this.#rest?.shift(); chunk !== undefined; chunk = this.#rest?.shift()) {
+      this.#restBytes -= chunk.length;
+      const read = this.#held ? 0 : this.#read(chunk, false);
+      if (!this.#held) continue;
+      if (read < chunk.length && this.#rest !== null) {
+        this.#rest.unshift(chunk.subarray(read));
+        this.#restBytes += chunk.length - read;
+      }
+      return;
+    }
+  }
+
+  /** Whether `hold` was called last, and not `resume`. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** Bytes that came and are kept until `resume`; `null` when nothing is: there may be output of the decompressor alone. */
+  get keptBytes(): number | null {
+    const inflating = this.#inflater?.inputLeft ?? null;
+    return this.#restBytes === 0 ? inflating : this.#restBytes + (inflating ?? 0);
+  }
+
+  #keep(rest: Uint8Array, lent: boolean): void {
+    if (this.#closeReceived || this.#failed) return;
+    (this.#rest ??= []).push(lent ? new Uint8Array(rest) : rest);
+    this.#restBytes += rest.length;
   }
 
   /** Called by the frame reader, for all messages but the short whole ones, which go straight to the handler. */
@@ -179,7 +245,10 @@ export class Protocol implements FrameHandler {
   }
 
   #inflate(chunk: Uint8Array, start: number, end: number, flags: number): void {
-    const outcome = this.#inflater!.receive(chunk, start, end, flags, this.#readLimit);
+    this.#checkInflated(this.#inflater!.receive(chunk, start, end, flags, this.#readLimit));
+  }
+
+  #checkInflated(outcome: InflateOutcome): void {
     if (outcome === "too big") {
       this.fail(CloseCode.MessageTooBig, `a message is larger than ${this.#readLimit} bytes`);
     } else if (outcome === "invalid") {
@@ -229,7 +298,7 @@ export class Protocol implements FrameHandler {
     const reason = payload.length > 2 ? this.#text.decode(payload, 2, payload.length) : "";
     if (reason === null) return this.fail(CloseCode.InvalidFramePayloadData, "a close reason is not UTF-8");
     this.#closeReceived = true;
-    this.#reader.stop();
+    this.#stopReading();
     // 5.5.1: the answer is a close frame, which typically repeats the peer's code; the reason is repeated as well.
     this.#answer = payload.slice();
     this.#handler.onCloseFrame(code, reason);
@@ -356,12 +425,18 @@ export class Protocol implements FrameHandler {
    */
   fail(code: CloseCode, reason: string): void {
     if (this.#failed) return;
-    this.#reader.stop();
+    this.#stopReading();
     this.#inflater?.close();
     this.#failed = true;
     this.#answer ??= this.#closePayload(code, reason);
     const tooBig = code === CloseCode.MessageTooBig;
     this.#handler.onFault(tooBig ? new MessageTooBigError(this.#readLimit) : new ProtocolError(code, reason));
+  }
+
+  #stopReading(): void {
+    this.#reader.stop();
+    this.#rest = null;
+    this.#restBytes = 0;
   }
 
   #writeClose(payload: Uint8Array): void {

@@ -18,30 +18,37 @@ export function isWorthMoving(chunk: Uint8Array): boolean {
   return chunk.length > WORDS_FROM && (chunk[1]! & 0x7f) >= WORDS_FROM;
 }
 
-/** Reads the chunk in the mask memory, which is not in use: in place if the chunk was read into it, else as copies. */
+/**
+ * Reads the chunk in the mask memory, which is not in use: in place if the chunk was read into it, else as copies.
+ *
+ * @returns bytes of the chunk that were read, as of `FrameReader.receive`
+ */
 export function readInMemory(
   reader: FrameReader,
   memory: MaskMemory,
   chunk: Uint8Array,
   lent: boolean,
-): void {
+): number {
   const offset = lent ? offsetIn(memory, chunk) : -1;
   memory.inUse = true;
   try {
-    if (offset >= 0) reader.receiveIn(memory, offset, offset + chunk.length);
-    else readCopies(reader, memory, chunk);
+    return offset >= 0
+      ? reader.receiveIn(memory, offset, offset + chunk.length)
+      : readCopies(reader, memory, chunk);
   } finally {
     memory.inUse = false;
   }
 }
 
 /** Copies as much of the chunk at a time as the workspace holds. */
-function readCopies(reader: FrameReader, memory: MaskMemory, chunk: Uint8Array): void {
+function readCopies(reader: FrameReader, memory: MaskMemory, chunk: Uint8Array): number {
   const { bytes, workspace } = memory;
   const size = bytes.length - workspace;
   for (let at = 0; at < chunk.length; at += size) {
     const piece = chunk.length <= size ? chunk : chunk.subarray(at, at + size);
     bytes.set(piece, workspace);
-    reader.receiveIn(memory, workspace, workspace + piece.length);
+    const read = reader.receiveIn(memory, workspace, workspace + piece.length);
+    if (read < piece.length) return at + read;
   }
+  return chunk.length;
 }

@@ -57,6 +57,12 @@ export class Connection implements StreamHandler, MemoryHolder {
   readonly #runtime: Runtime;
   readonly #settings: WebSocketSettings;
   readonly #keepalive: Keepalive | null;
+  readonly #compresses: boolean;
+  #paused = false;
+  /** Whether the peer's FIN waits until what came before it is read. */
+  #endsLater = false;
+  /** Whether the socket is gone: nothing can be slowed down. */
+  #isOver = false;
   // Parts made at first use, because most connections are idle.
   #memory: MemoryAccount | null = null;
   #pings: Pings | null = null;
@@ -71,6 +77,7 @@ export class Connection implements StreamHandler, MemoryHolder {
     const limits = { readLimit, maxFragments };
     this.#runtime = runtime;
     this.#settings = settings;
+    this.#compresses = compression !== null;
     this.trace = trace;
     this.socket = socket;
     this.isClient = isClient;
@@ -156,7 +163,9 @@ export class Connection implements StreamHandler, MemoryHolder {
   }
 
   onEnd(): void {
-    this.lifecycle.onPeerEnd();
+    // What came before it is read first.
+    if (this.protocol.keptBytes === null) this.lifecycle.onPeerEnd();
+    else this.#endsLater = true;
   }
 
   onDrain(): void {
@@ -164,6 +173,9 @@ export class Connection implements StreamHandler, MemoryHolder {
   }
 
   onClose(error: NetError | null): void {
+    // What was kept is no more than came, unless it is compressed: then it is given up.
+    this.#isOver = true;
+    if (!this.#compresses) this.#readKept();
     this.lifecycle.onGone(error);
   }
 
@@ -171,9 +183,34 @@ export class Connection implements StreamHandler, MemoryHolder {
 
   /** The inbox is full (true), or has room again (false). */
   onFull(full: boolean): void {
-    if (this.lifecycle.gone) return;
-    if (full) this.socket.pause();
-    else this.socket.resume();
+    if (this.lifecycle.gone || this.#isOver) return;
+    if (!full) return this.readOn();
+    this.protocol.hold();
+    if (this.#paused) return;
+    this.#paused = true;
+    this.socket.pause();
+  }
+
+  /** Reads what was kept, then the socket, as far as there is room. */
+  readOn(): void {
+    this.#readKept();
+    if (this.protocol.held || !this.#paused) return;
+    this.#paused = false;
+    this.socket.resume();
+    if (!this.#endsLater) return;
+    this.#endsLater = false;
+    this.lifecycle.onPeerEnd();
+  }
+
+  /** Reads what the protocol has kept. */
+  #readKept(): void {
+    const { protocol } = this;
+    const bytes = protocol.keptBytes;
+    if (bytes !== null) this.receiver.beginChunk(bytes);
+    protocol.resume();
+    if (bytes === null) return;
+    if (protocol.output.pending) this.output.flushSoon();
+    this.#reportMemory();
   }
 
   /** A reading call is about to wait: sends what the application has written until now, in one write. */
@@ -232,7 +269,8 @@ export class Connection implements StreamHandler, MemoryHolder {
   }
 
   #reportMemory(): void {
-    const held = this.inbox.heldBytes + this.output.bufferedBytes + this.sender.waitingBytes;
+    const kept = this.protocol.keptBytes ?? 0;
+    const held = this.inbox.heldBytes + kept + this.output.bufferedBytes + this.sender.waitingBytes;
     if (this.#memory !== null) this.#memory.update(held);
     else if (held >= REPORT_STEP) this.#openAccount().update(held);
   }

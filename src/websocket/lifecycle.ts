@@ -237,7 +237,7 @@ export class Lifecycle {
     if (this.#phase === "answering") return;
     if (this.#phase !== "open" || inbox.endReached) return this.#begin(cause);
     this.#connection.onEnding();
-    if (inbox.full) socket.resume();
+    if (inbox.full) this.#connection.readOn();
     this.#enter("answering", cause);
     // Half: a peer with the same settings, which waits for the answer, gets the answer in time.
     this.#setAlarm(closeTimeout / 2);
@@ -250,7 +250,7 @@ export class Lifecycle {
     if (this.writable) this.#answer();
     sender.stop(lazily(() => this.notWritable()));
     // Nothing that comes is kept any more, and the peer's FIN has to be seen.
-    if (inbox.full) socket.resume();
+    if (inbox.full) this.#connection.readOn();
     if (this.writable) {
       const { timers, protocol } = this.#connection;
       this.#enter("flushing", cause);

@@ -150,6 +150,16 @@ for (const role of roles) {
         ]),
         ["Hello", "Hello", "Hello"],
       ));
+    it("7.2.3.4 a block that says it is the last, without the empty one behind it", () =>
+      reads(
+        role,
+        join([
+          frameTo(role, "c107", "f348cdc9c90700"),
+          frameTo(role, "c107", "f348cdc9c90700"),
+          frameTo(role, "c107", "f248cdc9c90700"),
+        ]),
+        ["Hello", "Hello", "Hello"],
+      ));
     it("7.2.3.5 two blocks in a message", () =>
       reads(role, frameTo(role, "c10d", "f248050000 00ffffcac9c90700".replaceAll(" ", "")), ["Hello"]));
     it("7.2.3.6 an empty message", () => reads(role, frameTo(role, "c101", "00"), [""]));
