@@ -206,4 +206,4 @@ export type { RequestHandlerOptions } from "../src/server/request_handler.ts";
 export type { ConnInfo, ServeOptions, ShutdownOptions, UpgradeResult } from "../src/server/server.ts";
 export { Server } from "../src/server/server.ts";
 export { isWebSocketUpgrade, type UpgradeExtras, type UpgraderOptions } from "../src/server/upgrader.ts";
-export { WebSocketConn } from "../src/websocket/web_socket_conn.ts";
+export { type CloseReadOptions, WebSocketConn } from "../src/websocket/web_socket_conn.ts";

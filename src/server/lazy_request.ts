@@ -1,9 +1,7 @@
 /**
  * A `Request` that is created lazily, at the first use of a property or method. Creating one takes a good part of a
- * handshake's time, and some kilobytes while the connection lasts, and few applications use it more than once.
- *
- * The object is an instance of `Request` with all its properties and methods, but the runtime's own functions do not
- * accept it: pass `request.clone()` to `fetch` and `new Request`.
+ * handshake's time, and some kilobytes while the connection lasts. For callbacks that do not take it: the object is an
+ * instance of `Request` with all its properties and methods, but not every runtime's `fetch` and `new Request` accept it.
  *
  * @param make creates the real request; called at most once, and must not throw
  */

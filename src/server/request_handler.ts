@@ -13,6 +13,7 @@ import { type ResponseLimits, responseLimits, type ResponseOptions } from "./res
 import { type AnsweredRequest, ResponseWriter } from "./response_writer.ts";
 import { prepareLazyRequests } from "./lazy_request.ts";
 import { RequestSocket, type RequestSocketOwner } from "./request_socket.ts";
+import { takesArgument } from "./takes_request.ts";
 import { textResponse } from "./text_response.ts";
 import { HandshakeAnswerer, type UpgraderOptions } from "./upgrader.ts";
 import type { WebSocketConn } from "../websocket/web_socket_conn.ts";
@@ -45,6 +46,8 @@ export interface RequestHandlerOptions extends UpgraderOptions, ResponseOptions 
 
 /** The server, as its request handler knows it. */
 export interface RequestHandlerOwner {
+  /** Whether a callback for the accepted WebSocket can see the request. Default: false. */
+  readonly takesRequest?: boolean;
   /** Whether the server is shutting down, so that no WebSocket is accepted any more. */
   isEnding(): boolean;
   /** The request was answered with a WebSocket. */
@@ -77,6 +80,8 @@ export class RequestHandler implements RequestSocketOwner {
   readonly #options: RequestHandlerOptions;
   readonly #upgrader: HandshakeAnswerer;
   readonly #limits: ResponseLimits;
+  /** Whether a callback can see the request of a handshake. */
+  readonly #takesRequest: boolean;
 
   /** @param listening address of the listener; `null` without one */
   constructor(
@@ -90,6 +95,8 @@ export class RequestHandler implements RequestSocketOwner {
     this.#options = options;
     this.#limits = responseLimits(options);
     this.#upgrader = new HandshakeAnswerer(runtime, options, listening);
+    this.#takesRequest = owner.takesRequest === true || takesArgument(options.upgrade, 0) ||
+      takesArgument(options.checkOrigin, 0) || takesArgument(options.error, 0);
     prepareLazyRequests();
   }
 
@@ -140,7 +147,8 @@ export class RequestHandler implements RequestSocketOwner {
     if (UNSUPPORTED_METHOD.test(head.method)) return textResponse(501, "The method is not supported");
     if (isUpgradeRequest(head)) {
       // Any other method will be refused; `toRequest` checks it before the `error` callback sees the request.
-      const request = head.method === "GET" ? toUpgradeRequest(head, from) : toRequest(head, from);
+      const isLazy = head.method === "GET" && !this.#takesRequest;
+      const request = isLazy ? toUpgradeRequest(head, from) : toRequest(head, from);
       return this.#upgrade(from, head, rest, request);
     }
     const wrongHost = this.#upgrader.allowedHosts.refusal(head);

@@ -17,6 +17,7 @@ import {
   type RequestHandlerOptions,
 } from "./request_handler.ts";
 import type { RequestSocket } from "./request_socket.ts";
+import { takesArgument } from "./takes_request.ts";
 import { isOwnEnd, type WebSocketConn } from "../websocket/web_socket_conn.ts";
 
 export type { ConnInfo, UpgradeResult } from "./request_handler.ts";
@@ -24,8 +25,8 @@ export type { ConnInfo, UpgradeResult } from "./request_handler.ts";
 /** Options of a server. */
 export interface ServeOptions extends RequestHandlerOptions {
   /**
-   * Called for each accepted WebSocket, which is closed when the result settles. The `Request` is created lazily,
-   * here and for `upgrade`: pass `request.clone()` to `fetch()` or `new Request()`.
+   * Called for each accepted WebSocket. A result that is a promise closes the connection when it settles: with 1000, or
+   * with 1011 when it rejects. Any other result leaves the connection open until one side closes it.
    */
   websocket: (conn: WebSocketConn, request: Request) => void | Promise<void>;
   /**
@@ -86,6 +87,7 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
     this.#listener = listener;
     this.#options = options;
     this.#handler = new RequestHandler(runtime, options, {
+      takesRequest: takesArgument(options.websocket, 1),
       isEnding: () => this.#ending,
       onAccepted: (from, accepted) => this.#onAccepted(from, accepted),
       onAnswered: (from) => this.#onAnswered(from),
@@ -228,7 +230,7 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
       const running = this.#options.websocket(ws, request);
       // Callbacks instead of `await`: an async function would hold some hundred bytes while the connection lasts.
       if (isThenable(running)) running.then(() => this.#onDone(ws), (error) => this.#onFailed(ws, error));
-      else this.#onDone(ws);
+      else void ws.closed.then(() => this.#onClosed(ws));
     } catch (error) {
       this.#onFailed(ws, error);
     }
@@ -236,10 +238,12 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
 
   /** Closes a WebSocket whose callback has settled. */
   #onDone(ws: WebSocketConn, code: CloseCode = CloseCode.NormalClosure): void {
-    void ws.close(code).then(() => {
-      this.#conns.delete(ws);
-      this.#onServed();
-    });
+    void ws.close(code).then(() => this.#onClosed(ws));
+  }
+
+  #onClosed(ws: WebSocketConn): void {
+    this.#conns.delete(ws);
+    this.#onServed();
   }
 
   #onFailed(ws: WebSocketConn, error: unknown): void {

@@ -6,11 +6,15 @@ import { setBatchWriterOf } from "./batch_writer.ts";
 import { type CloseInfo, isEndOf } from "./close_error.ts";
 import { Connection, type WebSocketInit } from "./connection.ts";
 import { extensionsText } from "./compression.ts";
+import type { Reading, Wanted } from "./inbox.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
 import type { MessageReader, ReceivedMessage } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
 import type { WriteOptions } from "./sender.ts";
+
+/** Reads the next result of an iteration. */
+let readResult: (conn: WebSocketConn) => Promise<IteratorResult<Message, undefined>>;
 
 /** Whether an error tells the end of this connection, and not of another. For the server, which made the connection. */
 export let isOwnEnd: (conn: WebSocketConn, error: unknown) => boolean;
@@ -46,8 +50,11 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   readonly extensions: string;
   readonly #connection: Connection;
   #netConn: Conn | null;
+  /** Whether `closeRead` was called. */
+  #readClosed = false;
 
   static {
+    readResult = (conn) => conn.#read("result") as Promise<IteratorResult<Message, undefined>>;
     isOwnEnd = (conn, error) => isEndOf(conn.#connection, error);
     setBatchWriterOf((socket) =>
       typeof socket === "object" && socket !== null && #connection in socket
@@ -110,7 +117,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws {DeadlineExceededError} when the read deadline passes; no message is lost, and reading can go on
    */
   readMessage(options?: WaitOptions): Promise<Message> {
-    return this.#connection.inbox.read("message", options?.signal) as Promise<Message>;
+    return this.#read("message", options) as Promise<Message>;
   }
 
   /**
@@ -135,7 +142,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws as {@linkcode WebSocketConn.readMessage}
    */
   nextReader(options?: WaitOptions): Promise<MessageReader> {
-    return this.#connection.inbox.read("reader", options?.signal) as Promise<ReceivedMessage>;
+    return this.#read("reader", options) as Promise<ReceivedMessage>;
   }
 
   /**
@@ -143,7 +150,30 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * peer's 1000, 1001 or close without a code; throws as {@linkcode WebSocketConn.readMessage} on any other end.
    */
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return new MessageIterator(this.#connection);
+    return new MessageIterator(this);
+  }
+
+  /**
+   * Ends reading for an application that only writes: from now on pings are answered and the peer's close is seen without
+   * a call that reads. Messages are discarded, or end the connection with 1008. Calls that read reject, those that
+   * already wait get their messages first. Go: coder/websocket's `CloseRead`.
+   *
+   * @throws {TypeError} when `messages` is neither `"discard"` nor `"refuse"`
+   */
+  closeRead(options: CloseReadOptions = {}): void {
+    const { messages = "discard" } = options;
+    if (messages !== "discard" && messages !== "refuse") {
+      throw new TypeError(`Cannot close reading: messages is ${messages}, not "discard" or "refuse"`);
+    }
+    if (this.#readClosed) return;
+    this.setReadDeadline(null);
+    this.#readClosed = true;
+    void discardMessages(this.#connection, messages === "refuse");
+  }
+
+  #read(wanted: Wanted, options?: WaitOptions): Promise<Reading> {
+    if (this.#readClosed) return Promise.reject(new Error("Cannot read: closeRead() was called"));
+    return this.#connection.inbox.read(wanted, options?.signal);
   }
 
   // ── Writing ──
@@ -235,7 +265,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** Sets when pending and later reads fail; `null` for never. The connection stays open: move the deadline and go on reading. */
   setReadDeadline(t: Deadline): void {
-    this.#connection.inbox.setDeadline(t);
+    if (!this.#readClosed) this.#connection.inbox.setDeadline(t);
   }
 
   /**
@@ -272,14 +302,32 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
 /** A class, not a generator: a generator would cost each connection a function of its own. */
 class MessageIterator implements AsyncIterator<Message, undefined> {
-  readonly #connection: Connection;
+  readonly #conn: WebSocketConn;
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
+  constructor(conn: WebSocketConn) {
+    this.#conn = conn;
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
-    return this.#connection.inbox.read("result") as Promise<IteratorResult<Message, undefined>>;
+    return readResult(this.#conn);
+  }
+}
+
+/** Options of {@linkcode WebSocketConn.closeRead}. */
+export interface CloseReadOptions {
+  /** Whether messages are discarded, or a message closes the connection with 1008. Default: `"discard"`. */
+  messages?: "discard" | "refuse";
+}
+
+/** Reads until the connection ends, message by message, and holds none of them. */
+async function discardMessages({ inbox, lifecycle }: Connection, refuse: boolean): Promise<void> {
+  try {
+    for (;;) {
+      await inbox.read("reader");
+      if (refuse) void lifecycle.close(CloseCode.PolicyViolation, "No messages are expected");
+    }
+  } catch {
+    // The connection has ended.
   }
 }
 

@@ -51,7 +51,7 @@ describe("serve", () => {
       cookie: "e=f",
       addr: String(ws.localAddr),
     });
-    await ws.closed;
+    await ws.close();
     await stop();
   });
 
@@ -95,21 +95,54 @@ describe("serve", () => {
     await stop();
   });
 
-  it(
-    "takes whatever else the handler returns for its end, as JavaScript may return anything",
-    limit,
-    async () => {
-      for (const value of [null, 7, {}]) {
-        const told: unknown[] = [];
-        const websocket = (() => value) as unknown as () => void;
-        const { url, stop } = await startServer({ websocket, onError: (error) => void told.push(error) });
-        const ws = await dialWebSocket(url);
-        assert.equal((await ws.closed).code, 1000);
-        assert.deepEqual(told, []);
-        await stop();
-      }
-    },
-  );
+  it("leaves the connection open when the handler returns no promise", limit, async () => {
+    for (const value of [undefined, null, 7, {}]) {
+      const errors: unknown[] = [];
+      const kept: WebSocketConn[] = [];
+      const websocket = ((conn: WebSocketConn) => {
+        kept.push(conn);
+        return value;
+      }) as unknown as () => void;
+      const { server, url } = await startServer({ websocket, onError: (error) => void errors.push(error) });
+      const [first, second] = [await dialWebSocket(url), await dialWebSocket(url)];
+      for (const conn of kept) await conn.writeMessage("later");
+      assert.equal((await first.readMessage()).data, "later");
+      await first.close();
+      assert.equal((await kept[0]!.closed).code, 1000);
+      assert.equal((await second.readMessage()).data, "later");
+      await Promise.all([server.shutdown(), assert.rejects(second.readMessage(), closedWith(1001))]);
+      assert.deepEqual(errors, []);
+    }
+  });
+
+  it("passes a Request that fetch and new Request accept, however the callbacks take it", limit, async () => {
+    const seen: string[] = [];
+    // On Node and Deno, only a Request that the runtime made passes.
+    const copy = (request: Request) => void seen.push(new Request(request).url);
+    const callbacks: Partial<ServeOptions>[] = [
+      { upgrade: copy },
+      { checkOrigin: (request) => copy(request) === undefined },
+      { websocket: (_, request) => copy(request) },
+      { websocket: (...args) => copy(args[1]) },
+      { websocket: (_, request = new Request("http://other.example/")) => copy(request) },
+      {
+        websocket: function () {
+          // deno-lint-ignore prefer-rest-params
+          copy(arguments[1]);
+        },
+      },
+      { websocket: ((_: unknown, request: Request) => copy(request)).bind(null) },
+      { websocket: new Proxy((...args: unknown[]) => copy(args[1] as Request), {}) },
+    ];
+    for (const options of callbacks) {
+      const { url, stop } = await startServer(options);
+      const ws = await dialWebSocket(`${url}path`);
+      await until(() => seen.length > 0);
+      assert.deepEqual(seen.splice(0), [`${url}path`.replace("ws:", "http:")]);
+      ws.closeNow();
+      await stop();
+    }
+  });
 
   it("closes with 1011 when the handler throws, and tells", limit, async () => {
     for (

@@ -276,7 +276,7 @@ describe("subprotocols", () => {
     });
     const ws = await dialWebSocket(url, { subprotocols: ["chat"] });
     assert.equal(await promise, "chat");
-    await ws.closed;
+    await ws.close();
     await stop();
   });
 });
