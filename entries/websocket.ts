@@ -4,12 +4,20 @@
  * @module
  */
 
+import {
+  checkFunctions,
+  checkMethods,
+  checkObject,
+  checkOptions,
+  checkString,
+} from "../src/bytes/check_argument.ts";
 import type { Addr, TcpAddr, UnixAddr } from "../src/net/addr.ts";
 import type { Conn, Listener } from "../src/net/conn.ts";
 import type { StreamNetwork } from "../src/net/dial.ts";
-import type { TcpNetwork } from "../src/net/resolve.ts";
+import { checkTcpNetwork, type TcpNetwork } from "../src/net/resolve.ts";
 import type { TlsConfig } from "../src/net/tls.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
+import { checkServeOptions } from "../src/server/check_serve_options.ts";
 import { type ServeOptions, Server } from "../src/server/server.ts";
 import { Upgrader as UpgraderOn, type UpgraderOptions } from "../src/server/upgrader.ts";
 import type { WebSocketConn } from "../src/websocket/web_socket_conn.ts";
@@ -45,7 +53,12 @@ import { runtime } from "./runtime.ts";
  * await server.shutdown();
  * ```
  */
-export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions): Promise<WebSocketConn> {
+export async function dialWebSocket(
+  url: string | URL,
+  options?: WebSocketDialOptions,
+): Promise<WebSocketConn> {
+  checkOptions("connect", options);
+  if (options !== undefined) checkFunctions("connect", options, ["netDial"]);
   return dialWebSocketOn(runtime, url, options);
 }
 
@@ -57,8 +70,15 @@ export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions)
  * @throws {RangeError} when an option is out of range
  */
 export function serve<A extends Addr>(listener: Listener<Conn, A>, options: ServeOptions): Server<A> {
+  checkMethods("serve", "listener", listener, ["accept", "close"]);
+  checkServeOptions(options);
+  if (served.has(listener)) throw new TypeError("Cannot serve: a server uses the listener already");
+  served.add(listener);
   return new Server(runtime, listener, options);
 }
+
+/** Listeners that belong to a server. */
+const served = new WeakSet<object>();
 
 /** Options of {@linkcode listenAndServe}. */
 export interface ListenAndServeOptions extends ServeOptions {
@@ -113,7 +133,11 @@ export async function listenAndServe(
   address: string,
   options: ListenAndServeOptions,
 ): Promise<Server> {
+  if (network !== "unix") checkTcpNetwork(network, "unix");
+  checkString("listen", "address", address, "localhost:8080");
+  checkServeOptions(options);
   if (options.tls === undefined) return serve(await listen(network, address), options);
+  checkObject("listen", "tls", options.tls);
   const tls = { nextProtos: ["http/1.1"], ...options.tls };
   return serve(await listenTls(network as TcpNetwork, address, { tls }), options);
 }
@@ -151,6 +175,8 @@ export class Upgrader extends UpgraderOn {
    * @throws {RangeError} when a bound is not positive
    */
   constructor(options?: UpgraderOptions) {
+    checkOptions("make an Upgrader", options);
+    if (options !== undefined) checkFunctions("make an Upgrader", options, ["checkOrigin", "error"]);
     super(runtime, options);
   }
 }

@@ -1,3 +1,4 @@
+import { checkMethods, checkObject } from "../bytes/check_argument.ts";
 import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
@@ -7,19 +8,21 @@ import type { Codec } from "./codec.ts";
 import { FramedReceived } from "./framed_received.ts";
 
 /** The part of a {@linkcode Conn} that a {@linkcode Framed} uses. */
-export type FramedConn = Pick<
-  Conn,
-  | "remoteAddr"
-  | "write"
-  | "close"
-  | "closeNow"
-  | "setDeadline"
-  | "setReadDeadline"
-  | "setWriteDeadline"
-> & {
-  /** The next received bytes; `null` at the end of the stream. */
-  readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
-};
+export type FramedConn =
+  & Pick<
+    Conn,
+    | "remoteAddr"
+    | "write"
+    | "close"
+    | "closeNow"
+    | "setDeadline"
+    | "setReadDeadline"
+    | "setWriteDeadline"
+  >
+  & {
+    /** The next received bytes; `null` at the end of the stream. */
+    readChunk(options?: WaitOptions): Promise<Uint8Array | null>;
+  };
 
 /**
  * A connection that carries items instead of bytes. tokio: `Framed`.
@@ -60,6 +63,8 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
    * @param codec a codec for this connection alone, since codecs hold the state of one stream
    */
   constructor(conn: C, codec: Codec<In, Out>) {
+    checkObject("frame the connection", "conn", conn);
+    checkMethods("frame the connection", "codec", codec, ["decode", "encode"]);
     this.conn = conn;
     this.codec = codec;
     this.#received = new FramedReceived(codec);

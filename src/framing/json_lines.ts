@@ -26,9 +26,12 @@ export interface JsonLinesOptions extends LinesOptions {
  * ```ts
  * import { Framed, JsonLinesCodec, pipe } from "jackfield";
  *
- * const [here, there] = pipe(); const log = new Framed(here, new JsonLinesCodec<{ level: string; text: string }>());
- * await log.write({ level: "info", text: "ready" }); console.log(new TextDecoder().decode(await there.readChunk() ??
- * undefined).trim()); // {"level":"info","text":"ready"} await log.close();
+ * const [here, there] = pipe();
+ * const log = new Framed(here, new JsonLinesCodec<{ level: string; text: string }>());
+ * await log.write({ level: "info", text: "ready" });
+ * const line = await there.readChunk();
+ * console.log(new TextDecoder().decode(line ?? undefined).trim()); // {"level":"info","text":"ready"}
+ * await log.close();
  * ```
  */
 export class JsonLinesCodec<In = unknown, Out = In> implements Codec<In, Out> {

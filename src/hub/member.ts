@@ -1,6 +1,7 @@
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData, MessageType } from "../websocket/message.ts";
+import { toJson } from "../websocket/message_json.ts";
 import { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { HubMember, PublishOptions, SendOptions } from "./hub_member.ts";
 import type { MemberSocket } from "./hub_socket.ts";
@@ -103,7 +104,7 @@ export class Member<Data = unknown> extends SendQueue implements HubMember<Data>
   }
 
   sendJson(value: unknown, options: SendOptions = {}): boolean {
-    return this.send(JSON.stringify(value), options);
+    return this.send(toJson(value), options);
   }
 
   // ── Requests of the peer ──

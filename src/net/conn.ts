@@ -98,7 +98,8 @@ export interface TcpConn extends Conn {
  * Accepts connections. Go: `net.Listener`. The second type is that of its address: a listener on `"tcp"` has a
  * {@linkcode TcpAddr}, with a port.
  */
-export interface Listener<C extends Conn = Conn, A extends Addr = Addr> extends AsyncIterable<C>, AsyncDisposable {
+export interface Listener<C extends Conn = Conn, A extends Addr = Addr>
+  extends AsyncIterable<C>, AsyncDisposable {
   /** The address on which it listens. */
   readonly addr: A;
   /** Resolves to the next connection. After `close` it rejects with `ClosedError`, and `for await` ends. */

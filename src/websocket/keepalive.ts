@@ -1,3 +1,4 @@
+import { DeadlineExceededError } from "../net/errors.ts";
 import type { TimerEntry, TimerQueue } from "../net/timer_queue.ts";
 import type { Connection } from "./connection.ts";
 
@@ -54,7 +55,7 @@ export class Keepalive implements TimerEntry {
     const progress = this.#checkProgress();
     // Bytes that are not read cannot be heard.
     const alive = this.#heard || progress || inbox.full;
-    if (this.#pinged && !alive) return lifecycle.drop(this.#connection.readExpired());
+    if (this.#pinged && !alive) return lifecycle.drop(this.#noPong());
     this.#silent = alive ? 0 : this.#silent + 1;
     if (this.#silent === 1) receiver.onSilence();
     this.#pinged = this.#silent === CHECKS;
@@ -74,6 +75,11 @@ export class Keepalive implements TimerEntry {
     this.#acceptedBytes = acceptedBytes;
     this.#blocked = !output.drained;
     return progress;
+  }
+
+  #noPong(): DeadlineExceededError {
+    const why = `no pong within ${this.#pongTimeout / 1000} s`;
+    return new DeadlineExceededError("read", "websocket", this.#connection.remoteAddr, why);
   }
 
   #ping(): void {

@@ -7,6 +7,7 @@ import type { CloseInfo } from "./close_error.ts";
 import { Connection, type WebSocketInit } from "./connection.ts";
 import { extensionsText } from "./compression.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
+import { fromJson, toJson } from "./message_json.ts";
 import type { MessageReader, ReceivedMessage } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
@@ -113,8 +114,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws as {@linkcode WebSocketConn.readMessage}
    */
   async readJson<T = unknown>(options?: WaitOptions): Promise<T> {
-    const { type, data } = await this.readMessage(options);
-    return JSON.parse(type === "text" ? data : decodeJson(data)) as T;
+    const { data } = await this.readMessage(options);
+    return fromJson(data) as T;
   }
 
   /**
@@ -157,9 +158,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
 
   /** Sends a value as JSON text. Go: `WriteJSON`. */
   async writeJson(value: unknown, options?: WaitOptions): Promise<void> {
-    const text = JSON.stringify(value);
-    if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
-    await this.#connection.sender.write(text, options);
+    await this.#connection.sender.write(toJson(value), options);
   }
 
   /** Sends a message that was encoded once for many. Go: gorilla's `WritePreparedMessage`. */
@@ -263,13 +262,5 @@ class MessageIterator implements AsyncIterator<Message, undefined> {
 
   next(): Promise<IteratorResult<Message, undefined>> {
     return this.#connection.inbox.read("result") as Promise<IteratorResult<Message, undefined>>;
-  }
-}
-
-function decodeJson(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new SyntaxError("Cannot parse as JSON: the bytes are not UTF-8", { cause });
   }
 }
