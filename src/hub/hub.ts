@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { Runtime } from "../net/runtime.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData } from "../websocket/message.ts";
@@ -123,3 +124,5 @@ export class Hub<Data = unknown> implements AsyncDisposable {
     await this.close();
   }
 }
+
+showFields(Hub, ({ members, rooms }) => ({ members: members.size, rooms: [...rooms].length }));

@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData, MessageType } from "../websocket/message.ts";
@@ -212,3 +213,7 @@ export function isExcepted<Data>(
   if (except instanceof Member) return except === member;
   return (except as ReadonlySet<HubMember<Data>>).has(member);
 }
+
+showFields(Member, ({ registered, rooms, queuedBytes, queuedMessages, dropped, data }) => (
+  { registered, rooms: [...rooms], queuedBytes, queuedMessages, dropped, data }
+));

@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { MessageData } from "../websocket/message.ts";
 import { toJson } from "../websocket/message_json.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
@@ -61,3 +62,5 @@ export class RoomView<Data> implements Room<Data> {
     return this.#engine.membersOf(this.name).values();
   }
 }
+
+showFields(RoomView, ({ name, size }) => ({ name, size }));

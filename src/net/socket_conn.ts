@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { Addr } from "./addr.ts";
 import { checkBytes } from "./check_bytes.ts";
 import { ChunkQueue } from "./chunk_queue.ts";
@@ -478,3 +479,8 @@ function seenBy(op: NetOp, error: NetError): NetError {
 function sizeOf(write: PendingWrite): number {
   return write.bytes?.length ?? 0;
 }
+
+showFields(
+  SocketConn,
+  ({ localAddr, remoteAddr }) => ({ local: String(localAddr), remote: String(remoteAddr) }),
+);

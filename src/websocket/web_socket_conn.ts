@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
@@ -264,3 +265,7 @@ class MessageIterator implements AsyncIterator<Message, undefined> {
     return this.#connection.inbox.read("result") as Promise<IteratorResult<Message, undefined>>;
   }
 }
+
+showFields(WebSocketConn, ({ state, localAddr, remoteAddr, subprotocol, extensions, bufferedAmount }) => (
+  { state, local: String(localAddr), remote: String(remoteAddr), subprotocol, extensions, bufferedAmount }
+));
