@@ -4,9 +4,21 @@
  * @module
  */
 
+import { checkFunctions, checkOptions } from "../src/bytes/check_argument.ts";
 import { Hub as HubOn } from "../src/hub/hub.ts";
 import type { HubOptions } from "../src/hub/hub_options.ts";
 import { runtime } from "./runtime.ts";
+
+/** Options that are functions. */
+const HANDLERS = [
+  "roomQueue",
+  "onOverflow",
+  "onJoin",
+  "onLeave",
+  "onError",
+  "authorizeJoin",
+  "authorizePublish",
+];
 
 /**
  * Passes messages to many connections. Go: the Hub of gorilla's chat example.
@@ -27,6 +39,8 @@ export class Hub<Data = unknown> extends HubOn<Data> {
    * @throws {TypeError} when a policy is unknown
    */
   constructor(options?: HubOptions<Data>) {
+    checkOptions("make a Hub", options);
+    if (options !== undefined) checkFunctions("make a Hub", options, HANDLERS);
     super(runtime, options);
   }
 }

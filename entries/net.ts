@@ -4,6 +4,13 @@
  * @module
  */
 
+import {
+  checkFunctions,
+  checkMethods,
+  checkObject,
+  checkOptions,
+  checkString,
+} from "../src/bytes/check_argument.ts";
 import type { TcpAddr, UdpAddr, UnixAddr } from "../src/net/addr.ts";
 import type { Conn, Listener, TcpConn } from "../src/net/conn.ts";
 import {
@@ -30,6 +37,8 @@ import {
 import type { PacketConn, UdpConn } from "../src/net/packet_conn.ts";
 import { pipeOn } from "../src/net/pipe.ts";
 import {
+  checkPacketNetwork,
+  checkTcpNetwork,
   isPacketNetwork,
   type PacketNetwork,
   type ResolveOptions,
@@ -68,11 +77,15 @@ export function dial(network: TcpNetwork, address: string, options?: DialOptions
 export function dial(network: PacketNetwork, address: string, options?: DialUdpOptions): Promise<UdpConn>;
 /** Connects over any stream network. */
 export function dial(network: StreamNetwork, address: string, options?: DialOptions): Promise<Conn>;
-export function dial(
+export async function dial(
   network: StreamNetwork | PacketNetwork,
   address: string,
   options?: DialOptions & DialUdpOptions,
 ): Promise<Conn | UdpConn> {
+  if (!isPacketNetwork(network) && network !== "unix") {
+    checkTcpNetwork(network, "unix", "udp", "udp4", "udp6");
+  }
+  checkEndpoint("dial", address, options);
   if (isPacketNetwork(network)) return dialUdpOn(runtime, network, address, options);
   return dialOn(runtime, network, address, options);
 }
@@ -115,7 +128,13 @@ export function listen(
 ): Promise<Listener<Conn, UnixAddr>>;
 /** Listens on any stream network. */
 export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener>;
-export function listen(network: StreamNetwork, address: string, options?: ListenOptions): Promise<Listener> {
+export async function listen(
+  network: StreamNetwork,
+  address: string,
+  options?: ListenOptions,
+): Promise<Listener> {
+  if (network !== "unix") checkTcpNetwork(network, "unix");
+  checkEndpoint("listen", address, options);
   return listenOn(runtime, network, address, options);
 }
 
@@ -140,11 +159,13 @@ export function listen(network: StreamNetwork, address: string, options?: Listen
  * await Promise.all([client.close(), server.close()]);
  * ```
  */
-export function listenPacket(
+export async function listenPacket(
   network: PacketNetwork,
   address: string,
   options?: ListenPacketOptions,
 ): Promise<PacketConn> {
+  checkPacketNetwork(network);
+  checkEndpoint("listen", address, options);
   return listenPacketOn(runtime, network, address, options);
 }
 
@@ -171,7 +192,13 @@ export function listenPacket(
  * }
  * ```
  */
-export function dialTls(network: TcpNetwork, address: string, options?: DialTlsOptions): Promise<TlsConn> {
+export async function dialTls(
+  network: TcpNetwork,
+  address: string,
+  options?: DialTlsOptions,
+): Promise<TlsConn> {
+  checkTcpNetwork(network);
+  checkEndpoint("dial", address, options);
   return dialTlsOn(runtime, network, address, options);
 }
 
@@ -184,11 +211,15 @@ export function dialTls(network: TcpNetwork, address: string, options?: DialTlsO
  * @throws {NetError} as `listen`
  * @throws {TypeError} when there is no certificate, a certificate or a key is not valid, or they do not belong together
  */
-export function listenTls(
+export async function listenTls(
   network: TcpNetwork,
   address: string,
   options: ListenTlsOptions,
 ): Promise<Listener<TlsConn, TcpAddr>> {
+  checkTcpNetwork(network);
+  checkObject("listen", "options", options);
+  checkEndpoint("listen", address, options);
+  checkFunctions("listen", options, ["onHandshakeError"]);
   return listenTlsOn(runtime, network, address, options);
 }
 
@@ -204,7 +235,9 @@ export function listenTls(
  * @throws {TypeError} when a call is waiting on the connection, a client has no `tls.serverName`, or a certificate or a
  *   key is not valid
  */
-export function upgradeTls(conn: Conn, options?: UpgradeTlsOptions): Promise<TlsConn> {
+export async function upgradeTls(conn: Conn, options?: UpgradeTlsOptions): Promise<TlsConn> {
+  checkMethods("upgrade to TLS", "conn", conn, ["readChunk", "write"]);
+  checkOptions("upgrade to TLS", options);
   return upgradeTlsOn(runtime, conn, options);
 }
 
@@ -215,11 +248,13 @@ export function upgradeTls(conn: Conn, options?: UpgradeTlsOptions): Promise<Tls
  * @param address `host:port`; an empty host is every address of this machine
  * @throws {NetError} `ENOTFOUND`; `EADDRNOTAVAIL` for a host of the other family
  */
-export function resolveTcpAddr(
+export async function resolveTcpAddr(
   network: TcpNetwork,
   address: string,
   options?: ResolveOptions,
 ): Promise<TcpAddr> {
+  checkTcpNetwork(network);
+  checkEndpoint("look up", address, options);
   return resolveTcpAddrOn(runtime, network, address, options);
 }
 
@@ -230,11 +265,13 @@ export function resolveTcpAddr(
  * @param address `host:port`; an empty host is every address of this machine
  * @throws {NetError} `ENOTFOUND`; `EADDRNOTAVAIL` for a host of the other family
  */
-export function resolveUdpAddr(
+export async function resolveUdpAddr(
   network: PacketNetwork,
   address: string,
   options?: ResolveOptions,
 ): Promise<UdpAddr> {
+  checkPacketNetwork(network);
+  checkEndpoint("look up", address, options);
   return resolveUdpAddrOn(runtime, network, address, options);
 }
 
@@ -253,6 +290,14 @@ export function resolveUdpAddr(
  */
 export function pipe(): [Conn, Conn] {
   return pipeOn(runtime);
+}
+
+function checkEndpoint(verb: string, address: unknown, options: unknown): void {
+  checkString(verb, "address", address, "localhost:8080");
+  checkOptions(verb, options);
+  if (typeof options !== "object") return;
+  const { tls } = options as { tls?: unknown };
+  if (tls !== undefined) checkObject(verb, "tls", tls);
 }
 
 export type { Addr, PipeAddr, TcpAddr, UdpAddr, UnixAddr } from "../src/net/addr.ts";

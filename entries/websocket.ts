@@ -4,13 +4,21 @@
  * @module
  */
 
+import {
+  checkFunctions,
+  checkMethods,
+  checkObject,
+  checkOptions,
+  checkString,
+} from "../src/bytes/check_argument.ts";
 import type { Addr, TcpAddr, UnixAddr } from "../src/net/addr.ts";
 import type { Conn, Listener } from "../src/net/conn.ts";
 import type { StreamNetwork } from "../src/net/dial.ts";
 import type { ListenTlsOptions } from "../src/net/dial_tls.ts";
-import type { TcpNetwork } from "../src/net/resolve.ts";
+import { checkTcpNetwork, type TcpNetwork } from "../src/net/resolve.ts";
 import type { TlsConfig } from "../src/net/tls.ts";
 import { dialWebSocketOn, type WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
+import { checkServeOptions } from "../src/server/check_serve_options.ts";
 import { type ServeOptions, Server } from "../src/server/server.ts";
 import { Upgrader as UpgraderOn, type UpgraderOptions } from "../src/server/upgrader.ts";
 import type { WebSocketConn } from "../src/websocket/web_socket_conn.ts";
@@ -46,7 +54,12 @@ import { runtime } from "./runtime.ts";
  * await server.shutdown();
  * ```
  */
-export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions): Promise<WebSocketConn> {
+export async function dialWebSocket(
+  url: string | URL,
+  options?: WebSocketDialOptions,
+): Promise<WebSocketConn> {
+  checkOptions("connect", options);
+  if (options !== undefined) checkFunctions("connect", options, ["netDial"]);
   return dialWebSocketOn(runtime, url, options);
 }
 
@@ -59,6 +72,8 @@ export function dialWebSocket(url: string | URL, options?: WebSocketDialOptions)
  * @throws {TypeError} when the listener has a server already
  */
 export function serve<A extends Addr>(listener: Listener<Conn, A>, options: ServeOptions): Server<A> {
+  checkMethods("serve", "listener", listener, ["accept", "close"]);
+  checkServeOptions(options);
   return new Server(runtime, listener, options);
 }
 
@@ -119,6 +134,10 @@ export async function listenAndServe(
   address: string,
   options: ListenAndServeOptions,
 ): Promise<Server> {
+  if (network !== "unix") checkTcpNetwork(network, "unix");
+  checkString("listen", "address", address, "localhost:8080");
+  checkServeOptions(options);
+  if (options.tls !== undefined) checkObject("listen", "tls", options.tls);
   // The server closes the listener when its signal aborts.
   const { signal: _, ...listening } = options;
   const tls = options.tls && { nextProtos: ["http/1.1"], ...options.tls };
@@ -166,6 +185,8 @@ export class Upgrader extends UpgraderOn {
    * @throws {RangeError} when a bound is not positive
    */
   constructor(options?: UpgraderOptions) {
+    checkOptions("make an Upgrader", options);
+    if (options !== undefined) checkFunctions("make an Upgrader", options, ["checkOrigin", "error"]);
     super(runtime, options);
   }
 }

@@ -1,3 +1,4 @@
+import { checkMethods, checkObject } from "../bytes/check_argument.ts";
 import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
@@ -63,6 +64,8 @@ export class Framed<In, Out = In, C extends FramedConn = Conn> implements AsyncI
    * @param codec a codec for this connection alone, since codecs hold the state of one stream
    */
   constructor(conn: C, codec: Codec<In, Out>) {
+    checkObject("frame the connection", "conn", conn);
+    checkMethods("frame the connection", "codec", codec, ["decode", "encode"]);
     this.conn = conn;
     this.codec = codec;
     this.#received = new FramedReceived(codec);

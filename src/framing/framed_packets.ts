@@ -1,3 +1,4 @@
+import { checkMethods, wrongArgument } from "../bytes/check_argument.ts";
 import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { UdpAddr } from "../net/addr.ts";
 import type { WaitOptions } from "../net/conn.ts";
@@ -51,6 +52,10 @@ export class FramedPackets<In, Out = In> implements AsyncIterable<PacketItem<In>
    * @param makeCodec creates a codec, once for each datagram: a bad datagram then has no effect on the next
    */
   constructor(conn: PacketConn, makeCodec: () => Codec<In, Out>) {
+    checkMethods("frame the datagrams", "conn", conn, ["readFrom", "writeTo"]);
+    if (typeof makeCodec !== "function") {
+      throw wrongArgument("frame the datagrams", "makeCodec", makeCodec, "a function that makes a codec");
+    }
     this.conn = conn;
     this.#makeCodec = makeCodec;
   }

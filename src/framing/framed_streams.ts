@@ -1,5 +1,6 @@
 /** Codecs as web streams, each with the two sides of a `TransformStream`. */
 
+import { checkMethods } from "../bytes/check_argument.ts";
 import { ByteBuffer } from "../bytes/byte_buffer.ts";
 import type { Decoder, Encoder } from "./codec.ts";
 import { Deferred } from "../net/deferred.ts";
@@ -35,6 +36,7 @@ export class DecoderStream<T> implements TransformStream<Uint8Array, T> {
    * @param decoder a codec for this stream alone
    */
   constructor(decoder: Decoder<T>) {
+    checkMethods("decode the stream", "decoder", decoder, ["decode"]);
     const items = new ItemQueue(decoder);
     // With a high-water mark of 0, `pull` is called only when a read waits and all queued items have been read.
     this.readable = new ReadableStream<T>(items.source, { highWaterMark: 0 });
@@ -151,6 +153,7 @@ export class EncoderStream<T> implements TransformStream<T, Uint8Array> {
    * @param encoder a codec
    */
   constructor(encoder: Encoder<T>) {
+    checkMethods("encode the stream", "encoder", encoder, ["encode"]);
     const buffer = new ByteBuffer();
     const { readable, writable } = new TransformStream<T, Uint8Array>({
       transform(item, controller) {

@@ -29,7 +29,8 @@ export interface JsonLinesOptions extends LinesOptions {
  * const [here, there] = pipe();
  * const log = new Framed(here, new JsonLinesCodec<{ level: string; text: string }>());
  * await log.write({ level: "info", text: "ready" });
- * console.log(new TextDecoder().decode(await there.readChunk() ?? undefined).trim()); // {"level":"info","text":"ready"}
+ * const line = await there.readChunk();
+ * console.log(new TextDecoder().decode(line ?? undefined).trim()); // {"level":"info","text":"ready"}
  * await log.close();
  * ```
  */

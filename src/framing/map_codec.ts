@@ -1,3 +1,4 @@
+import { checkMethods } from "../bytes/check_argument.ts";
 import type { Codec } from "./codec.ts";
 import { FrameError, FrameFormatError } from "./codec.ts";
 
@@ -36,6 +37,8 @@ export function mapCodec<From, To, In, Out>(
   codec: Codec<From, To>,
   mapping: ItemMapping<From, In, Out, To>,
 ): Codec<In, Out> {
+  checkMethods("map the codec", "codec", codec, ["decode", "encode"]);
+  checkMethods("map the codec", "mapping", mapping, ["decode", "encode"]);
   const mapped = (item: From | undefined, offset: number): In | undefined => {
     if (item === undefined) return undefined;
     const result = refusing(() => mapping.decode(item), offset);

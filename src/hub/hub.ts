@@ -1,6 +1,8 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { Runtime } from "../net/runtime.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData } from "../websocket/message.ts";
+import { toJson } from "../websocket/message_json.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { DrainOptions, DrainReport } from "./drain.ts";
 import type { HubStats } from "./hub_counters.ts";
@@ -89,7 +91,7 @@ export class Hub<Data = unknown> implements AsyncDisposable {
 
   /** Queues a value as JSON text; see {@linkcode Hub.broadcast}. */
   broadcastJson(value: unknown, options: BroadcastOptions<Data> = {}): number {
-    return this.broadcast(JSON.stringify(value), options);
+    return this.broadcast(toJson(value), options);
   }
 
   // ── The end ──
@@ -122,3 +124,5 @@ export class Hub<Data = unknown> implements AsyncDisposable {
     await this.close();
   }
 }
+
+showFields(Hub, ({ members, rooms }) => ({ members: members.size, rooms: [...rooms].length }));

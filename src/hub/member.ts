@@ -1,6 +1,8 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData, MessageType } from "../websocket/message.ts";
+import { toJson } from "../websocket/message_json.ts";
 import { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { HubMember, PublishOptions, SendOptions } from "./hub_member.ts";
 import type { MemberSocket } from "./hub_socket.ts";
@@ -103,7 +105,7 @@ export class Member<Data = unknown> extends SendQueue implements HubMember<Data>
   }
 
   sendJson(value: unknown, options: SendOptions = {}): boolean {
-    return this.send(JSON.stringify(value), options);
+    return this.send(toJson(value), options);
   }
 
   // ── Requests of the peer ──
@@ -211,3 +213,7 @@ export function isExcepted<Data>(
   if (except instanceof Member) return except === member;
   return (except as ReadonlySet<HubMember<Data>>).has(member);
 }
+
+showFields(Member, ({ registered, rooms, queuedBytes, queuedMessages, dropped, data }) => (
+  { registered, rooms: [...rooms], queuedBytes, queuedMessages, dropped, data }
+));

@@ -1,4 +1,6 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { MessageData } from "../websocket/message.ts";
+import { toJson } from "../websocket/message_json.ts";
 import type { PreparedMessage } from "../websocket/prepared_message.ts";
 import type { HubEngine } from "./hub_engine.ts";
 import type { HubMember } from "./hub_member.ts";
@@ -53,10 +55,12 @@ export class RoomView<Data> implements Room<Data> {
   }
 
   broadcastJson(value: unknown, options: RoomBroadcastOptions<Data> = {}): number {
-    return this.broadcast(JSON.stringify(value), options);
+    return this.broadcast(toJson(value), options);
   }
 
   [Symbol.iterator](): IterableIterator<HubMember<Data>> {
     return this.#engine.membersOf(this.name).values();
   }
 }
+
+showFields(RoomView, ({ name, size }) => ({ name, size }));

@@ -1,5 +1,7 @@
 /** Addresses of sockets, written as in Go: `host:port`, `[::1]:80`, `:8080`. */
 
+import { checkString } from "../bytes/check_argument.ts";
+
 /** The address of a TCP or TLS endpoint. */
 export interface TcpAddr {
   /** Always `"tcp"`. */
@@ -84,8 +86,11 @@ export const PIPE_ADDR: PipeAddr = { network: "pipe", toString: () => "pipe" };
  * @throws {TypeError} when the port is missing or not a number, or brackets are missing or misplaced
  */
 export function splitHostPort(address: string): { hostname: string; port: number } {
+  checkString("parse the address", "address", address, "localhost:8080");
   const colon = address.lastIndexOf(":");
-  if (colon < 0) throw new TypeError(`Cannot parse address "${address}": the port is missing`);
+  if (colon < 0) {
+    throw new TypeError(`Cannot parse address "${address}": the port is missing${withPort(address)}`);
+  }
   const port = parsePort(address, address.slice(colon + 1));
   const host = address.slice(0, colon);
   if (host.startsWith("[")) {
@@ -107,6 +112,13 @@ export function splitHostPort(address: string): { hostname: string; port: number
 /** Joins a host and a port; a host that contains a colon gets brackets. Go: `net.JoinHostPort`. */
 export function joinHostPort(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+/** What the caller may have meant by an address without a colon. */
+function withPort(address: string): string {
+  return /^[0-9]+$/.test(address)
+    ? `; write ":${address}" for that port`
+    : `; write "${address}:80", for example`;
 }
 
 function parsePort(address: string, digits: string): number {

@@ -79,9 +79,10 @@ export class DeadlineExceededError extends NetError {
    * @param op the operation that failed
    * @param network network of the socket
    * @param addr the remote address, or the address to listen on
+   * @param reason what did not happen in time. Default: `deadline exceeded`
    */
-  constructor(op: NetOp, network: string, addr?: Addr | string) {
-    super({ op, network, addr, code: "ETIMEDOUT" }, "deadline exceeded");
+  constructor(op: NetOp, network: string, addr?: Addr | string, reason = "deadline exceeded") {
+    super({ op, network, addr, code: "ETIMEDOUT" }, reason);
   }
 }
 

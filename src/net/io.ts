@@ -1,7 +1,9 @@
 /** Helpers for readers and writers, as in Go's package io. */
 
+import { checkMethods, wrongArgument } from "../bytes/check_argument.ts";
 import { concat } from "../bytes/concat.ts";
 import type { Reader, WaitOptions, Writer } from "./conn.ts";
+import { checkBytes } from "./check_bytes.ts";
 import { UnexpectedEofError } from "./errors.ts";
 
 /** Options of {@linkcode readAll}. */
@@ -40,7 +42,10 @@ export async function readAll(
   reader: Reader,
   options: ReadAllOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  checkMethods("read all", "reader", reader, ["read"]);
   const { limit = DEFAULT_LIMIT, ...wait } = options;
+  if (typeof limit !== "number") throw wrongArgument("read all", "limit", limit, "a number of bytes");
+  if (!(limit >= 0)) throw new RangeError(`Cannot read all: limit is ${limit}, not a number of bytes`);
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of chunks(reader, wait)) {
@@ -68,6 +73,8 @@ export async function readAll(
  * ```
  */
 export async function readFull(reader: Reader, p: Uint8Array, options?: WaitOptions): Promise<void> {
+  checkMethods("read", "reader", reader, ["read"]);
+  p = checkBytes("read", "p", p);
   for (let filled = 0; filled < p.length;) {
     const count = await readPart(reader, p.subarray(filled), options);
     if (count === null) {
@@ -96,6 +103,8 @@ export async function readFull(reader: Reader, p: Uint8Array, options?: WaitOpti
  * ```
  */
 export async function copy(writer: Writer, reader: Reader, options?: WaitOptions): Promise<number> {
+  checkMethods("copy", "writer", writer, ["write"]);
+  checkMethods("copy", "reader", reader, ["read"]);
   let copied = 0;
   for await (const part of chunks(reader, options)) {
     await writer.write(part);

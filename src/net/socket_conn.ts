@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { Addr } from "./addr.ts";
 import { checkBytes } from "./check_bytes.ts";
 import { ChunkQueue } from "./chunk_queue.ts";
@@ -497,3 +498,8 @@ function seenBy(op: NetOp, error: NetError): NetError {
   const { network, addr, code, cause } = error;
   return new NetError({ op, network, addr, code, cause });
 }
+
+showFields(
+  SocketConn,
+  ({ localAddr, remoteAddr }) => ({ local: String(localAddr), remote: String(remoteAddr) }),
+);

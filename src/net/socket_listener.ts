@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { Addr } from "./addr.ts";
 import type { Listener, TcpConn, WaitOptions } from "./conn.ts";
 import { countedSocket } from "./counted_socket.ts";
@@ -218,3 +219,5 @@ export class SocketListener implements Listener<TcpConn>, AcceptHandler {
     return new ClosedError("accept", this.addr.network, this.addr);
   }
 }
+
+showFields(SocketListener, ({ addr }) => ({ addr: String(addr) }));

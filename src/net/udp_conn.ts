@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import { isMadeUdpAddr, joinHostPort, splitHostPort, type UdpAddr, udpAddr } from "./addr.ts";
 import { checkBytes } from "./check_bytes.ts";
 import type { WaitOptions } from "./conn.ts";
@@ -429,3 +430,8 @@ function seenBy(op: NetOp, error: NetError): NetError {
   const { network, addr, code, cause } = error;
   return new NetError({ op, network, addr, code, cause });
 }
+
+showFields(UdpPacketConn, ({ localAddr, dropped }) => ({ local: String(localAddr), dropped }));
+showFields(UdpPeerConn, ({ localAddr, remoteAddr, dropped }) => (
+  { local: String(localAddr), remote: String(remoteAddr), dropped }
+));

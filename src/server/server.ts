@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Conn, Listener } from "../net/conn.ts";
 import { takeOver } from "../net/conn_socket.ts";
@@ -267,3 +268,5 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
     }
   }
 }
+
+showFields(Server, ({ addr, conns }) => ({ addr: String(addr), conns: conns.size }));

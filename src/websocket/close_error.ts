@@ -28,7 +28,8 @@ export class CloseError extends Error implements CloseInfo {
    * @param cause the error that broke the transport, if one did
    */
   constructor(info: CloseInfo, cause?: unknown) {
-    const why = info.reason === "" ? "" : ` ${info.reason}`;
+    const broken = cause instanceof Error ? ` (${cause.message})` : "";
+    const why = info.reason === "" ? broken : ` ${info.reason}`;
     super(`The connection is closed: ${info.code}${why}`, cause === undefined ? undefined : { cause });
     this.code = info.code;
     this.reason = info.reason;

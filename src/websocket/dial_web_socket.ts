@@ -1,3 +1,4 @@
+import { wrongArgument } from "../bytes/check_argument.ts";
 import { joinHostPort } from "../net/addr.ts";
 import { takeOver } from "../net/conn_socket.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
@@ -115,7 +116,7 @@ export async function dialWebSocketOn(
     });
   } catch (error) {
     conn.closeNow();
-    const failure = handshakeError(error, target);
+    const failure = handshakeError(error, target, settings.handshakeTimeout);
     trace?.endedEarly(failure instanceof Error ? failure : null);
     throw failure;
   }
@@ -123,8 +124,13 @@ export async function dialWebSocketOn(
 
 function parseUrl(url: string | URL): URL {
   if (url instanceof URL) return url;
-  if (!URL.canParse(url)) throw new SyntaxError(`Cannot connect: ${JSON.stringify(url)} is not a valid URL`);
-  return new URL(url);
+  // A URL of another realm is no instance of this one's class.
+  const isUrl = typeof url === "string" || typeof (url as URL | null)?.href === "string";
+  if (!isUrl) throw wrongArgument("connect", "url", url, 'a string such as "ws://localhost:8080/", or a URL');
+  const text = String(url);
+  if (URL.canParse(text)) return new URL(text);
+  const hint = text.includes("://") ? "" : '; write the scheme and the host, as in "ws://localhost:8080/"';
+  throw new SyntaxError(`Cannot connect: ${JSON.stringify(text)} is not a valid URL${hint}`);
 }
 
 async function connect(
@@ -217,12 +223,14 @@ async function readResponse(conn: Conn, wait?: WaitOptions): Promise<ReceivedRes
 }
 
 /** The error to throw for an error during the handshake. */
-function handshakeError(error: unknown, target: WebSocketTarget): unknown {
+function handshakeError(error: unknown, target: WebSocketTarget, timeout: number): unknown {
   if (error instanceof HttpHeadError) {
     return new HandshakeError(`The server's answer is malformed: ${error.message}`, 0, null, error);
   }
   if (error instanceof DeadlineExceededError) {
-    return new DeadlineExceededError("handshake", "websocket", joinHostPort(target.hostname, target.port));
+    const addr = joinHostPort(target.hostname, target.port);
+    const why = `the server did not answer within ${timeout / 1000} s (handshakeTimeout)`;
+    return new DeadlineExceededError("handshake", "websocket", addr, why);
   }
   return error;
 }

@@ -1,3 +1,4 @@
+import { DeadlineExceededError } from "../net/errors.ts";
 import type { TimerEntry, TimerQueue } from "../net/timer_queue.ts";
 import type { Connection } from "./connection.ts";
 
@@ -64,7 +65,7 @@ export class Keepalive implements TimerEntry {
     this.#heard = false;
     this.#untilCheck -= this.#delay;
     if (awaited && !alive && this.#patience <= this.#delay) {
-      return lifecycle.drop(this.#connection.readExpired());
+      return lifecycle.drop(this.#noPong());
     }
     if (awaited) this.#patience = alive ? 0 : this.#patience - this.#delay;
     if (this.#untilCheck <= 0) this.#check(alive && !awaited);
@@ -94,6 +95,11 @@ export class Keepalive implements TimerEntry {
     this.#acceptedBytes = acceptedBytes;
     this.#blocked = !output.drained;
     return progress;
+  }
+
+  #noPong(): DeadlineExceededError {
+    const why = `no pong within ${this.#pongTimeout / 1000} s`;
+    return new DeadlineExceededError("read", "websocket", this.#connection.remoteAddr, why);
   }
 
   #ping(): void {

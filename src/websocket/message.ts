@@ -1,4 +1,5 @@
 import { bytesOf } from "../bytes/any_realm.ts";
+import { wrongArgument } from "../bytes/check_argument.ts";
 
 /** Type of a message, RFC 6455, 5.6. */
 export type MessageType = "text" | "binary";
@@ -42,7 +43,6 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 function viewOf(data: unknown): Uint8Array {
   const bytes = bytesOf(data);
   if (bytes !== null) return bytes;
-  throw new TypeError(
-    "Cannot send: the data must be a string, an ArrayBuffer, a SharedArrayBuffer or a view of one",
-  );
+  const wanted = "a string, an ArrayBuffer, a SharedArrayBuffer or a view of one";
+  throw wrongArgument("send", "the data", data, wanted);
 }

@@ -1,3 +1,4 @@
+import { described } from "../bytes/described.ts";
 import type { DebugHook } from "./debug.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./compression.ts";
@@ -111,7 +112,11 @@ function debugHook(hook: DebugHook | undefined): DebugHook | null {
 export function positive(name: string, value: number | undefined, byDefault: number): number {
   if (value === undefined) return byDefault;
   if (typeof value !== "number" || !(value > 0)) {
-    throw new RangeError(`Cannot use ${name}: it is ${value}, not a positive number`);
+    throw new RangeError(
+      `Cannot use ${name}: it is ${
+        typeof value === "number" ? value : described(value)
+      }, not a positive number`,
+    );
   }
   return value;
 }

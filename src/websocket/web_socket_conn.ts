@@ -1,3 +1,4 @@
+import { showFields } from "../bytes/inspection.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Conn, WaitOptions } from "../net/conn.ts";
 import type { Deadline } from "../net/deadline.ts";
@@ -8,6 +9,7 @@ import { Connection, type WebSocketInit } from "./connection.ts";
 import { extensionsText } from "./compression.ts";
 import type { Reading, Wanted } from "./inbox.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
+import { fromJson, toJson } from "./message_json.ts";
 import type { MessageReader, ReceivedMessage } from "./message_reader.ts";
 import type { MessageWriter } from "./message_writer.ts";
 import type { PreparedMessage } from "./prepared_message.ts";
@@ -127,8 +129,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
    * @throws as {@linkcode WebSocketConn.readMessage}
    */
   async readJson<T = unknown>(options?: WaitOptions): Promise<T> {
-    const { type, data } = await this.readMessage(options);
-    return JSON.parse(type === "text" ? data : decodeJson(data)) as T;
+    const { data } = await this.readMessage(options);
+    return fromJson(data) as T;
   }
 
   /**
@@ -196,9 +198,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   /** Sends a value as JSON text. Go: `WriteJSON`. */
   writeJson(value: unknown, options?: WaitOptions): Promise<void> {
     try {
-      const text = JSON.stringify(value);
-      if (text === undefined) throw new TypeError("Cannot send: the value has no JSON");
-      return this.#connection.sender.write(text, options);
+      return this.#connection.sender.write(toJson(value), options);
     } catch (error) {
       // A fault of the value, whatever its `toJSON` throws.
       return Promise.reject(error);
@@ -331,10 +331,6 @@ async function discardMessages({ inbox, lifecycle }: Connection, refuse: boolean
   }
 }
 
-function decodeJson(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new SyntaxError("Cannot parse as JSON: the bytes are not UTF-8", { cause });
-  }
-}
+showFields(WebSocketConn, ({ state, localAddr, remoteAddr, subprotocol, extensions, bufferedAmount }) => (
+  { state, local: String(localAddr), remote: String(remoteAddr), subprotocol, extensions, bufferedAmount }
+));

@@ -299,6 +299,7 @@ describe("dialWebSocket", () => {
       assert.ok(error instanceof DeadlineExceededError, String(error));
       assert.equal(error.op, "handshake");
       assert.equal(error.timeout, true);
+      assert.match(error.message, /the server did not answer within 0\.05 s \(handshakeTimeout\)$/);
       await stop();
     }
   });

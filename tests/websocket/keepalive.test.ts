@@ -54,6 +54,7 @@ describe("keep-alive", () => {
       socket.gone();
       await assert.rejects(reading, (error) => {
         assert.equal(((error as Error).cause as Error).name, "DeadlineExceededError");
+        assert.match((error as Error).message, /1006 \(.*: no pong within 0\.5 s\)$/);
         return closedWith(1006)(error);
       });
       clock.advance(100_000);
