@@ -430,7 +430,9 @@ export class Protocol implements FrameHandler {
     this.#failed = true;
     this.#answer ??= this.#closePayload(code, reason);
     const tooBig = code === CloseCode.MessageTooBig;
-    this.#handler.onFault(tooBig ? new MessageTooBigError(this.#readLimit) : new ProtocolError(code, reason));
+    this.#handler.onFault(
+      tooBig ? new MessageTooBigError(this.#readLimit, reason) : new ProtocolError(code, reason),
+    );
   }
 
   #stopReading(): void {
