@@ -60,10 +60,12 @@ export class Receiver implements ProtocolHandler {
     this.#inbox.add({ type: "binary", data: this.#copies!.keep(chunk, start, end, lent, room) });
   }
 
-  onPing(payload: Uint8Array): void {
+  onPing(payload: Uint8Array): boolean {
     const { trace } = this.#connection;
     trace?.control("received", "ping", payload);
-    if (!this.protocol.closeSent) trace?.control("sent", "pong", payload);
+    const isAnswered = this.#connection.onPing(payload) !== false;
+    if (isAnswered && !this.protocol.closeSent) trace?.control("sent", "pong", payload);
+    return isAnswered;
   }
 
   onPong(payload: Uint8Array): void {
