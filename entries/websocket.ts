@@ -211,6 +211,7 @@ export type {
   PhaseDebugEvent,
   RefusalDebugEvent,
 } from "../src/websocket/debug.ts";
+export type { PingHook, PongHook } from "../src/websocket/control_hooks.ts";
 export type { WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
 export type { WriteOptions } from "../src/websocket/sender.ts";
 export { HandshakeError } from "../src/websocket/handshake_error.ts";

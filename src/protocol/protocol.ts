@@ -20,8 +20,12 @@ import { isWorthMoving, readInMemory } from "./unmasking.ts";
  * Text in one piece (`PieceFlag.Whole`) is not: decode it, and call {@linkcode Protocol.fail} with 1007 when that fails.
  */
 export interface ProtocolHandler extends MessageDataHandler {
-  /** Called for each ping, after the answer was written to the output. The payload is valid during the call. */
-  onPing(payload: Uint8Array): void;
+  /**
+   * Called for each ping. The payload is valid during the call.
+   *
+   * @returns `false` when the ping is not to be answered; anything else answers it, after the call
+   */
+  onPing(payload: Uint8Array): boolean | void;
   /** Called for each pong, also one that answers no ping. The payload is valid during the call. */
   onPong(payload: Uint8Array): void;
   /**
@@ -279,8 +283,8 @@ export class Protocol implements FrameHandler {
     if (opcode === Opcode.Close) return this.#receiveClose(payload);
     if (opcode === Opcode.Pong) return this.#handler.onPong(payload);
     // 5.5.2: a ping is answered with its own payload, unless a close frame was sent.
-    if (!this.#closeSent) this.#writer.writeControl(Opcode.Pong, payload);
-    this.#handler.onPing(payload);
+    const isAnswered = this.#handler.onPing(payload) !== false;
+    if (isAnswered && !this.#closeSent) this.#writer.writeControl(Opcode.Pong, payload);
   }
 
   /** Called by the frame reader. */
@@ -430,7 +434,9 @@ export class Protocol implements FrameHandler {
     this.#failed = true;
     this.#answer ??= this.#closePayload(code, reason);
     const tooBig = code === CloseCode.MessageTooBig;
-    this.#handler.onFault(tooBig ? new MessageTooBigError(this.#readLimit) : new ProtocolError(code, reason));
+    this.#handler.onFault(
+      tooBig ? new MessageTooBigError(this.#readLimit, reason) : new ProtocolError(code, reason),
+    );
   }
 
   #stopReading(): void {

@@ -22,7 +22,7 @@ export class ProtocolError extends Error {
   }
 }
 
-/** The peer sent a message larger than the read limit. The connection was closed with 1009. */
+/** The peer sent a message larger than the read limit, or than the engine can hold. The connection was closed with 1009. */
 export class MessageTooBigError extends Error {
   /** Always `"MessageTooBigError"`. */
   override readonly name = "MessageTooBigError";
@@ -37,10 +37,11 @@ export class MessageTooBigError extends Error {
    * Makes the error of a message that is too large.
    *
    * @param limit the read limit, bytes
+   * @param reason what is wrong, as in the close frame. Default: the message is larger than the limit
    */
-  constructor(limit: number) {
-    super(`Cannot read the message: it is larger than ${limit} bytes`);
+  constructor(limit: number, reason = `a message is larger than ${limit} bytes`) {
+    super(`Cannot read the message: ${reason.replace(/^a message/, "it")}`);
     this.limit = limit;
-    this.reason = `a message is larger than ${limit} bytes`;
+    this.reason = reason;
   }
 }

@@ -13,6 +13,8 @@ import type { Compression } from "./compression.ts";
 import { Inbox } from "./inbox.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { WebSocketSettings } from "./options.ts";
+import type { WebSocketConn } from "./web_socket_conn.ts";
+import { callHook } from "./control_hooks.ts";
 import { defaultBudget, MemoryAccount, REPORT_STEP } from "./memory_account.ts";
 import type { MemoryHolder } from "./memory_budget.ts";
 import { SocketOutput } from "./socket_output.ts";
@@ -54,6 +56,8 @@ export class Connection implements StreamHandler, MemoryHolder {
   readonly lifecycle: Lifecycle;
   /** `null` where the application does not debug. */
   readonly trace: DebugTrace | null;
+  /** What the application has of this connection. */
+  readonly #conn: WebSocketConn;
   readonly #runtime: Runtime;
   readonly #settings: WebSocketSettings;
   readonly #keepalive: Keepalive | null;
@@ -67,7 +71,8 @@ export class Connection implements StreamHandler, MemoryHolder {
   #memory: MemoryAccount | null = null;
   #pings: Pings | null = null;
 
-  constructor({ runtime, role, detached, settings, preamble, compression, trace = null }: WebSocketInit) {
+  constructor(conn: WebSocketConn, init: WebSocketInit) {
+    const { runtime, role, detached, settings, preamble, compression, trace = null } = init;
     const { buffers, timers, flushQueue, adapter, random } = runtime;
     const { text, maskMemory, maxCheapArray } = adapter;
     const { readLimit, maxFragments, readBufferSize, writeBufferSize, pingInterval, pongTimeout } = settings;
@@ -75,6 +80,7 @@ export class Connection implements StreamHandler, MemoryHolder {
     const isClient = role === "client";
     const socket = detached.socket;
     const limits = { readLimit, maxFragments };
+    this.#conn = conn;
     this.#runtime = runtime;
     this.#settings = settings;
     this.#compresses = compression !== null;
@@ -224,8 +230,14 @@ export class Connection implements StreamHandler, MemoryHolder {
     this.lifecycle.onEndReached();
   }
 
+  /** The application's answer to a ping: `false` for no pong. */
+  onPing(payload: Uint8Array): boolean | void {
+    return callHook(this.#settings.onPing, this.#conn, payload);
+  }
+
   onPong(payload: Uint8Array): void {
     this.#pings?.onPong(payload);
+    callHook(this.#settings.onPong, this.#conn, payload);
   }
 
   /** The error of a call that the read deadline ends. */

@@ -140,6 +140,9 @@ export class Lifecycle {
   closeNow(): void {
     if (this.gone) return;
     this.#leave();
+    // The answer to the handshake has been given, though it may not have left in this turn.
+    const { output } = this.#connection;
+    if (this.#connection.protocol.output.acceptedBytes === 0) output.flushNow();
     this.drop(null, "closeNow() was called");
   }
 

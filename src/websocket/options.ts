@@ -1,4 +1,5 @@
 import { described } from "../bytes/described.ts";
+import type { PingHook, PongHook } from "./control_hooks.ts";
 import type { DebugHook } from "./debug.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./compression.ts";
@@ -48,6 +49,10 @@ export interface WebSocketOptions {
    * control frames, the end. Credentials, cookies and queries are masked. Default: none.
    */
   onDebug?: DebugHook;
+  /** Called with each ping that comes; `false` leaves it without its pong. Default: none, every ping is answered. */
+  onPing?: PingHook;
+  /** Called with each pong that comes. Default: none. */
+  onPong?: PongHook;
 }
 
 /** Times of the pings to a silent peer. */
@@ -76,6 +81,8 @@ export interface WebSocketSettings {
   readonly pingInterval: number;
   readonly pongTimeout: number;
   readonly onDebug: DebugHook | null;
+  readonly onPing: PingHook | null;
+  readonly onPong: PongHook | null;
 }
 
 /**
@@ -98,14 +105,16 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     memoryBudget: options.memoryBudget ?? null,
     pingInterval: positive("keepalive.pingInterval", keepalive.pingInterval, 30_000),
     pongTimeout: positive("keepalive.pongTimeout", keepalive.pongTimeout, 20_000),
-    onDebug: debugHook(options.onDebug),
+    onDebug: hookOf("onDebug", options.onDebug),
+    onPing: hookOf("onPing", options.onPing),
+    onPong: hookOf("onPong", options.onPong),
   };
 }
 
 /** @throws {TypeError} when the hook is not a function */
-function debugHook(hook: DebugHook | undefined): DebugHook | null {
+function hookOf<Hook>(name: string, hook: Hook | undefined): Hook | null {
   if (hook === undefined || typeof hook === "function") return hook ?? null;
-  throw new TypeError("Cannot use onDebug: it is not a function");
+  throw new TypeError(`Cannot use ${name}: it is not a function`);
 }
 
 /** The value, or the default for `undefined`; throws `RangeError` unless it is a positive number. */

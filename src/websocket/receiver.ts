@@ -4,6 +4,7 @@ import { CloseCode } from "../protocol/close_code.ts";
 import { isWhole, PieceFlag } from "../protocol/message_piece.ts";
 import type { MessageTooBigError, ProtocolError } from "../protocol/protocol_error.ts";
 import { Protocol, type ProtocolHandler, type ProtocolOptions } from "../protocol/protocol.ts";
+import type { ArrivingMessage } from "./arriving_message.ts";
 import type { Connection } from "./connection.ts";
 import type { Inbox } from "./inbox.ts";
 import type { ReceivedMessage } from "./message_reader.ts";
@@ -59,10 +60,12 @@ export class Receiver implements ProtocolHandler {
     this.#inbox.add({ type: "binary", data: this.#copies!.keep(chunk, start, end, lent, room) });
   }
 
-  onPing(payload: Uint8Array): void {
+  onPing(payload: Uint8Array): boolean {
     const { trace } = this.#connection;
     trace?.control("received", "ping", payload);
-    if (!this.protocol.closeSent) trace?.control("sent", "pong", payload);
+    const isAnswered = this.#connection.onPing(payload) !== false;
+    if (isAnswered && !this.protocol.closeSent) trace?.control("sent", "pong", payload);
+    return isAnswered;
   }
 
   onPong(payload: Uint8Array): void {
@@ -84,7 +87,10 @@ export class Receiver implements ProtocolHandler {
 
   /** Adds a text message, unless it is not UTF-8: then the connection fails (RFC 6455, 8.1). */
   #addText(bytes: Uint8Array, start: number, end: number): void {
-    const data = this.#text.decode(bytes, start, end);
+    this.#addDecoded(this.#text.decode(bytes, start, end));
+  }
+
+  #addDecoded(data: string | null): void {
     if (data !== null) this.#inbox.add({ type: "text", data });
     else this.protocol.fail(CloseCode.InvalidFramePayloadData, "a text message is not UTF-8");
   }
@@ -94,13 +100,30 @@ export class Receiver implements ProtocolHandler {
     const message = this.#inbox.arrive((flags & PieceFlag.Text) !== 0 ? "text" : "binary");
     const { reader } = message;
     if (reader !== null) this.#passTo(reader, chunk, start, end, flags);
-    else message.gather(chunk, start, end, messageLength, readLimit);
+    else {
+      try {
+        message.gather(chunk, start, end, messageLength, readLimit);
+      } catch {
+        return this.protocol.fail(CloseCode.MessageTooBig, "a message is longer than an array can be");
+      }
+    }
     if ((flags & PieceFlag.Last) === 0) return;
     this.#inbox.endArriving();
     if (reader !== null) return reader.end();
+    this.#addGathered(message);
+  }
+
+  #addGathered(message: ArrivingMessage): void {
     const data = message.bytes();
-    if (message.type === "text") this.#addText(data, 0, data.length);
-    else this.#inbox.add({ type: "binary", data });
+    if (message.type === "binary") return this.#inbox.add({ type: "binary", data });
+    let text: string | null;
+    try {
+      text = this.#text.decode(data, 0, data.length);
+    } catch {
+      // Engines have strings of at most half a gibibyte to four.
+      return this.protocol.fail(CloseCode.MessageTooBig, "a message is longer than a string can be");
+    }
+    this.#addDecoded(text);
   }
 
   #passTo(reader: ReceivedMessage, chunk: Uint8Array, start: number, end: number, flags: number): void {

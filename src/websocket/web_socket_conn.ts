@@ -70,7 +70,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
     this.#netConn = init.netConn;
     this.subprotocol = init.subprotocol;
     this.extensions = extensionsText(init.compression?.parameters ?? null);
-    this.#connection = new Connection(init);
+    this.#connection = new Connection(this, init);
     const { subprotocol, extensions } = this;
     init.trace?.emit({ type: "open", subprotocol, extensions });
     this.#connection.start(init);

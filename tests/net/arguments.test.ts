@@ -186,7 +186,7 @@ describe("a call on a WebSocket with an argument of the wrong kind", () => {
   it("serves a listener once", limit, async () => {
     const listener = await jackfield.listen("tcp", address);
     const first = jackfield.serve(listener, { websocket });
-    assert.throws(() => jackfield.serve(listener, { websocket }), /a server uses the listener already/);
+    assert.throws(() => jackfield.serve(listener, { websocket }), /the listener has a server already/);
     await first.shutdown();
   });
 });

@@ -224,6 +224,16 @@ for (const role of roles) {
 }
 
 describe("over TCP", () => {
+  it("closeNow() in the callback leaves the answer to the handshake", limit, async () => {
+    const { address, stop } = await startServer({ websocket: (conn) => conn.closeNow() });
+    // `rawClient` asserts that the answer comes.
+    const peer = await rawClient(address);
+    const end = await peer.conn.readChunk().catch(() => null);
+    assert.equal(end, null);
+    peer.conn.closeNow();
+    await stop();
+  });
+
   it("a client replies to what came with the answer to its handshake", limit, async () => {
     const { url, stop, handled } = await startRawServer(async (conn) => {
       const peer = new RawPeer(conn);

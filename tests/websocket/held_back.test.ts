@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { constants, deflateRawSync } from "node:zlib";
 import { MemoryBudget, type WebSocketConn } from "../../mod.ts";
+import { currentAdapter } from "../../adapters/runtime.ts";
 import { NetError } from "../../src/net/errors.ts";
 import { limit } from "../net/support.ts";
 import { closeFrame, frame, handshake, OP, RawPeer } from "./raw_peer.ts";
@@ -174,5 +175,26 @@ describe("compressed messages behind the bound", () => {
     assert.equal((await conn.readMessage()).data.length, MIB);
     await assert.rejects(conn.readMessage());
     await stop();
+  });
+});
+
+describe("a message that the engine cannot hold", () => {
+  const text = currentAdapter().text;
+  const parts = [frame(OP.text, "too ", { fin: false }), frame(OP.continuation, "long")];
+
+  it("ends with 1009 where it is longer than a string can be", limit, async () => {
+    const decode = () => {
+      throw new RangeError("Cannot create a string longer than 0x1fffffe8 characters");
+    };
+    const { ws, socket } = testConn("server", {}, undefined, { text: { ...text, decode } });
+    const reading = ws.readMessage();
+    socket.receive(...parts);
+    await assert.rejects(reading, {
+      name: "MessageTooBigError",
+      message: "Cannot read the message: it is longer than a string can be",
+    });
+    const [answer] = socket.frames();
+    assert.equal(answer!.payload[0]! << 8 | answer!.payload[1]!, 1009);
+    socket.gone();
   });
 });

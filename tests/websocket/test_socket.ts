@@ -5,7 +5,7 @@ import type { Conn } from "../../mod.ts";
 import { type Addr, PIPE_ADDR } from "../../src/net/addr.ts";
 import { ChunkQueue } from "../../src/net/chunk_queue.ts";
 import type { NetError } from "../../src/net/errors.ts";
-import { Runtime } from "../../src/net/runtime.ts";
+import { Runtime, type RuntimeAdapter } from "../../src/net/runtime.ts";
 import type { StreamHandler, StreamSocket } from "../../src/net/stream_socket.ts";
 import { batchWriterOf } from "../../src/websocket/batch_writer.ts";
 import type { DrainListener } from "../../src/websocket/drain_listener.ts";
@@ -140,9 +140,10 @@ export function testConn(
   role?: "client" | "server",
   options?: WebSocketOptions,
   preamble?: string,
+  overrides: Partial<RuntimeAdapter> = {},
 ): TestConn {
   const clock = new VirtualClock();
-  const runtime = new Runtime({ ...currentAdapter(), name: "memory", clock });
+  const runtime = new Runtime({ ...currentAdapter(), ...overrides, name: "memory", clock });
   const socket = new TestSocket();
   const ws = new WebSocketConn({
     runtime,
