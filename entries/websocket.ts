@@ -25,7 +25,7 @@ import { runtime } from "./runtime.ts";
  * @throws {SyntaxError} when the URL is not valid for a WebSocket
  * @throws {TypeError} when a header or subprotocol cannot be sent
  * @throws {RangeError} when an option is out of range
- * @throws {HandshakeError} when the server refuses; has its status, headers and the beginning of its body
+ * @throws {HandshakeError} when the server refuses; has its status, headers and up to 64 KiB of its body
  * @throws {NetError} when the server cannot be reached
  * @throws {TlsError} when TLS fails, as for `dialTls`
  *
@@ -175,6 +175,7 @@ export type {
 export type { WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
 export type { WriteOptions } from "../src/websocket/sender.ts";
 export { HandshakeError } from "../src/websocket/handshake_error.ts";
+export { HandshakeResponse } from "../src/websocket/handshake_response.ts";
 export type { HeadersLike } from "../src/websocket/headers_like.ts";
 export type { Bytes, Message, MessageData, MessageType } from "../src/websocket/message.ts";
 export { MemoryBudget, type MemoryHolder } from "../src/websocket/memory_budget.ts";

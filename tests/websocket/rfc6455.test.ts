@@ -141,7 +141,7 @@ describe("4.2: the server's handshake", () => {
     assert.deepEqual(names.toSorted(), [
       "connection: upgrade",
       "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
-      "sec-websocket-protocol: b",
+      "sec-websocket-protocol: a",
       "upgrade: websocket",
     ]);
     peer.conn.closeNow();
