@@ -185,6 +185,7 @@ export type { MessageWriter } from "../src/websocket/message_writer.ts";
 export type { KeepaliveOptions, WebSocketOptions } from "../src/websocket/options.ts";
 export { type MessageEncoding, PreparedMessage } from "../src/websocket/prepared_message.ts";
 export type { AllowedHostsOption } from "../src/server/allowed_hosts.ts";
+export type { ResponseOptions } from "../src/server/response_pace.ts";
 export type { RequestHandlerOptions } from "../src/server/request_handler.ts";
 export type { ConnInfo, ServeOptions, ShutdownOptions, UpgradeResult } from "../src/server/server.ts";
 export { Server } from "../src/server/server.ts";
