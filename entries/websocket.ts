@@ -34,7 +34,7 @@ import { runtime } from "./runtime.ts";
  * @throws {SyntaxError} when the URL is not valid for a WebSocket
  * @throws {TypeError} when a header or subprotocol cannot be sent
  * @throws {RangeError} when an option is out of range
- * @throws {HandshakeError} when the server refuses; has its status, headers and the beginning of its body
+ * @throws {HandshakeError} when the server refuses; has its status, headers and up to 64 KiB of its body
  * @throws {NetError} when the server cannot be reached
  * @throws {TlsError} when TLS fails, as for `dialTls`
  *
@@ -215,6 +215,7 @@ export type { PingHook, PongHook } from "../src/websocket/control_hooks.ts";
 export type { WebSocketDialOptions } from "../src/websocket/dial_web_socket.ts";
 export type { WriteOptions } from "../src/websocket/sender.ts";
 export { HandshakeError } from "../src/websocket/handshake_error.ts";
+export { HandshakeResponse } from "../src/websocket/handshake_response.ts";
 export type { HeadersLike } from "../src/websocket/headers_like.ts";
 export type { Bytes, Message, MessageData, MessageType } from "../src/websocket/message.ts";
 export { MemoryBudget, type MemoryHolder } from "../src/websocket/memory_budget.ts";
@@ -224,6 +225,7 @@ export type { MessageWriter } from "../src/websocket/message_writer.ts";
 export type { KeepaliveOptions, WebSocketOptions } from "../src/websocket/options.ts";
 export { type MessageEncoding, PreparedMessage } from "../src/websocket/prepared_message.ts";
 export type { AllowedHostsOption } from "../src/server/allowed_hosts.ts";
+export type { ResponseOptions } from "../src/server/response_pace.ts";
 export type { RequestHandlerOptions } from "../src/server/request_handler.ts";
 export type { ConnInfo, ServeOptions, ShutdownOptions, UpgradeResult } from "../src/server/server.ts";
 export { Server } from "../src/server/server.ts";

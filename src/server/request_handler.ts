@@ -107,7 +107,8 @@ export class RequestHandler implements RequestSocketOwner {
    */
   expect(detached: DetachedSocket, below: Conn | null): RequestSocket {
     const trace = this.#upgrader.newTrace(detached.socket.remoteAddr);
-    return new RequestSocket(this, this.#runtime, detached, below, trace);
+    const { headLimits } = this.#upgrader.settings;
+    return new RequestSocket(this, this.#runtime, detached, below, trace, headLimits);
   }
 
   /** Bound of the opening handshake, milliseconds. */

@@ -11,7 +11,7 @@ import { NetError } from "../net/errors.ts";
 import type { DebugTrace } from "../websocket/debug.ts";
 import { connectionStateOf, isTlsConn } from "../net/tls.ts";
 import { connOver } from "../net/tls_conn.ts";
-import { HttpHeadError, type RequestHead, RequestHeadReader } from "../http/head.ts";
+import { type HeadLimits, HttpHeadError, type RequestHead, RequestHeadReader } from "../http/head.ts";
 import { ClientSignal } from "./client_signal.ts";
 
 /** Bytes that may come while a callback takes its time; beyond, the client is not read. */
@@ -73,6 +73,7 @@ export class RequestSocket implements StreamHandler, TimerEntry {
   /**
    * @param below the connection that `detached` was taken from; `null` for a socket of a listener
    * @param trace where the application debugs
+   * @param limits bounds of the head; `null` for the defaults
    */
   constructor(
     owner: RequestSocketOwner,
@@ -80,12 +81,13 @@ export class RequestSocket implements StreamHandler, TimerEntry {
     { socket }: DetachedSocket,
     below: Conn | null,
     trace: DebugTrace | null = null,
+    limits: HeadLimits | null = null,
   ) {
     this.trace = trace;
     this.#owner = owner;
     this.#socket = socket;
     this.#timers = runtime.timers;
-    this.#reader = new RequestHeadReader(null, runtime.adapter.text);
+    this.#reader = new RequestHeadReader(limits, runtime.adapter.text);
     this.#below = below;
   }
 

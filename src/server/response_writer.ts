@@ -183,12 +183,13 @@ export class ResponseWriter implements ClientWatcher {
     const { timers } = this.#runtime;
     this.#written = true;
     this.#client?.settle();
-    const late = Promise.withResolvers<void>();
-    const alarm = new Alarm(late.resolve);
+    let onLate!: () => void;
+    const late = new Promise<void>((resolve) => onLate = resolve);
+    const alarm = new Alarm(onLate);
     timers.set(alarm, timers.now() + LINGER_TIME);
     try {
       await conn.closeWrite();
-      await Promise.race([this.#watch.done, late.promise]);
+      await Promise.race([this.#watch.done, late]);
     } catch {
       // The client reset the connection: it is closed all the same.
     }

@@ -10,6 +10,7 @@ import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import { Keepalive } from "./keepalive.ts";
 import type { Compression } from "./compression.ts";
+import type { HandshakeResponse } from "./handshake_response.ts";
 import { Inbox } from "./inbox.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { WebSocketSettings } from "./options.ts";
@@ -40,6 +41,8 @@ export interface WebSocketInit {
   readonly preamble?: string;
   /** The trace that the connection goes on with, where the application debugs. */
   readonly trace?: DebugTrace | null;
+  /** The server's response, for a client. */
+  readonly response?: HandshakeResponse;
 }
 
 /** Makes the parts of a `WebSocketConn`, and passes on what the socket and the parts report. */

@@ -15,11 +15,12 @@ import {
   parseWebSocketUrl,
   type WebSocketTarget,
 } from "../protocol/client_handshake.ts";
-import { HttpHeadError, type ResponseHead, ResponseHeadReader } from "../http/head.ts";
+import { type HeadLimits, HttpHeadError, type ResponseHead, ResponseHeadReader } from "../http/head.ts";
 import { checkDeflateResponse, offerDeflate } from "../protocol/deflate_negotiation.ts";
 import { compression } from "./compression.ts";
 import { DebugTrace } from "./debug.ts";
 import { HandshakeError } from "./handshake_error.ts";
+import { HandshakeResponse } from "./handshake_response.ts";
 import type { HeadersLike } from "./headers_like.ts";
 import { readRefusal } from "./refusal.ts";
 import { type WebSocketOptions, type WebSocketSettings, webSocketSettings } from "./options.ts";
@@ -31,6 +32,10 @@ export interface WebSocketDialOptions extends WebSocketOptions {
   signal?: AbortSignal;
   /** Further fields of the request, such as cookies or authorization. Fields that the handshake sets are refused. */
   headers?: HeadersLike;
+  /**
+   * Value of the `User-Agent` field, unless `headers` has one; `false` for none. Default: `"jackfield"`.
+   */
+  userAgent?: string | false;
   /** Value of the `Origin` field. Default: none, because the client is not a page in a browser. */
   origin?: string;
   /** TLS options for `wss:`. */
@@ -66,7 +71,7 @@ export async function dialWebSocketOn(
     origin: options.origin,
     subprotocols: settings.subprotocols,
     extensions: deflate === null ? [] : [offerDeflate(wanted!.wishes)],
-    headers: options.headers === undefined ? undefined : new Headers(options.headers),
+    headers: requestHeaders(options),
   };
   // Encoded before dialling, so that an invalid option is refused at once.
   const request = encodeUpgradeRequest(offer);
@@ -85,7 +90,7 @@ export async function dialWebSocketOn(
     conn.setDeadline(runtime.timers.toWall(deadline));
     const wait = options.signal && { signal: options.signal };
     await conn.write(request, wait);
-    const { head, rest } = await readResponse(conn, wait);
+    const { head, rest } = await readResponse(conn, settings.headLimits, wait);
     const check = checkUpgradeResponse(head, offer);
     if (!check.ok) {
       trace?.emit({ type: "refused", status: head.status, reason: check.reason });
@@ -113,6 +118,7 @@ export async function dialWebSocketOn(
       compression: agreed && compression(deflate!, "client", agreed, wanted!),
       rest,
       trace,
+      response: new HandshakeResponse(head),
     });
   } catch (error) {
     conn.closeNow();
@@ -130,7 +136,24 @@ function parseUrl(url: string | URL): URL {
   const text = String(url);
   if (URL.canParse(text)) return new URL(text);
   const hint = text.includes("://") ? "" : '; write the scheme and the host, as in "ws://localhost:8080/"';
-  throw new SyntaxError(`Cannot connect: ${JSON.stringify(text)} is not a valid URL${hint}`);
+  throw new SyntaxError(`Cannot connect: ${JSON.stringify(withoutSecrets(text))} is not a valid URL${hint}`);
+}
+
+/**
+ * The text of a URL up to its query, or only its scheme where it may have a user and a password: errors end up in logs,
+ * and the parts of a URL that is not valid cannot be told apart for sure.
+ */
+function withoutSecrets(url: string): string {
+  if (url.includes("@")) return `${/^(wss?|https?):/i.exec(url)?.[0] ?? ""}…`;
+  return url.replace(/[?#][^]*/, "?…");
+}
+
+/** The fields that the application adds. */
+function requestHeaders({ headers, userAgent = "jackfield" }: WebSocketDialOptions): [string, string][] {
+  const fields: [string, string][] = headers === undefined ? [] : [...new Headers(headers)];
+  const named = fields.some(([name]) => name === "user-agent");
+  if (userAgent !== false && !named) fields.push(["User-Agent", userAgent]);
+  return fields;
 }
 
 async function connect(
@@ -201,8 +224,12 @@ interface ReceivedResponse {
   readonly rest: Uint8Array;
 }
 
-async function readResponse(conn: Conn, wait?: WaitOptions): Promise<ReceivedResponse> {
-  let reader = new ResponseHeadReader();
+async function readResponse(
+  conn: Conn,
+  limits: HeadLimits | null,
+  wait?: WaitOptions,
+): Promise<ReceivedResponse> {
+  let reader = new ResponseHeadReader(limits);
   let interim = 0;
   for (let chunk: Uint8Array | null = await conn.readChunk(wait); chunk !== null;) {
     const head = reader.receive(chunk);
@@ -215,7 +242,7 @@ async function readResponse(conn: Conn, wait?: WaitOptions): Promise<ReceivedRes
         throw new HandshakeError("The server sent too many interim responses", head.status);
       }
       chunk = reader.rest;
-      reader = new ResponseHeadReader();
+      reader = new ResponseHeadReader(limits);
       if (chunk.length === 0) chunk = await conn.readChunk(wait);
     }
   }

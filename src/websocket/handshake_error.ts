@@ -4,7 +4,7 @@ export class HandshakeError extends Error {
   override readonly name = "HandshakeError";
   /** HTTP status that was received or sent; 0 without a response. */
   readonly status: number;
-  /** On the client, the response, with its headers and at most the first 1,024 bytes of its body; otherwise `null`. */
+  /** On the client, the response, with its headers and at most the first 64 KiB of its body; otherwise `null`. */
   readonly response: Response | null;
 
   /**

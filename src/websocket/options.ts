@@ -1,5 +1,6 @@
 import { described } from "../bytes/described.ts";
 import type { PingHook, PongHook } from "./control_hooks.ts";
+import type { HeadLimits } from "../http/head.ts";
 import type { DebugHook } from "./debug.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import { type CompressionOptions, type CompressionSettings, compressionSettings } from "./compression.ts";
@@ -28,6 +29,13 @@ export interface WebSocketOptions {
    * empty one to end it.
    */
   maxFragments?: number;
+  /**
+   * Bound of the head of the peer's request or response, bytes; half of it for the first line. A server answers 431, or
+   * 414 for the first line, `dialWebSocket` rejects. Default: 16,384.
+   */
+  maxHeadBytes?: number;
+  /** Bound of the number of fields in that head. A server answers 431, `dialWebSocket` rejects. Default: 100. */
+  maxHeadFields?: number;
   /** Bytes of received messages that may wait for the application; beyond, the peer is slowed down. Default: 64 KiB. */
   readBufferSize?: number;
   /** Bytes that may wait for the network; beyond, writes wait. Default: 64 KiB. */
@@ -74,6 +82,8 @@ export interface WebSocketSettings {
   readonly closeMinRate: number;
   readonly readLimit: number;
   readonly maxFragments: number;
+  /** Bounds of the peer's head; `null` for the defaults. */
+  readonly headLimits: HeadLimits | null;
   readonly readBufferSize: number;
   readonly writeBufferSize: number;
   readonly compression: CompressionSettings | null;
@@ -99,6 +109,7 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     closeMinRate: positive("closeMinRate", options.closeMinRate, 32_768),
     readLimit: positive("readLimit", options.readLimit, 1_048_576),
     maxFragments: positive("maxFragments", options.maxFragments, 65_537),
+    headLimits: headLimits(options),
     readBufferSize: positive("readBufferSize", options.readBufferSize, 65_536),
     writeBufferSize: positive("writeBufferSize", options.writeBufferSize, 65_536),
     compression: compressionSettings(options.compression ?? false),
@@ -109,6 +120,18 @@ export function webSocketSettings(options: WebSocketOptions): WebSocketSettings 
     onPing: hookOf("onPing", options.onPing),
     onPong: hookOf("onPong", options.onPong),
   };
+}
+
+function headLimits({ maxHeadBytes, maxHeadFields }: WebSocketOptions): HeadLimits | null {
+  if (maxHeadBytes === undefined && maxHeadFields === undefined) return null;
+  const bytes = positiveInteger("maxHeadBytes", maxHeadBytes, 16_384);
+  const maxFields = positiveInteger("maxHeadFields", maxHeadFields, 100);
+  return { maxHeadBytes: bytes, maxStartLineBytes: Math.ceil(bytes / 2), maxFields };
+}
+
+function positiveInteger(name: string, value: number | undefined, byDefault: number): number {
+  if (Number.isSafeInteger(positive(name, value, byDefault))) return value ?? byDefault;
+  throw new RangeError(`Cannot use ${name}: it is ${value}, not a whole number`);
 }
 
 /** @throws {TypeError} when the hook is not a function */

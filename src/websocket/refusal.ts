@@ -3,7 +3,7 @@ import { ChunkedDecoder } from "../http/chunked.ts";
 import type { ResponseHead } from "../http/head.ts";
 
 /** Bound of the part of a refusal's body that the error keeps, bytes. */
-const KEPT_BODY = 1024;
+const KEPT_BODY = 65_536;
 /** Bound of the bytes read for that part, bytes. Twice as many, because a chunked body also has sizes and line ends. */
 const READ_BODY = 2 * KEPT_BODY;
 

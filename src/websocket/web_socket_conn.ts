@@ -7,6 +7,7 @@ import { setBatchWriterOf } from "./batch_writer.ts";
 import { type CloseInfo, isEndOf } from "./close_error.ts";
 import { Connection, type WebSocketInit } from "./connection.ts";
 import { extensionsText } from "./compression.ts";
+import type { HandshakeResponse } from "./handshake_response.ts";
 import type { Reading, Wanted } from "./inbox.ts";
 import type { Bytes, Message, MessageData, MessageType } from "./message.ts";
 import { fromJson, toJson } from "./message_json.ts";
@@ -50,6 +51,8 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   readonly subprotocol: string;
   /** The extensions that both sides agreed on, as in `Sec-WebSocket-Extensions`, or `""`. */
   readonly extensions: string;
+  /** On the client, the server's 101 response, with its headers; `null` on the server. */
+  readonly response: HandshakeResponse | null;
   readonly #connection: Connection;
   #netConn: Conn | null;
   /** Whether `closeRead` was called. */
@@ -69,6 +72,7 @@ export class WebSocketConn implements AsyncIterable<Message>, AsyncDisposable {
   constructor(init: WebSocketInit) {
     this.#netConn = init.netConn;
     this.subprotocol = init.subprotocol;
+    this.response = init.response ?? null;
     this.extensions = extensionsText(init.compression?.parameters ?? null);
     this.#connection = new Connection(this, init);
     const { subprotocol, extensions } = this;

@@ -127,7 +127,6 @@ describe("serve", () => {
       { websocket: (_, request = new Request("http://other.example/")) => copy(request) },
       {
         websocket: function () {
-          // deno-lint-ignore prefer-rest-params
           copy(arguments[1]);
         },
       },

@@ -205,14 +205,14 @@ describe("dialWebSocket", () => {
     await stop();
   });
 
-  it("shows a refusal's status, headers and the first KiB of its body", limit, async () => {
-    const large = "x".repeat(5000);
+  it("shows a refusal's status, headers and the first 64 KiB of its body", limit, async () => {
+    const large = "x".repeat(80_000);
     const bodies: [string, string][] = [
       [`Content-Length: 5\r\n\r\nhello and more`, "hello"],
-      [`Content-Length: 5000\r\n\r\n${large}`, large.slice(0, 1024)],
-      [`\r\n${large}`, large.slice(0, 1024)],
+      [`Content-Length: 80000\r\n\r\n${large}`, large.slice(0, 65_536)],
+      [`\r\n${large}`, large.slice(0, 65_536)],
       [`Transfer-Encoding: chunked\r\n\r\n4;x=y\r\nwiki\r\n6\r\npedia.\r\n0\r\n\r\n`, "wikipedia."],
-      [`Transfer-Encoding: chunked\r\n\r\n1388\r\n${large}\r\n0\r\n\r\n`, large.slice(0, 1024)],
+      [`Transfer-Encoding: chunked\r\n\r\n13880\r\n${large}\r\n0\r\n\r\n`, large.slice(0, 65_536)],
       [`Transfer-Encoding: chunked\r\n\r\nnonsense`, ""],
       [`Content-Length: 0\r\n\r\n`, ""],
     ];
@@ -222,7 +222,7 @@ describe("dialWebSocket", () => {
           const head = "HTTP/1.1 403 Forbidden\r\nX-Why: you\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n";
           if (!inPieces) await peer.send(head + rest);
           else {
-            for (const piece of [head, ...rest.match(/[^]{1,700}/g)!]) {
+            for (const piece of [head, ...rest.match(/[^]{1,7000}/g)!]) {
               await peer.send(piece).catch(() => {});
               await turn();
             }
