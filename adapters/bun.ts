@@ -14,6 +14,7 @@
  * | after `shutdown()` the peer's end comes as `close` without `end` | `onEnd` is called, then `onClose` |
  * | a socket reads from the start | it is paused at the end of `open` unless it was started by then |
  * | the addresses of a connection that the peer has reset are `undefined` | a dialled one keeps the address that was dialled, an accepted one has the unspecified address |
+ * | addresses of IPv6 have no zone | the zone of the address that was dialled or is listened on, or the network interface of the local address |
  * | a write that meets a reset swallows its error, and a false `end` follows | the write's -1 breaks the socket |
  * | each read comes in an array of its own, which the collector frees | a long one is lent to a handler that copies it, and freed |
  * | after a throw in a handler `error` is called, and the socket goes on | the socket is terminated |
@@ -118,7 +119,7 @@ async function listenSocket(
   const unix = acceptedUnix(target);
   let bound: Addr | null = null;
   const open = (raw: BunTcpSocket) => {
-    const socket = new BunSocket(raw, unix ?? bunEnds(raw, bound));
+    const socket = new BunSocket(raw, unix ?? bunEnds(raw, bound, null, target));
     handler.onAccept(socket);
     socket.pauseUntilStarted();
   };

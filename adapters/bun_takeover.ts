@@ -6,13 +6,23 @@ import { BunSocket, type BunTcpSocket, socketHandler } from "./bun_socket.ts";
 import { dialledUnix, type Ends, toldAddr } from "./ends.ts";
 import { tcpEnds } from "./node_net.ts";
 import { NodeSocket } from "./node_socket.ts";
+import { withZones } from "./zones.ts";
 
-/** Asks a TCP socket of Bun for its addresses, one of which may be known beforehand; `null` is not known. */
-export function bunEnds(socket: BunTcpSocket, localAddr: Addr | null, remoteAddr: Addr | null = null): Ends {
-  return {
+/**
+ * Asks a TCP socket of Bun for its addresses, one of which may be known beforehand; `null` is not known.
+ *
+ * @param known the address that was dialled, or is listened on
+ */
+export function bunEnds(
+  socket: BunTcpSocket,
+  localAddr: Addr | null,
+  remoteAddr: Addr | null,
+  known: Addr | null,
+): Ends {
+  return withZones({
     localAddr: localAddr ?? toldAddr(socket.localAddress, socket.localPort),
     remoteAddr: toldAddr(socket.remoteAddress, socket.remotePort, remoteAddr),
-  };
+  }, known);
 }
 
 /** Prepares a socket of `node:net` for `takeOver`: nothing is read before, and an error before ends no process. */
@@ -35,7 +45,7 @@ export function takeOver(socket: Socket, target: SocketTarget): StreamSocket {
   owner._handle = null;
   for (const key of Object.getOwnPropertySymbols(raw)) if (raw[key] === socket) raw[key] = null;
   // Before the callbacks change, which find the socket of the core by `data`.
-  const taken = new BunSocket(raw, unix ?? bunEnds(raw, null, target));
+  const taken = new BunSocket(raw, unix ?? bunEnds(raw, null, target, target));
   raw.reload({ socket: socketHandler });
   // `node:net` unrefs a socket that it pauses.
   raw.ref();

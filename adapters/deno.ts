@@ -13,6 +13,7 @@
  * | connect refuses port 0 as an argument | ECONNREFUSED, as the kernel says |
  * | `accept` fails without a free descriptor | the failure is not reported, and `accept` is tried again, as Node and Bun do |
  * | `accept` fails when the peer has reset the connection | the next one is accepted at once |
+ * | addresses of IPv6 have no zone | the zone of the address that was dialled or is listened on, or the network interface of the local address |
  * | `reusePort` ends the process without `--unstable-net` | `node:net` |
  * | no option makes `::` leave IPv4 out | connections over IPv4 are dropped when they come; their port stays taken |
  * | `node:net` throws where no caller can catch it when permission to bind is missing | permission is asked for first |
@@ -88,7 +89,7 @@ async function connectSocket(
   }
   const place = placeOf(target);
   try {
-    return new DenoSocket(await Deno.connect(signal === null ? place : { ...place, signal }));
+    return new DenoSocket(await Deno.connect(signal === null ? place : { ...place, signal }), null, target);
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw netError(error, "dial", target.network, target);
@@ -131,7 +132,7 @@ async function listenSocket(
   }
   try {
     const backlog = request.backlog === undefined ? {} : { tcpBacklog: request.backlog };
-    return new DenoServer(Deno.listen({ ...placeOf(target), ...backlog }), accepting);
+    return new DenoServer(Deno.listen({ ...placeOf(target), ...backlog }), accepting, target);
   } catch (error) {
     throw netError(error, "listen", target.network, target);
   }

@@ -1,10 +1,11 @@
 import type { Addr, TcpAddr } from "../src/net/addr.ts";
 import type { NetError } from "../src/net/errors.ts";
-import type { AcceptHandler, SocketServer, StreamSocket } from "../src/net/stream_socket.ts";
+import type { AcceptHandler, SocketServer, SocketTarget, StreamSocket } from "../src/net/stream_socket.ts";
 import { addrOf, type DenoAddr, DenoSocket, type DenoTcpConn } from "./deno_socket.ts";
 import { isConnectionLost, isExhausted } from "./accept_errors.ts";
 import { acceptedAddr } from "./ends.ts";
 import { netError } from "./net_errors.ts";
+import { withZoneOf } from "./zones.ts";
 
 /** The part of Deno's listener that is used here, declared so that every type checker can read this file. */
 export interface DenoListener {
@@ -33,8 +34,9 @@ export class DenoServer implements SocketServer {
   #loop: Promise<void> | null = null;
   #closed = false;
 
-  constructor(listener: DenoListener, handler: AcceptHandler) {
-    this.addr = addrOf(listener.addr);
+  /** @param target where it was asked to listen */
+  constructor(listener: DenoListener, handler: AcceptHandler, target: SocketTarget) {
+    this.addr = withZoneOf(addrOf(listener.addr), target);
     this.#bound = acceptedAddr(this.addr);
     this.#listener = listener;
     this.#handler = handler;
@@ -70,7 +72,7 @@ export class DenoServer implements SocketServer {
     this.#accepting = true;
     while (!this.#paused && !this.#closed) {
       try {
-        this.#handler.onAccept(new DenoSocket(await this.#listener.accept(), this.#bound));
+        this.#handler.onAccept(new DenoSocket(await this.#listener.accept(), this.#bound, this.addr));
       } catch (error) {
         if (this.#closed) break;
         if (!isConnectionLost(error)) await this.#onFailure(error);

@@ -1,6 +1,7 @@
 import { type Addr, type TcpAddr, tcpAddr, type UnixAddr, unixAddr } from "../src/net/addr.ts";
 import type { StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
 import { AdapterSocket } from "./adapter_socket.ts";
+import { withZones } from "./zones.ts";
 
 // The part of Deno that is used here, declared so that every type checker can read this file.
 
@@ -62,9 +63,13 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
   #onTaken: ((count: number) => void) | null = null;
   readonly #onError = (error: unknown): void => this.#finish(error);
 
-  /** @param localAddr known beforehand; `null`: the connection is asked */
-  constructor(conn: DenoTcpConn, localAddr: Addr | null = null) {
-    super({ localAddr: localAddr ?? addrOf(conn.localAddr), remoteAddr: addrOf(conn.remoteAddr) });
+  /**
+   * @param localAddr known beforehand; `null`: the connection is asked
+   * @param known the address that was dialled, or is listened on
+   */
+  constructor(conn: DenoTcpConn, localAddr: Addr | null = null, known: Addr | null = null) {
+    const ends = { localAddr: localAddr ?? addrOf(conn.localAddr), remoteAddr: addrOf(conn.remoteAddr) };
+    super(withZones(ends, known));
     this.#conn = conn;
   }
 

@@ -12,6 +12,7 @@ import {
   type ListenOptions,
 } from "./dial.ts";
 import { NetError } from "./errors.ts";
+import { certificateName } from "./host_name.ts";
 import { checkTcpNetwork, type TcpNetwork } from "./resolve.ts";
 import type { Runtime } from "./runtime.ts";
 import type { TcpOptions } from "./socket_conn.ts";
@@ -79,7 +80,7 @@ export async function dialTlsOn(
   const { tls = {}, signal } = rest;
   checkTcpNetwork(network);
   const context = readConfig(runtime, "client", options);
-  const serverName = tls.serverName ?? (splitHostPort(address).hostname || "localhost");
+  const serverName = certificateName(tls.serverName ?? (splitHostPort(address).hostname || "localhost"));
   // `timeout` bounds connecting and handshake together; `handshakeTimeout` bounds the handshake as well.
   const whole = new Attempt(runtime.timers, { op: "dial", network: "tcp", addr: address }, {
     timeout,
@@ -142,7 +143,12 @@ export async function upgradeTlsOn(
   }
   const received: Uint8Array[] = [];
   for (let chunk = chunks?.shift(); chunk !== undefined; chunk = chunks?.shift()) received.push(chunk);
-  return await handshake(runtime, context, { socket, received, serverName, signal }, options);
+  return await handshake(runtime, context, {
+    socket,
+    received,
+    serverName: certificateName(serverName),
+    signal,
+  }, options);
 }
 
 function readConfig(runtime: Runtime, role: TlsRole, options: HandshakeOptions): TlsContext {

@@ -1,5 +1,6 @@
 import { splitHostPort, type TcpAddr, tcpAddr, type UdpAddr, udpAddr } from "./addr.ts";
 import { NetError, type NetOp } from "./errors.ts";
+import { asciiName } from "./host_name.ts";
 import { interleave } from "./happy_eyeballs.ts";
 import { ipFamily } from "./ip.ts";
 import type { Runtime } from "./runtime.ts";
@@ -138,7 +139,9 @@ async function lookUp(
   query: HostQuery,
   signal: AbortSignal | null,
 ): Promise<readonly string[]> {
-  const found = await abortable(runtime.adapter.lookup(query.hostname), signal).catch((error) => {
+  const name = asciiName(query.hostname);
+  if (name === null) throw failed(query, "ENOTFOUND");
+  const found = await abortable(runtime.adapter.lookup(name), signal).catch((error) => {
     throw error instanceof NetError ? failed(query, error.code, error) : error;
   });
   if (found.length === 0) throw failed(query, "ENOTFOUND");

@@ -45,7 +45,7 @@ export function toUpgradeRequest(head: RequestHead, origin: RequestOrigin): Requ
 function urlOf({ target, headers }: RequestHead, { localAddr, secure }: RequestOrigin): string {
   const scheme = secure ? "https" : "http";
   // Joined as text: resolving against a base would take a path that begins with two slashes for a host.
-  const host = headers.get("host") ?? String(localAddr);
+  const host = headers.get("host") ?? withoutZone(String(localAddr));
   // The scheme of a target in absolute form is the client's word: the connection says whether it is under TLS.
   const absolute = /^https?:(\/\/.*)/i.exec(target)?.[1];
   const url = target.startsWith("/")
@@ -62,4 +62,9 @@ export function fromRequest(request: Request): RequestHead {
   const { pathname, search } = new URL(request.url);
   const { method, headers } = request;
   return { method, target: pathname + search, minorVersion: 1, headers: new HeaderFields(headers) };
+}
+
+/** The zone of an IPv6 address means nothing outside this machine, and no URL may hold one. */
+function withoutZone(address: string): string {
+  return address.replace(/%[^\]]*/, "");
 }

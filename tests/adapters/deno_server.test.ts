@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type DenoListener, DenoServer } from "../../adapters/deno_server.ts";
 import type { DenoTcpConn } from "../../adapters/deno_socket.ts";
+import { tcpAddr } from "../../src/net/addr.ts";
 import type { NetError } from "../../src/net/errors.ts";
 import type { StreamSocket } from "../../src/net/stream_socket.ts";
 import { limit } from "../net/support.ts";
@@ -34,7 +35,7 @@ async function serve(
   const server = new DenoServer(listener, {
     onAccept: (socket) => void accepted.push(socket),
     onError: (error: NetError) => void errors.push(error.code),
-  });
+  }, tcpAddr("127.0.0.1", 0));
   const all = new Promise<void>((resolve) => (drained = resolve));
   server.resume();
   await all;

@@ -225,7 +225,7 @@ function bunAccepted(random: Random): Native {
     // Events that come before `open` has made a socket, or after that failed.
     raw.data = undefined as never;
     for (const event of ["data", "drain", "end", "error"] as const) raw.tell(event);
-    return new BunSocket(raw, bunEnds(raw, null));
+    return new BunSocket(raw, bunEnds(raw, null, null, null));
   });
 }
 
