@@ -130,7 +130,9 @@ function joinFragments(frames: readonly Frame[]): Heard[] {
     if (!frame.fin) continue;
     const bytes = join(fragments.map(({ payload }) => payload));
     messages.push(
-      heard({ data: fragments[0]!.opcode === OP.text ? new TextDecoder().decode(bytes) : new Uint8Array(bytes) }),
+      heard({
+        data: fragments[0]!.opcode === OP.text ? new TextDecoder().decode(bytes) : new Uint8Array(bytes),
+      }),
     );
     fragments = [];
   }
