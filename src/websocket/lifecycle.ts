@@ -23,7 +23,7 @@ import type { DebugTrace } from "./debug.ts";
  *
  *  (0) the peer's end came, and the application, which reads, has not read so far: an end is the peer's close frame, its
  *      FIN, or a fault of it. What the application writes until then is sent
- *  (1) close() · the peer's end came, and the application has read so far, or does not read, or half of the alarm's time
+ *  (1) close() · the peer's end came, and the application has read so far, or does not read, or a fifth of `closeTimeout`
  *      is over · memory is short and the peer has taken all that was sent. A close frame is sent that answers the peer's,
  *      or says what is wrong
  *  (2) the output has left, and with it the close frame if one was sent: none is sent to a peer that only sent FIN
@@ -34,7 +34,7 @@ import type { DebugTrace } from "./debug.ts";
  *  (6) closeNow() · the alarm · the peer is dead · memory is short otherwise: the socket is reset
  * ```
  *
- * (0) sets the alarm to half of `closeTimeout`, (1) to all of it, and (2) sets it anew; it stays set until it rings or the
+ * (0) sets the alarm to a fifth of `closeTimeout`, (1) to all of it, and (2) sets it anew; it stays set until it rings or the
  * connection is gone. (6) from `open` sets none: a reset waits for nothing.
  *
  * Bytes that the kernel has accepted may still be on their way, and a reset would take them away from a peer that reads
@@ -242,8 +242,8 @@ export class Lifecycle {
     this.#connection.onEnding();
     if (inbox.full) this.#connection.readOn();
     this.#enter("answering", cause);
-    // Half: a peer with the same settings, which waits for the answer, gets the answer in time.
-    this.#setAlarm(closeTimeout / 2);
+    // A fifth: a peer that waits for the answer, such as a server that drains, gets the answer in time.
+    this.#setAlarm(closeTimeout / 5);
   }
 
   /** Leaves `open` and `answering`, if that has not happened: (1). Then takes the steps for which all is there. */

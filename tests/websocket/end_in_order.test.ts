@@ -163,13 +163,13 @@ for (const role of roles) {
   });
 
   describe(`without the application's next call, as a ${role}`, () => {
-    it("an end is answered after half of closeTimeout", limit, async () => {
+    it("an end is answered after a fifth of closeTimeout", limit, async () => {
       for (const [wire, code] of [[close, 1000], [bad, 1002]] as const) {
         const { ws, socket, clock } = testConn(role, { closeTimeout: 1000 });
         const first = ws.readMessage();
         socket.receive(hello, hello, wire);
         await first;
-        clock.advance(499);
+        clock.advance(199);
         await ws.writeMessage("in time");
         clock.advance(2);
         assert.deepEqual(shown(socket.frames()), ["in time", `close ${code}`]);
