@@ -231,7 +231,7 @@ export class Lifecycle {
 
   /** The end of what the peer sent: (0), where the application is to read so far first, or (1). */
   #endReading(cause: string): void {
-    const { inbox, socket, closeTimeout } = this.#connection;
+    const { inbox, closeTimeout } = this.#connection;
     const { info } = this;
     inbox.end(
       this.#fault === null ? lazily(() => endOf(this.#connection, new CloseError(info))) : () => this.#fault!,
@@ -248,7 +248,7 @@ export class Lifecycle {
 
   /** Leaves `open` and `answering`, if that has not happened: (1). Then takes the steps for which all is there. */
   #begin(cause: string): void {
-    const { inbox, sender, output, socket } = this.#connection;
+    const { inbox, sender, output } = this.#connection;
     this.#connection.onEnding();
     if (this.writable) this.#answer();
     sender.stop(lazily(() => this.notWritable()));
