@@ -14,6 +14,7 @@
  * | after `shutdown()` the peer's end comes as `close` without `end` | `onEnd` is called, then `onClose` |
  * | a socket reads from the start | it is paused at the end of `open` unless it was started by then |
  * | a write that meets a reset swallows its error, and a false `end` follows | the write's -1 breaks the socket |
+ * | a paused socket hears of a reset, and gets what the kernel has of the input first; of a peer that ended, the next write does | passed on |
  * | each read comes in an array of its own, which the collector frees | a long one is lent to a handler that copies it, and freed |
  * | after a throw in a handler `error` is called, and the socket goes on | the socket is terminated |
  */

@@ -25,6 +25,10 @@ class CountedSocket implements StreamSocket {
     this.remoteAddr = socket.remoteAddr;
   }
 
+  get readsPastFailure(): boolean {
+    return this.#socket.readsPastFailure ?? false;
+  }
+
   start(handler: StreamHandler): void {
     this.#socket.start({
       copiesLong: handler.copiesLong ?? false,
