@@ -16,6 +16,7 @@
  * | the addresses of a connection that the peer has reset are `undefined` | a dialled one keeps the address that was dialled, an accepted one has the unspecified address |
  * | addresses of IPv6 have no zone | the zone of the address that was dialled or is listened on, or the network interface of the local address |
  * | a write that meets a reset swallows its error, and a false `end` follows | the write's -1 breaks the socket |
+ * | a paused socket hears of a reset, and gets what the kernel has of the input first; of a peer that ended, the next write does | passed on |
  * | each read comes in an array of its own, which the collector frees | a long one is lent to a handler that copies it, and freed |
  * | after a throw in a handler `error` is called, and the socket goes on | the socket is terminated |
  */

@@ -78,6 +78,10 @@ export class BunSocket extends AdapterSocket implements StreamSocket {
     if (this.handler === null && !this.closed) this.pause();
   }
 
+  get readsPastFailure(): boolean {
+    return true;
+  }
+
   start(handler: StreamHandler): void {
     const first = this.handler === null;
     this.handler = handler;

@@ -18,6 +18,7 @@
  * | no option makes `::` leave IPv4 out | connections over IPv4 are dropped when they come; their port stays taken |
  * | `node:net` throws where no caller can catch it when permission to bind is missing | permission is asked for first |
  * | no call sends RST | `reset` closes, and the kernel sends RST if unread bytes were pending |
+ * | a connection that is not read hears nothing of a reset or a time-out of the kernel; the next write does | what the kernel has of the input is read, then the socket closes with the write's error |
  * | after one `ConnectionReset` reads give the end of the stream | the first error closes the socket |
  */
 

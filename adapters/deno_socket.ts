@@ -45,6 +45,9 @@ const LARGEST_BUFFER = 262144;
 /** Number of small reads in a row after which the buffer shrinks to `IDLE_BUFFER`. */
 const SMALL_READS = 4;
 
+/** Errors of a write after which no input can come, beyond what the kernel has: the connection is gone. */
+const BROKEN: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"]);
+
 /** A stream socket over a connection of Deno. */
 export class DenoSocket extends AdapterSocket implements StreamSocket {
   readonly #conn: DenoTcpConn;
@@ -61,7 +64,7 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
   #rest: Uint8Array | null = null;
   // Callbacks of writes, one for each socket; an async function would make them for each write. Made by the first write.
   #onTaken: ((count: number) => void) | null = null;
-  readonly #onError = (error: unknown): void => this.#finish(error);
+  readonly #onError = (error: unknown): void => this.#failWrite(error);
 
   /**
    * @param localAddr known beforehand; `null`: the connection is asked
@@ -77,6 +80,10 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
     return this.#silent;
   }
 
+  get readsPastFailure(): boolean {
+    return true;
+  }
+
   start(handler: StreamHandler): void {
     this.handler = handler;
     if (this.closed) this.reportCloseLater();
@@ -84,7 +91,8 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
   }
 
   pause(): void {
-    this.#paused = true;
+    // What the kernel still has of a broken connection is read to its end.
+    this.#paused = !this.broken;
   }
 
   resume(): void {
@@ -101,6 +109,7 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
         if (this.closed) return;
         this.#silent = false;
         if (count === null) {
+          if (this.broken) return this.#finish(null);
           this.#ended = true;
           this.#buffer = null;
           this.handler!.onEnd();
@@ -132,9 +141,18 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
   }
 
   write(bytes: Uint8Array): boolean {
+    if (this.broken) return false;
     this.#rest = bytes;
     this.#conn.write(bytes).then(this.#onTaken ??= (count) => this.#take(count), this.#onError);
     return false;
+  }
+
+  /** A write failed. If the connection is gone, what came while paused is read first, and its end closes the socket. */
+  #failWrite(error: unknown): void {
+    const { code } = Object(error) as { code?: unknown };
+    if (!this.#paused || this.#reading || this.#ended || !BROKEN.has(code)) return this.#finish(error);
+    this.noteError(error);
+    this.resume();
   }
 
   /** @param count bytes that Deno took of `#rest`, which may be fewer than all */
@@ -155,11 +173,12 @@ export class DenoSocket extends AdapterSocket implements StreamSocket {
   }
 
   close(): void {
+    if (!this.closed) this.leaving = true;
     this.#finish(null);
   }
 
   reset(): void {
-    this.#finish(null);
+    this.close();
   }
 
   setNoDelay(on: boolean): void {

@@ -13,6 +13,9 @@ interface OwnedHandle extends StreamHandle {
   [owner]?: HandleSocket;
 }
 
+/** Errors of a write after which no input can come, beyond what the kernel has: the connection is gone. */
+const BROKEN: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"]);
+
 /** Libuv's code for the end of the stream. */
 const END_OF_FILE = -4095;
 
@@ -58,6 +61,10 @@ export class HandleSocket extends AdapterSocket implements StreamSocket {
     (handle as OwnedHandle)[owner] = this;
   }
 
+  get readsPastFailure(): boolean {
+    return true;
+  }
+
   start(handler: StreamHandler): void {
     const first = this.handler === null;
     this.handler = handler;
@@ -69,7 +76,8 @@ export class HandleSocket extends AdapterSocket implements StreamSocket {
   }
 
   pause(): void {
-    if (!this.#reading) return;
+    // What the kernel still has of a broken connection is read to its end.
+    if (!this.#reading || this.broken) return;
     this.#reading = false;
     this.#handle.readStop();
   }
@@ -87,6 +95,7 @@ export class HandleSocket extends AdapterSocket implements StreamSocket {
     try {
       if (count > 0) return this.handler!.onData(shared.subarray(0, count), true);
       if (count !== END_OF_FILE) return this.#fail(systemError("read", count));
+      if (this.broken) return this.#close();
       this.pause();
       this.#ended = true;
       this.handler!.onEnd();
@@ -96,11 +105,11 @@ export class HandleSocket extends AdapterSocket implements StreamSocket {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#closing) return false;
+    if (this.#closing || this.broken) return false;
     const request = spareWrite ??= new streamWrap!.WriteWrap();
     const status = this.#handle.writeBuffer(request, bytes);
     if (status < 0) {
-      this.#fail(systemError("write", status));
+      this.#failWrite(status);
       return false;
     }
     const { streamBaseState, kLastWriteWasAsync } = streamWrap!;
@@ -113,7 +122,7 @@ export class HandleSocket extends AdapterSocket implements StreamSocket {
 
   #onTaken(status: number): void {
     if (this.#closing) return;
-    if (status < 0) return this.#fail(systemError("write", status));
+    if (status < 0) return this.#failWrite(status);
     try {
       this.handler?.onDrain();
     } catch (error) {
@@ -149,6 +158,14 @@ export class HandleSocket extends AdapterSocket implements StreamSocket {
   #fail(error: Error): void {
     this.noteError(error);
     this.#close();
+  }
+
+  /** A write failed. If the connection is gone, what came before is read first, and its end closes the socket. */
+  #failWrite(status: number): void {
+    const error = systemError("write", status);
+    if (this.handler === null || this.#ended || !BROKEN.has(error.code)) return this.#fail(error);
+    this.noteError(error);
+    this.resume();
   }
 
   #reset(): void {
@@ -205,7 +222,7 @@ function addrOf(handle: StreamHandle, call: "getsockname" | "getpeername", known
 }
 
 /** Makes the error that `node:net` would give for a status of libuv. */
-function systemError(syscall: string, status: number): Error {
+function systemError(syscall: string, status: number): Error & { readonly code: string } {
   const code = getSystemErrorName(status);
   return Object.assign(new Error(`${syscall} ${code}`), { code, errno: status, syscall });
 }

@@ -13,6 +13,7 @@
  * | `resetAndDestroy` throws for a Unix socket | `destroy` then: the peer sees a reset if unread bytes were pending |
  * | `resetAndDestroy` during a shutdown fails and leaves the socket open | `destroy` then |
  * | the remote address of a connection that the peer has reset is `undefined` | a dialled one keeps the address that was dialled, an accepted one has the unspecified address |
+ * | a write that finds the connection broken destroys the socket, and what the kernel has of the input is lost | `readsPastFailure` is not set, here and under TLS |
  * | before 22.12 `reusePort` is accepted and has no effect | ENOTSUP |
  * | `listen` on a Unix socket in a missing directory gives EACCES | ENOENT |
  *
@@ -20,6 +21,7 @@
  * | --- | --- |
  * | reads into the buffer that a handle was given, and puts the count into a variable of all handles | all sockets read into one buffer, which is lent to the handler within the call |
  * | `writeBuffer` writes what the kernel takes, and the rest later | the variable tells whether a rest is left; then the write's request calls back |
+ * | a paused handle hears nothing of a reset or a time-out of the kernel; the next write does | what the kernel has of the input is read, then the socket closes with the write's error |
  * | errors are numbers | errors with the code that `node:net` would give |
  * | a reset during a shutdown fails and leaves the socket open | the socket is closed: the peer sees a reset if unread bytes were pending |
  * | Unix sockets have no reset | they are closed, too |

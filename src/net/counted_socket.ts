@@ -26,6 +26,10 @@ class CountedSocket implements StreamSocket {
     this.remoteAddr = socket.remoteAddr;
   }
 
+  get readsPastFailure(): boolean {
+    return this.#socket.readsPastFailure ?? false;
+  }
+
   start(handler: StreamHandler): void {
     this.#started = true;
     this.#socket.start({

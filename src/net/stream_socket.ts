@@ -33,6 +33,11 @@ export interface StreamSocket {
   /** Whether nothing has been received yet, for a socket under a TLS handshake; missing where that is not known. */
   readonly isSilent?: boolean;
   /**
+   * Whether a write that finds the connection broken loses no input: what the kernel has of it is delivered, also while paused,
+   * and `onClose` follows. Default: no, the socket closes at once.
+   */
+  readonly readsPastFailure?: boolean;
+  /**
    * Starts delivering events, or goes on with another handler. No bytes that arrived before are lost, and reading ahead
    * is bounded. `onEnd` is called once, on the first handler; `onClose` on every handler, also when the socket is
    * closed already.

@@ -8,7 +8,16 @@ const NOTHING = new Uint8Array(0);
 const CHECKS = 4;
 
 /**
+ * Intervals in which the application has to read nothing before a paused socket is pinged that would lose what it has not read
+ * when a write fails.
+ */
+const LOSSY_INTERVALS = 10;
+
+/**
  * Pings a silent peer, in a fixed period while only its pongs come, and drops a dead one. Any byte that comes is a sign of life.
+ * While the application reads nothing and the socket is paused, no byte can come: then pings are sent for the kernel to find out
+ * that the peer is gone, which fails the next one. It knows at once of a peer that ended, and of a machine that vanished once it
+ * has given up retransmitting (on Linux after about 15 minutes).
  * The cost is a store for each chunk and a few alarms an interval: no timer for a message, and no reading of what time it is.
  * Time is counted in the delays of the alarm, so that a process that stood still holds no time against the peer.
  */
@@ -35,6 +44,8 @@ export class Keepalive implements TimerEntry {
   // The output as the last ring found it.
   #acceptedBytes = 0;
   #blocked = false;
+  /** Unread bytes that the inbox held at the last check. */
+  #heldBytes = 0;
 
   /** Intervals are in milliseconds. */
   constructor(connection: Connection, timers: TimerQueue, pingInterval: number, pongTimeout: number) {
@@ -68,13 +79,16 @@ export class Keepalive implements TimerEntry {
       return lifecycle.drop(this.#noPong());
     }
     if (awaited) this.#patience = alive ? 0 : this.#patience - this.#delay;
-    if (this.#untilCheck <= 0) this.#check(alive && !awaited);
+    if (this.#untilCheck <= 0) {
+      this.#untilCheck = this.#pingInterval / CHECKS;
+      if (inbox.full) this.#checkPaused();
+      else this.#check(alive && !awaited);
+    }
     this.#wait();
   }
 
   /** @param alive whether the peer has shown life by other means than the answer to a ping */
   #check(alive: boolean): void {
-    this.#untilCheck = this.#pingInterval / CHECKS;
     this.#silent = alive ? 0 : this.#silent + 1;
     if (this.#silent === 1) this.#connection.receiver.onSilence();
     // A peer that owes an answer gets no further ping: its time runs from the first.
@@ -82,6 +96,18 @@ export class Keepalive implements TimerEntry {
     this.#ping();
     this.#silent = 0;
     this.#patience = this.#pongTimeout;
+  }
+
+  /** The application does not read. If it took no byte for an interval, sends a ping whose answer cannot be read. */
+  #checkPaused(): void {
+    const { inbox, output, socket } = this.#connection;
+    const { heldBytes } = inbox;
+    this.#silent = heldBytes === this.#heldBytes ? this.#silent + 1 : 0;
+    this.#heldBytes = heldBytes;
+    if (this.#silent < CHECKS * (socket.readsPastFailure ? 1 : LOSSY_INTERVALS)) return;
+    this.#silent = 0;
+    // Output that waits finds out by itself.
+    if (output.drained) this.#ping();
   }
 
   /**

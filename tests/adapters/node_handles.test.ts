@@ -260,12 +260,30 @@ describe("a socket at a handle", {
       handle.statuses["write 10"] = later ? 0 : EPIPE;
       assert.equal(socket.write(pattern(0, 10)), false);
       if (later) handle.writing!.oncomplete!(ECONNRESET);
-      assert.deepEqual([heard.events, handle.calls], [[], ["write 10", "close"]]);
+      // What the kernel still has is read first, whoever pauses.
+      socket.pause();
+      assert.equal(socket.write(pattern(0, 10)), false);
+      assert.deepEqual([heard.events, handle.calls], [[], ["write 10"]]);
+      handle.read(pattern(0, 10));
+      handle.read(-4095);
+      assert.deepEqual([heard.events, handle.calls], [["data"], ["write 10", "close"]]);
       handle.closed();
-      assert.deepEqual(heard.events, ["close"]);
+      assert.deepEqual(heard.events, ["data", "close"]);
       assert.equal(heard.error!.code, later ? "ECONNRESET" : "EPIPE");
       assert.equal(socket.write(pattern(0, 10)), false);
     }
+  });
+
+  it("reads on for a failed write though it was paused, and closes at once for any other error", () => {
+    const { handle, socket } = scripted();
+    socket.pause();
+    handle.statuses["write 10"] = EPIPE;
+    socket.write(pattern(0, 10));
+    assert.deepEqual(handle.calls, ["readStop", "write 10", "readStart"]);
+    const other = scripted();
+    other.handle.statuses["write 10"] = ENOTCONN;
+    other.socket.write(pattern(0, 10));
+    assert.deepEqual(other.handle.calls, ["write 10", "close"]);
   });
 
   it("hears nothing of a write that ends with the socket", () => {

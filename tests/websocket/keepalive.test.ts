@@ -166,10 +166,55 @@ describe("keep-alive", () => {
     assert.equal(socket.paused, true);
     clock.advance(100_000);
     assert.deepEqual(socket.calls, ["pause"]);
+    socket.frames();
     await ws.readMessage();
     clock.advance(2500);
     assert.deepEqual(socket.calls, ["pause", "resume", "reset"]);
   });
+
+  for (const readsPastFailure of [true, false]) {
+    const name = readsPastFailure ? "each interval" : "after ten intervals where input could be lost";
+    it(
+      `pings for the kernel to find the peer gone while the application does not read, ${name}`,
+      limit,
+      () => {
+        const { socket, clock } = testConn("server", { keepalive, readBufferSize: 100 });
+        Object.assign(socket, { readsPastFailure });
+        socket.receive(frame(OP.binary, new Uint8Array(200)));
+        assert.equal(socket.paused, true);
+        for (let round = 0; round < 3; round++) {
+          clock.advance(readsPastFailure ? 999 : 9999);
+          assert.equal(socket.frames().length, 0, `${round}`);
+          clock.advance(round === 0 ? 251 : 1);
+          assert.deepEqual(socket.frames().map(({ opcode }) => opcode), [OP.ping], `${round}`);
+        }
+        // No answer is expected: the socket is paused still.
+        assert.deepEqual(socket.calls, ["pause"]);
+      },
+    );
+  }
+
+  it(
+    "does not probe a peer while the application reads slowly, nor one that takes nothing",
+    limit,
+    async () => {
+      const { ws, socket, clock } = testConn("server", { keepalive, readBufferSize: 100 });
+      Object.assign(socket, { readsPastFailure: true });
+      socket.receive(...Array.from({ length: 20 }, () => frame(OP.binary, new Uint8Array(200))));
+      for (let i = 0; i < 15; i++) {
+        clock.advance(900);
+        await ws.readMessage();
+      }
+      assert.equal(socket.paused, true);
+      assert.equal(socket.frames().length, 0);
+      socket.full = true;
+      for (let i = 0; i < 10; i++) clock.advance(1000);
+      const { bufferedAmount } = ws;
+      for (let i = 0; i < 10; i++) clock.advance(1000);
+      assert.equal(ws.bufferedAmount, bufferedAmount);
+      assert.deepEqual(socket.calls, ["pause"]);
+    },
+  );
 
   it("can be turned off, and costs no timer then", limit, () => {
     for (const off of [false, { pingInterval: Infinity }] as const) {
