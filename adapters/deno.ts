@@ -8,6 +8,7 @@
  * | connect looks names up by itself | the core looks up, through `dns.ts`, and connects to IP addresses |
  * | Nagle's algorithm is on | the core turns it off by `setNoDelay` |
  * | `setKeepAlive` takes no idle time | the system's own is used; where `dial` or `listen` asks for one, `node:net` |
+ * | a connection that is established while connect is aborted leaks | the attempt goes on for up to a second, and what arrives is closed |
  * | connect ignores a local address | `node:net` |
  * | `node:net` gives EINVAL when it binds to another machine's address | EADDRNOTAVAIL |
  * | connect refuses port 0 as an argument | ECONNREFUSED, as the kernel says |
@@ -40,7 +41,7 @@ import { type DenoListener, DenoServer, Ipv6Handler } from "./deno_server.ts";
 import { DenoSocket, type DenoTcpConn } from "./deno_socket.ts";
 import { denoText } from "./deno_text.ts";
 import { maskMemory } from "./mask_memory.ts";
-import { netError } from "./net_errors.ts";
+import { netError, notPermitted } from "./net_errors.ts";
 import { connectNode, listenNode } from "./node_net.ts";
 import { denoTls } from "./deno_tls.ts";
 import { nodeTlsContext } from "./tls.ts";
@@ -90,11 +91,34 @@ async function connectSocket(
   }
   const place = placeOf(target);
   try {
-    return new DenoSocket(await Deno.connect(signal === null ? place : { ...place, signal }), null, target);
+    const conn = signal === null ? await Deno.connect(place) : await connectUntil(place, signal);
+    return new DenoSocket(conn, null, target);
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw netError(error, "dial", target.network, target);
   }
+}
+
+/** Milliseconds for which an attempt that was given up may still connect, to be closed then. */
+const LATE = 1000;
+
+/**
+ * Connects until the signal is aborted. Deno leaks the descriptor of a connection that is established while its attempt is
+ * aborted, so the attempt goes on for a moment, and what arrives is closed.
+ */
+function connectUntil(place: DenoPlace, signal: AbortSignal): Promise<DenoTcpConn> {
+  signal.throwIfAborted();
+  const attempt = new AbortController();
+  const connecting = Deno.connect({ ...place, signal: attempt.signal });
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      reject(signal.reason);
+      const timer = setTimeout(() => attempt.abort(), LATE);
+      connecting.then((late) => late.close(), () => {}).finally(() => clearTimeout(timer));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    connecting.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }
 
 function placeOf(target: SocketTarget): DenoPlace {
@@ -153,5 +177,5 @@ async function listenThroughNode(
 /** Asks for permission to bind to an address: without it `node:net` throws where no caller can catch it. */
 async function askPermission(op: NetOp, bindTo: Addr, addr: Addr): Promise<void> {
   const { state } = await Deno.permissions.request({ name: "net", host: String(bindTo) });
-  if (state !== "granted") throw new NetError({ op, network: addr.network, addr, code: "EACCES" });
+  if (state !== "granted") throw notPermitted(op, addr, bindTo);
 }

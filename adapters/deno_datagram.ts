@@ -28,7 +28,7 @@ import type {
 } from "../src/net/datagram_socket.ts";
 import type { NetError } from "../src/net/errors.ts";
 import { findInterface } from "./interfaces.ts";
-import { isDelayedError, netError, notSupported } from "./net_errors.ts";
+import { isDelayedError, netError, notPermitted, notSupported } from "./net_errors.ts";
 import { bindNode, type DatagramTraits } from "./node_datagram.ts";
 
 // The part of Deno that is used here, declared so that every type checker can read this file.
@@ -99,7 +99,7 @@ async function bindThroughNode(target: UdpAddr, request: BindRequest): Promise<D
   const { state } = await Deno.permissions.request({ name: "net", host: String(target) });
   const { peer } = request;
   if (state === "granted") return await bindNode(target, request, DENO);
-  throw netError({ code: "EACCES" }, peer === null ? "listen" : "dial", "udp", peer ?? target);
+  throw notPermitted(peer === null ? "listen" : "dial", peer ?? target, target);
 }
 
 /** A UDP socket over one of `Deno.listenDatagram`. */

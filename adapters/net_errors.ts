@@ -58,6 +58,12 @@ export function notSupported(reason: string, addr: Addr): NetError {
   return new NetError({ op: "set", network: "udp", addr, code: "ENOTSUP" }, `not supported: ${reason}`);
 }
 
+/** Makes the error for an address that Deno has no permission to bind to; its message names the flag that gives one. */
+export function notPermitted(op: NetOp, addr: Addr, bindTo: Addr): NetError {
+  const reason = `permission denied: run Deno with --allow-net=${bindTo}, or --allow-net`;
+  return new NetError({ op, network: addr.network, addr, code: "EACCES" }, reason);
+}
+
 /** Codes by which the network reports that an earlier datagram did not arrive. */
 const DELAYED: ReadonlySet<string> = new Set([
   "ECONNREFUSED",

@@ -15,6 +15,8 @@ interface OwnedSocket extends Socket {
 /** A stream socket over a connected socket of `node:net`. */
 export class NodeSocket extends AdapterSocket implements StreamSocket {
   readonly #socket: Socket;
+  /** Whether an end that comes from now on is none. */
+  protected falseEnd = false;
 
   constructor(socket: Socket, ends: Ends) {
     super(ends);
@@ -69,7 +71,7 @@ export class NodeSocket extends AdapterSocket implements StreamSocket {
   }
 
   #onEnd(): void {
-    if (this.leaving) return;
+    if (this.leaving || this.falseEnd) return;
     try {
       this.handler!.onEnd();
     } catch (error) {

@@ -6,6 +6,7 @@
  * | all | the name that is verified is the one that is sent as SNI, which cannot be an IP address | an address is verified, and not sent |
  * | all | a server's socket does not verify its client, only `tls.Server` does | with `clientAuth`, each socket has a server of its own |
  * | all | errors have the codes of OpenSSL, BoringSSL or rustls | `tls_errors.ts` maps them |
+ * | all | a broken record or an alert after the handshake is an event without a name in public, on some sockets alone or followed by an end | the event breaks the socket |
  * | Node | an end during the handshake reaches only a socket that is read, and never a `tls.Server` | the socket is read; with `clientAuth`, TLS goes over a stream |
  * | Node | resetting a TCP socket below one under TLS can crash the process | the one under TLS is destroyed, which may look like a clean end to the peer |
  * | Bun | a stream under TLS ends both ways when one does, and cannot choose among certificates | `dialTls` and `listenTls` put TLS on sockets of `node:net`; both limits remain for `upgradeTls` |

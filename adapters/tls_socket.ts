@@ -5,7 +5,7 @@ import type { StreamHandler, StreamSocket } from "../src/net/stream_socket.ts";
 import type { TlsConnectionState, TlsSocket } from "../src/net/tls.ts";
 import { NodeSocket } from "./node_socket.ts";
 import { SocketStream } from "./socket_stream.ts";
-import { tlsError } from "./tls_errors.ts";
+import { tlsCode, tlsError } from "./tls_errors.ts";
 
 /** A stream socket over one of `node:tls` whose handshake is done. */
 export class NodeTlsSocket extends NodeSocket implements TlsSocket {
@@ -25,9 +25,20 @@ export class NodeTlsSocket extends NodeSocket implements TlsSocket {
     this.#stream = stream instanceof SocketStream ? stream : null;
     // On Node an alert after the handshake is an error event, and the socket stays open.
     tls.on("error", () => tls.destroy());
+    // A server's socket that no `tls.Server` made has no other event for a broken record or an alert.
+    tls.on("_tlsError", (error: Error) => this.#onTlsError(error));
     // Bytes that come before `start` wait in the socket below.
     this.pause();
     this.connectionState = connectionState;
+  }
+
+  /** TLS failed after the handshake: what was decrypted before is delivered, though the socket may be paused. */
+  #onTlsError(error: Error): void {
+    if (tlsCode((error as { code?: unknown }).code) === null) return;
+    if (this.handler !== null && !this.leaving) this.#tls.read();
+    // On Bun an end follows.
+    this.falseEnd = true;
+    this.#tls.destroy(error);
   }
 
   override start(handler: StreamHandler): void {

@@ -1,4 +1,6 @@
-/** Addresses of sockets, written as in Go: `host:port`, `[::1]:80`, `:8080`. */
+/** Addresses of sockets, written as in Go: `host:port`, `[::1]:80`, `:8080`, `localhost:http`. */
+
+import { servicePort } from "./services.ts";
 
 import { checkString } from "../bytes/check_argument.ts";
 
@@ -79,11 +81,12 @@ export const PIPE_ADDR: PipeAddr = { network: "pipe", toString: () => "pipe" };
 
 /**
  * Splits `host:port`. The host may be empty, a name, an IPv4 address, or an IPv6 address in brackets, optionally with a
- * zone (`[fe80::1%eth0]:80`). Go: `net.SplitHostPort`, with the port as a number.
+ * zone (`[fe80::1%eth0]:80`). The port may be the name of a common service, such as `http`, `https`, `ssh` or `domain`.
+ * Go: `net.SplitHostPort`, with the port as a number.
  *
  * @param address the text to split
  * @returns the host without its brackets, and the port, 0 to 65535
- * @throws {TypeError} when the port is missing or not a number, or brackets are missing or misplaced
+ * @throws {TypeError} when the port is missing, or neither a number nor the name of a common service, or brackets are missing or misplaced
  */
 export function splitHostPort(address: string): { hostname: string; port: number } {
   checkString("parse the address", "address", address, "localhost:8080");
@@ -121,11 +124,12 @@ function withPort(address: string): string {
     : `; write "${address}:80", for example`;
 }
 
-function parsePort(address: string, digits: string): number {
-  if (!/^[0-9]{1,5}$/.test(digits) || Number(digits) > 65535) {
-    throw new TypeError(`Cannot parse address "${address}": the port is not a number from 0 to 65535`);
-  }
-  return Number(digits);
+function parsePort(address: string, text: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : servicePort(text);
+  if (port !== undefined && port <= 65535) return port;
+  throw new TypeError(
+    `Cannot parse address "${address}": the port is not a number from 0 to 65535 or the name of a common service`,
+  );
 }
 
 /** A class, so that an address costs one object and no closure. */

@@ -195,7 +195,7 @@ export async function listenOn(
   network: StreamNetwork,
   address: string,
   options: ListenOptions = {},
-  stage?: AcceptStage,
+  stage: AcceptStage | undefined = undefined,
 ): Promise<Listener<TcpConn>> {
   checkListenOptions(network, options);
   const { backlog = 511, reusePort = false, ipv6Only = network === "tcp6", mode, signal } = options;

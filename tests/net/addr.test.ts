@@ -15,6 +15,10 @@ const wellFormed: [address: string, hostname: string, port: number][] = [
   ["[::ffff:127.0.0.1]:443", "::ffff:127.0.0.1", 443],
   ["[localhost]:80", "localhost", 80],
   ["a-b.example.org:00080", "a-b.example.org", 80],
+  ["localhost:http", "localhost", 80],
+  [":HTTPS", "", 443],
+  ["[::1]:ssh", "::1", 22],
+  ["192.0.2.1:domain", "192.0.2.1", 53],
 ];
 
 const malformed: string[] = [
@@ -49,7 +53,8 @@ const malformed: string[] = [
   "host:0x50",
   "host:1e3",
   "host:80.5",
-  "host:http",
+  "host:no-such-service",
+  "host:constructor",
   "host:٨٠",
 ];
 
