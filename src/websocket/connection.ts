@@ -4,7 +4,7 @@ import type { DebugTrace } from "./debug.ts";
 import { DeadlineExceededError, type NetError } from "../net/errors.ts";
 import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
-import type { TimerQueue } from "../net/timer_queue.ts";
+import { Alarm, type TimerQueue } from "../net/timer_queue.ts";
 import { connOver } from "../net/tls_conn.ts";
 import type { StreamHandler, StreamSocket } from "../net/stream_socket.ts";
 import type { Protocol } from "../protocol/protocol.ts";
@@ -68,6 +68,8 @@ export class Connection implements StreamHandler, MemoryHolder {
   #paused = false;
   /** Whether the peer's FIN waits until what came before it is read. */
   #endsLater = false;
+  /** Ends the wait of the FIN. */
+  #endAlarm: Alarm | null = null;
   /** Whether the socket is gone: nothing can be slowed down. */
   #isOver = false;
   // Parts made at first use, because most connections are idle.
@@ -150,6 +152,11 @@ export class Connection implements StreamHandler, MemoryHolder {
     return this.socket.remoteAddr;
   }
 
+  /** Bytes that the application has not read: in messages, and kept without being parsed while the inbox is full. */
+  get unreadBytes(): number {
+    return this.inbox.heldBytes + (this.protocol.keptBytes ?? 0);
+  }
+
   /** The pings of the application; made by the first access. */
   get pings(): Pings {
     return this.#pings ??= new Pings(this.sender, this.timers);
@@ -172,9 +179,28 @@ export class Connection implements StreamHandler, MemoryHolder {
   }
 
   onEnd(): void {
-    // What came before it is read first.
-    if (this.protocol.keptBytes === null) this.lifecycle.onPeerEnd();
-    else this.#endsLater = true;
+    // Bytes that were kept come before the FIN. No more follow, so that plain ones can go beyond the inbox's bound. Compressed
+    // ones wait for room, for `closeTimeout` at the most.
+    if (this.protocol.keptBytes !== null && this.#compresses) return this.#endLater();
+    if (this.protocol.keptBytes !== null) {
+      this.#isOver = true;
+      this.#readKept();
+    }
+    this.lifecycle.onPeerEnd();
+  }
+
+  #endLater(): void {
+    this.#endsLater = true;
+    this.#endAlarm = new Alarm(() => this.#end());
+    this.timers.set(this.#endAlarm, this.timers.now() + this.closeTimeout);
+  }
+
+  /** Passes on the FIN that waited. */
+  #end(): void {
+    if (!this.#endsLater) return;
+    this.#endsLater = false;
+    this.timers.clear(this.#endAlarm!);
+    this.lifecycle.onPeerEnd();
   }
 
   onDrain(): void {
@@ -206,9 +232,7 @@ export class Connection implements StreamHandler, MemoryHolder {
     if (this.protocol.held || !this.#paused) return;
     this.#paused = false;
     this.socket.resume();
-    if (!this.#endsLater) return;
-    this.#endsLater = false;
-    this.lifecycle.onPeerEnd();
+    this.#end();
   }
 
   /** Reads what the protocol has kept. */
@@ -271,6 +295,8 @@ export class Connection implements StreamHandler, MemoryHolder {
   /** The socket is gone; calls that wait reject with what `reason` gives. */
   onGone(reason: () => Error): void {
     this.#keepalive?.stop();
+    this.#endsLater = false;
+    if (this.#endAlarm !== null) this.timers.clear(this.#endAlarm);
     this.protocol.close();
     this.#memory?.close();
     this.#pings?.fail(reason());
@@ -284,8 +310,7 @@ export class Connection implements StreamHandler, MemoryHolder {
   }
 
   #reportMemory(): void {
-    const kept = this.protocol.keptBytes ?? 0;
-    const held = this.inbox.heldBytes + kept + this.output.bufferedBytes + this.sender.waitingBytes;
+    const held = this.unreadBytes + this.output.bufferedBytes + this.sender.waitingBytes;
     if (this.#memory !== null) this.#memory.update(held);
     else if (held >= REPORT_STEP) this.#openAccount().update(held);
   }

@@ -44,8 +44,8 @@ export class Keepalive implements TimerEntry {
   // The output as the last ring found it.
   #acceptedBytes = 0;
   #blocked = false;
-  /** Unread bytes that the inbox held at the last check. */
-  #heldBytes = 0;
+  /** Bytes that were unread at the last check, in messages and not yet parsed. */
+  #unreadBytes = 0;
 
   /** Intervals are in milliseconds. */
   constructor(connection: Connection, timers: TimerQueue, pingInterval: number, pongTimeout: number) {
@@ -100,10 +100,9 @@ export class Keepalive implements TimerEntry {
 
   /** The application does not read. If it took no byte for an interval, sends a ping whose answer cannot be read. */
   #checkPaused(): void {
-    const { inbox, output, socket } = this.#connection;
-    const { heldBytes } = inbox;
-    this.#silent = heldBytes === this.#heldBytes ? this.#silent + 1 : 0;
-    this.#heldBytes = heldBytes;
+    const { output, socket, unreadBytes } = this.#connection;
+    this.#silent = unreadBytes === this.#unreadBytes ? this.#silent + 1 : 0;
+    this.#unreadBytes = unreadBytes;
     if (this.#silent < CHECKS * (socket.readsPastFailure ? 1 : LOSSY_INTERVALS)) return;
     this.#silent = 0;
     // Output that waits finds out by itself.

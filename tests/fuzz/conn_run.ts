@@ -40,7 +40,12 @@ export class Run {
     this.role = role;
     this.reads = reads;
     this.#chunks = chunks;
-    this.conn = testConn(role, { readLimit: READ_LIMIT, closeTimeout: CLOSE_TIMEOUT, readBufferSize: 300 });
+    this.conn = testConn(role, {
+      readLimit: READ_LIMIT,
+      closeTimeout: CLOSE_TIMEOUT,
+      closeMinRate: Infinity,
+      readBufferSize: 300,
+    });
     this.#watch(this.conn.socket);
   }
 

@@ -241,7 +241,7 @@ for (const [name, serverOptions, extensions] of SERVERS) {
       const accepting = accepted();
       const visiting = visit(url, [], ["x", "a", "b"]);
       const conn = await accepting;
-      assert.equal(conn.subprotocol, "a");
+      assert.equal(conn.subprotocol, "b", "the one that the server prefers");
       assert.equal((await visiting).opened, true);
       // We choose none, and the page takes that for a failure, as the WHATWG's standard asks.
       assert.deepEqual(await visit(url, [], ["x"]), {

@@ -68,7 +68,7 @@ describe("the runtime's own client", () => {
 
   it("agrees on a subprotocol", limit, async () => {
     const { socket, conn } = await open(["x", "a", "b"]);
-    assert.deepEqual([socket.protocol, conn.subprotocol], ["a", "a"]);
+    assert.deepEqual([socket.protocol, conn.subprotocol], ["b", "b"]);
     const closed = next(socket, "close");
     socket.close();
     await closed;

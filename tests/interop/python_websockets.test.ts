@@ -107,7 +107,7 @@ describe("the client of Python's websockets and our server", () => {
   it("a subprotocol", limit, async () => {
     const subprotocols = ["a", "b"];
     assert.deepEqual(await runClient(["subprotocols", "x", "b", "a"], { subprotocols }), [{
-      subprotocol: "b",
+      subprotocol: "a",
     }]);
     assert.deepEqual(await runClient(["subprotocols", "x"], { subprotocols }), [{ subprotocol: null }]);
   });

@@ -1,7 +1,7 @@
 // Plain JavaScript, as written without TypeScript.
 import { dial, Hub, listen } from "jackfield";
 import { Framed, JsonLinesCodec } from "jackfield/framing";
-import { Room } from "jackfield/hub";
+import { ConnMember } from "jackfield/hub";
 import { splitHostPort } from "jackfield/net";
 import { acceptKey } from "jackfield/protocol";
 import { dialWebSocket, listenAndServe } from "jackfield/websocket";
@@ -22,7 +22,7 @@ if (acceptKey("dGhlIHNhbXBsZSBub25jZQ==") !== "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") {
 }
 
 const hub = new Hub();
-if (!(hub.room("lobby") instanceof Room)) throw new Error("the room is none");
+if (hub.room("lobby").name !== "lobby" || typeof ConnMember !== "function") throw new Error("no room");
 const websockets = await listenAndServe("tcp", "127.0.0.1:0", {
   websocket: async (conn) => {
     hub.register(conn, null);
