@@ -15,6 +15,7 @@
  * | Deno | a chain is verified by another library than on Node and Bun | every chain is verified once more: `certificate_chain.ts` |
  * | Deno | an expired certificate has the code of one that cannot be verified | the second verification tells them apart |
  * | Deno | a peer that ends the handshake with an alert looks like one that left | the alert is seen on the stream |
+ * | Deno | to a server with several certificates, a peer that does not speak TLS looks like one that sent an alert | the message of the error tells them apart |
  * | Deno | an invalid certificate or key fails in the handshake | both are parsed beforehand |
  */
 

@@ -17,9 +17,13 @@ const CODES: ReadonlyMap<string, string> = new Map([
 const CERTIFICATE =
   /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_(CA|PURPOSE)|PATH_LENGTH|ERROR_IN_CERT|HOSTNAME)/;
 
+/** Message of Deno's server that chooses among certificates, for bytes that are not TLS; its code is that of an alert. */
+const NOT_TLS = /^TLS accept error: received corrupt message/;
+
 /** Maps an error of `node:tls` to an error whose code is the same on every runtime. */
 export function tlsError(error: unknown, op: NetOp, network: string, addr?: Addr): NetError {
-  const code = tlsCode(Object(error).code);
+  const { code: native, message } = Object(error);
+  const code = NOT_TLS.test(message) ? "ENOTTLS" : tlsCode(native);
   if (code === null) return netError(error, op, network, addr);
   return new TlsError({ op, network, addr, code, cause: error });
 }

@@ -44,6 +44,11 @@ export class DatagramSends implements Flushable {
     this.#onIdle = onIdle;
   }
 
+  /** Whether no call waits. */
+  get idle(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   /**
    * Sends datagrams. Returns the number sent, as a promise when the call has to wait.
    *

@@ -98,7 +98,10 @@ export interface PacketConn extends AsyncIterable<Datagram>, AsyncDisposable {
   ref(): void;
   /** Lets the process exit although the socket is open; calls that wait on it then never settle. */
   unref(): void;
-  /** Closes at once; resolves when the port is free. Waiting calls fail, and unread datagrams are dropped. */
+  /**
+   * Closes the socket; resolves when the port is free. Reads fail at once, and unread datagrams are dropped. Datagrams
+   * written before are still sent, for at most 1 s.
+   */
   close(): Promise<void>;
 }
 

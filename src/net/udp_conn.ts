@@ -13,6 +13,7 @@ import { MulticastGroups } from "./multicast_groups.ts";
 import type { Datagram, GroupOptions, Packet, PacketConn, UdpConn } from "./packet_conn.ts";
 import { Deferred } from "./deferred.ts";
 import type { Runtime } from "./runtime.ts";
+import { Alarm, type TimerQueue } from "./timer_queue.ts";
 import { checkNumber, type UdpOptions } from "./udp_options.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
@@ -23,12 +24,16 @@ const LONGEST_IPV6 = 65527;
 const DEFAULT_DATAGRAMS = 4096;
 const DEFAULT_BYTES = 4 << 20;
 
+/** Upper bound of the time for which a closed socket still sends what was written before, milliseconds. */
+const CLOSE_TIMEOUT = 1000;
+
 const EVERYBODY = "255.255.255.255";
 
 /** The {@linkcode PacketConn} over a runtime's datagram socket. */
 export class UdpPacketConn implements PacketConn, DatagramHandler {
   readonly localAddr: UdpAddr;
   readonly #socket: DatagramSocket;
+  readonly #timers: TimerQueue;
   /** The only peer to receive from; `null` for a socket that was not dialled. */
   readonly #peer: UdpAddr | null;
   readonly #family: 4 | 6 | 0;
@@ -48,6 +53,8 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
   /** Error that the network reported for an earlier datagram, with which the next call fails. */
   #refusal: NetError | null = null;
   #open = true;
+  /** Ends the sends that `close` waits for; `null` while it waits for none. */
+  #closing: Alarm | null = null;
   /** The error that broke the socket. */
   #error: NetError | null = null;
   readonly #closed = new Deferred<void>();
@@ -57,6 +64,7 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
   constructor(socket: DatagramSocket, runtime: Runtime, options: UdpOptions, peer: UdpAddr | null = null) {
     const { timers, flushQueue } = runtime;
     this.#socket = socket;
+    this.#timers = timers;
     this.#peer = peer;
     this.localAddr = socket.localAddr;
     this.#family = ipFamily(socket.localAddr.hostname);
@@ -64,8 +72,8 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     const { maxQueuedDatagrams = DEFAULT_DATAGRAMS, maxQueuedBytes = DEFAULT_BYTES } = options;
     this.#queue = new DatagramQueue(maxQueuedDatagrams, maxQueuedBytes);
     this.#readDeadline = new DeadlineTimer(timers, () => this.#reads.rejectAll(this.#expired("read")));
-    this.#sends = new DatagramSends(socket, flushQueue, () => this.#writeDeadline.endWait());
-    this.#writeDeadline = new DeadlineTimer(timers, () => this.#sends.rejectAll(this.#expired("write")));
+    this.#sends = new DatagramSends(socket, flushQueue, () => this.#onAllSent());
+    this.#writeDeadline = new DeadlineTimer(timers, () => this.#onWriteExpired());
     this.#groups = new MulticastGroups(socket);
     socket.start(this);
   }
@@ -229,6 +237,16 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
     this.#sends.onSent(error);
   }
 
+  #onAllSent(): void {
+    this.#writeDeadline.endWait();
+    if (this.#closing !== null) this.#closeSocket();
+  }
+
+  #onWriteExpired(): void {
+    this.#sends.rejectAll(this.#expired("write"));
+    if (this.#closing !== null) this.#closeSocket();
+  }
+
   // ── Errors reported by the network ──
 
   onError(error: NetError): void {
@@ -322,25 +340,45 @@ export class UdpPacketConn implements PacketConn, DatagramHandler {
   close(): Promise<void> {
     if (this.#open) {
       this.#end(null);
-      this.#socket.close();
+      if (this.#sends.idle) this.#closeSocket();
+      else this.#closeLater();
     }
     return this.#closed.promise;
   }
 
-  /** Fails all waiting calls, and drops unread datagrams. */
+  /** Closes the socket once what was written before is sent, or `CLOSE_TIMEOUT` has passed. */
+  #closeLater(): void {
+    this.#closing = new Alarm(() => this.#closeSocket());
+    this.#timers.set(this.#closing, this.#timers.now() + CLOSE_TIMEOUT);
+  }
+
+  #closeSocket(): void {
+    this.#endSends();
+    this.#socket.close();
+  }
+
+  /** Ends the application's part: fails the waiting reads, and drops unread datagrams. Sends may still be under way. */
   #end(error: NetError | null): void {
     this.#open = false;
     this.#error = error;
     this.#queue.clear();
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#readDeadline.stop();
-    this.#writeDeadline.stop();
     this.#reads.rejectAll(this.#endError("read"));
+  }
+
+  /** Fails the sends that still wait. */
+  #endSends(): void {
+    if (this.#closing !== null) this.#timers.clear(this.#closing);
+    this.#closing = null;
+    this.#writeDeadline.stop();
     this.#sends.rejectAll(this.#endError("write"));
   }
 
   onClose(error: NetError | null): void {
     if (this.#open) this.#end(error);
+    else if (this.#closing !== null) this.#error = error;
+    this.#endSends();
     this.#closed.resolve();
   }
 

@@ -606,7 +606,22 @@ function testWriteMany(test: Test, { listen, dial }: PacketMaker): void {
   });
 }
 
-function testClose(test: Test, { listen }: PacketMaker): void {
+function testClose(test: Test, { listen, dial }: PacketMaker): void {
+  test("comes after all that was written before", async (make) => {
+    const b = await make(listen("127.0.0.1:0"));
+    const [a, dialled] = [await make(listen("127.0.0.1:0")), await make(dial(String(b.localAddr)))];
+    const writes = Array.from({ length: 100 }, (_, i) => a.writeTo(bytes(`${i}`), b.localAddr));
+    await a.close();
+    for (const [i, write] of writes.entries()) {
+      assert.equal(await write, `${i}`.length);
+      assert.equal(text(await b.readFrom()), `${i}`);
+    }
+    const last = dialled.write(bytes("last"));
+    await dialled.close();
+    assert.equal(await last, 4);
+    assert.equal(text(await b.readFrom()), "last");
+  });
+
   test("ends what waits, and all that follows", async (make) => {
     const [a, b] = [await make(listen("127.0.0.1:0")), await make(listen("127.0.0.1:0"))];
     const reads = [a.readFrom(), a.readFrom()].map((read) => assert.rejects(read, isClosed));

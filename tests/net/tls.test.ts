@@ -192,20 +192,30 @@ describe("a server refuses a client", () => {
     await refusedBy(request, impostor, "ECERTUNTRUSTED");
   });
 
-  it("that does not speak TLS", limit, async () => {
-    for (
-      const greeting of ["GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "EHLO a.test\r\n", "\0\0\0\0\0\0\0\0"]
-    ) {
-      await withServer(serverTls, async (address, _, failed) => {
-        const failure = failed();
-        const socket = connect({ host: "127.0.0.1", port: Number(address.split(":")[1]) });
-        socket.on("error", () => {});
-        socket.write(greeting);
-        isTlsError(await failure, "ENOTTLS");
-        socket.destroy();
-      });
-    }
-  });
+  const servers: [string, TlsConfig][] = [
+    ["one certificate", serverTls],
+    ["several certificates", { certificates: [certificate("localhost"), certificate("elsewhere")] }],
+    ["several certificates and authorities", {
+      ...require,
+      certificates: [certificate("localhost"), certificate("elsewhere")],
+    }],
+  ];
+  for (const [name, server] of servers) {
+    it(`that does not speak TLS, with ${name}`, limit, async () => {
+      for (
+        const greeting of ["GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "EHLO a.test\r\n", "\0\0\0\0\0\0\0\0"]
+      ) {
+        await withServer(server, async (address, _, failed) => {
+          const failure = failed();
+          const socket = connect({ host: "127.0.0.1", port: Number(address.split(":")[1]) });
+          socket.on("error", () => {});
+          socket.write(greeting);
+          isTlsError(await failure, "ENOTTLS");
+          socket.destroy();
+        });
+      }
+    });
+  }
 
   it("but takes one that shows a good certificate", limit, async () => {
     for (const tls of [require, request]) {

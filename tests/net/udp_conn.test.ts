@@ -9,6 +9,7 @@ import { NetError } from "../../src/net/errors.ts";
 import { Runtime } from "../../src/net/runtime.ts";
 import { UdpPacketConn, UdpPeerConn } from "../../src/net/udp_conn.ts";
 import { holdProcess, isClosed, isDeadlineExceeded, limit } from "./support.ts";
+import { VirtualClock } from "./virtual_clock.ts";
 
 const runtime = new Runtime(currentAdapter());
 const PEER = udpAddr("127.0.0.1", 9);
@@ -204,15 +205,62 @@ describe("a packet conn", () => {
     assert.equal(socket.closed, 0);
   });
 
-  it("fails what waits when it is closed, sent or not", limit, async () => {
+  it("sends what was written before it is closed, and closes then", limit, async () => {
     const socket = new FakeSocket();
     socket.takes = false;
     const conn = new UdpPacketConn(socket, runtime, {});
-    const writes = [conn.writeTo(Uint8Array.of(1), PEER), conn.writeTo(Uint8Array.of(2), PEER)];
-    const failed = writes.map((write) => assert.rejects(write, isClosed));
-    await conn.close();
-    await Promise.all(failed);
+    const reading = assert.rejects(conn.readFrom(), isClosed);
+    const writes = [1, 2].map((byte) => conn.writeTo(Uint8Array.of(byte), PEER));
+    const closing = conn.close();
+    await reading;
+    await assert.rejects(conn.writeTo(Uint8Array.of(3), PEER), isClosed);
     receive(socket, 1);
-    assert.deepEqual([socket.sent, socket.closed], [[1], 1]);
+    socket.handler.onSent(null);
+    assert.deepEqual([socket.sent, socket.closed], [[1, 2], 0]);
+    socket.handler.onSent(error("ENOBUFS"));
+    assert.equal(await writes[0], 1);
+    await assert.rejects(writes[1]!, { code: "ENOBUFS" });
+    await closing;
+    assert.equal(socket.closed, 1);
+  });
+
+  it("sends more than the datagrams of a turn before it is closed", limit, async () => {
+    const socket = new FakeSocket();
+    const conn = new UdpPacketConn(socket, runtime, {});
+    const writes = Array.from({ length: 200 }, (_, i) => conn.writeTo(Uint8Array.of(i), PEER));
+    await conn.close();
+    await Promise.all(writes);
+    assert.deepEqual([socket.sent.length, socket.closed], [200, 1]);
+  });
+
+  it("fails what is not sent at the deadline or a second after it is closed", limit, async () => {
+    for (const deadline of [null, 300]) {
+      const clock = new VirtualClock();
+      const socket = new FakeSocket();
+      socket.takes = false;
+      const conn = new UdpPacketConn(socket, new Runtime({ ...currentAdapter(), clock }), {});
+      if (deadline !== null) conn.setWriteDeadline(clock.wallNow() + deadline);
+      const writes = [1, 2].map((byte) => conn.writeTo(Uint8Array.of(byte), PEER));
+      const isRight = deadline === null ? isClosed : isDeadlineExceeded;
+      const failed = writes.map((write) => assert.rejects(write, isRight));
+      const closing = conn.close();
+      const left = deadline ?? 1000;
+      clock.advance(left - 1);
+      assert.equal(socket.closed, 0);
+      clock.advance(1);
+      await Promise.all([closing, ...failed]);
+      assert.deepEqual([socket.sent, socket.closed], [[1], 1]);
+    }
+  });
+
+  it("fails what is not sent when its socket breaks after it is closed", limit, async () => {
+    const socket = new FakeSocket();
+    socket.takes = false;
+    const conn = new UdpPacketConn(socket, runtime, {});
+    const failed = assert.rejects(conn.writeTo(Uint8Array.of(1), PEER), { code: "ENOMEM", op: "write" });
+    const closing = conn.close();
+    socket.handler.onClose(error("ENOMEM"));
+    await Promise.all([closing, failed]);
+    assert.equal(socket.closed, 0);
   });
 });
