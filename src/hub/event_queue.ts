@@ -1,10 +1,12 @@
+import { reportRejection } from "../net/thenable.ts";
+
 /**
  * Calls of the application's handlers, in order and one at a time, and never in the middle of a broadcast, whose
  * receivers they might change. Errors of handlers are reported.
  */
 export class EventQueue {
   readonly #onError: (error: unknown) => void;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: (() => unknown)[] = [];
   #held = 0;
   #calling = false;
 
@@ -23,7 +25,7 @@ export class EventQueue {
   }
 
   /** Calls a handler now, or as soon as handlers are not held back. */
-  add(event: () => void): void {
+  add(event: () => unknown): void {
     this.#waiting.push(event);
     if (this.#held === 0) this.#callAll();
   }
@@ -35,7 +37,7 @@ export class EventQueue {
       // A handler may cause further events, which are called after those that wait.
       for (let i = 0; i < this.#waiting.length; i++) {
         try {
-          this.#waiting[i]!();
+          reportRejection(this.#waiting[i]!(), this.#onError);
         } catch (error) {
           this.#onError(error);
         }

@@ -1,3 +1,4 @@
+import { reportRejection } from "../net/thenable.ts";
 import type { HubMember } from "./hub_member.ts";
 import type { RefusalReason } from "./request_result.ts";
 
@@ -90,7 +91,8 @@ export function safeHubDebugHook<Data>(hook: HubDebugHook<Data> | undefined): Hu
   if (typeof hook !== "function") throw new TypeError("Cannot use onDebug: it is not a function");
   return (event) => {
     try {
-      hook(event);
+      const result: unknown = hook(event);
+      reportRejection(result, (error) => console.error(error));
     } catch (error) {
       console.error(error);
     }

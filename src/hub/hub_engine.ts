@@ -1,5 +1,6 @@
 import type { Flushable } from "../net/flush_queue.ts";
 import type { Runtime } from "../net/runtime.ts";
+import { reportRejection } from "../net/thenable.ts";
 import type { TimerQueue } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import type { MessageData } from "../websocket/message.ts";
@@ -252,7 +253,9 @@ export class HubEngine<Data> implements MemberHub<Data>, Flushable {
   /** Passes an error to the application's `onError`. */
   onError(error: unknown): void {
     try {
-      this.#options.onError?.(error);
+      const result: unknown = this.#options.onError?.(error);
+      // The handler for errors fails itself: nothing is left to report to.
+      reportRejection(result, () => {});
     } catch {
       // The handler for errors fails itself: nothing is left to report to.
     }

@@ -8,6 +8,9 @@ import type { HubSocket } from "./hub_socket.ts";
 /** Milliseconds that a socket has at most to take the last messages before it is closed. */
 const CLOSE_WAIT = 5_000;
 
+/** Milliseconds until a message that was refused right behind `drained` is offered again. */
+const REFUSAL_PAUSE = 10;
+
 /**
  * Feeds batches to a {@linkcode HubSocket}, which takes single messages. At most one batch waits here, and counts as in
  * flight for the member's queue; only a member that is being closed hands over the rest of its queue as well.
@@ -40,7 +43,11 @@ export class MessageFeed implements BatchWriter {
     this.#sending = true;
     try {
       while (this.#next < this.#messages.length) {
-        if (this.#socket.send(this.#messages[this.#next]!) !== true) return false;
+        const taken: unknown = this.#socket.send(this.#messages[this.#next]!);
+        if (taken === false) return false;
+        if (taken !== true) {
+          throw new TypeError("Cannot send to the member: send returned neither true nor false");
+        }
         this.#next++;
       }
     } finally {
@@ -55,9 +62,15 @@ export class MessageFeed implements BatchWriter {
     if (this.#sending) await null;
     while (this.#messages.length > 0) {
       await this.#socket.drained();
-      this.#feed();
+      // A socket that refuses the first message right behind its `drained` must not keep the event loop busy.
+      const before = this.#next;
+      if (!this.#feed() && this.#next === before) await this.#pause();
     }
     this.#emptied = null;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#timers.set(new Alarm(resolve), this.#timers.now() + REFUSAL_PAUSE));
   }
 
   /** Drops the messages that the socket has not taken. */

@@ -7,7 +7,7 @@ import type { Runtime } from "../net/runtime.ts";
 import type { DetachedSocket } from "../net/socket_conn.ts";
 import { SocketListener } from "../net/socket_listener.ts";
 import type { StreamSocket } from "../net/stream_socket.ts";
-import { isThenable } from "../net/thenable.ts";
+import { isThenable, reportRejection } from "../net/thenable.ts";
 import { Alarm } from "../net/timer_queue.ts";
 import { CloseCode } from "../protocol/close_code.ts";
 import { checkClose } from "../websocket/check_close.ts";
@@ -262,7 +262,8 @@ export class Server<A extends Addr = Addr> implements AsyncDisposable {
     const { onError } = this.#options;
     if (onError === undefined) return console.error(error);
     try {
-      onError(error, info);
+      const result: unknown = onError(error, info);
+      reportRejection(result, (second) => console.error(second));
     } catch (second) {
       console.error(second);
     }

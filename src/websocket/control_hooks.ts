@@ -1,3 +1,4 @@
+import { reportRejection } from "../net/thenable.ts";
 import type { WebSocketConn } from "./web_socket_conn.ts";
 
 /**
@@ -24,7 +25,9 @@ export function callHook(
 ): boolean | void {
   if (hook === null) return undefined;
   try {
-    return hook(conn, new Uint8Array(payload));
+    const result: unknown = hook(conn, new Uint8Array(payload));
+    reportRejection(result, (error) => console.error(error));
+    return result === false ? false : undefined;
   } catch (error) {
     console.error(error);
     return undefined;

@@ -1,3 +1,4 @@
+import { reportRejection } from "../net/thenable.ts";
 import type { ConnectionPhase } from "./lifecycle.ts";
 
 /** The connection that an event is about. */
@@ -124,7 +125,8 @@ export class DebugTrace {
   emit(event: Untraced<DebugEvent>): void {
     const subject = { conn: this.#conn, role: this.#role, remoteAddr: this.#remoteAddr };
     try {
-      this.#hook({ ...subject, ...event } as DebugEvent);
+      const result: unknown = this.#hook({ ...subject, ...event } as DebugEvent);
+      reportRejection(result, (error) => console.error(error));
     } catch (error) {
       console.error(error);
     }

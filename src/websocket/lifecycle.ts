@@ -114,7 +114,8 @@ export class Lifecycle {
 
   /** The error of a write when `writable` is false. */
   notWritable(): Error {
-    return this.#faultOfWrites() ?? endOf(this.#connection, new CloseError(this.info));
+    return this.#faultOfWrites() ??
+      endOf(this.#connection, new CloseError(this.info, this.#dropCause ?? undefined));
   }
 
   // ── Causes of an end ──
@@ -181,8 +182,7 @@ export class Lifecycle {
     if (this.gone) return;
     if (cause !== null) this.#dropCause = cause;
     if (this.#phase === "open") this.#connection.onEnding();
-    this.#enter("ending", words);
-    this.#connection.socket.reset();
+    if (this.#enter("ending", words)) this.#connection.socket.reset();
   }
 
   /** The memory is needed for other connections: drops what came. The peer gets 1013, as (1), or a reset, as (6). */
@@ -217,7 +217,8 @@ export class Lifecycle {
     const info = this.info;
     this.trace?.emit({ type: "ended", early: false, ...info, cause: error ?? this.#dropCause });
     this.#resolveClosed?.(info);
-    const cause = error ?? this.#dropCause ?? undefined;
+    if (error !== null) this.#dropCause = error;
+    const cause = this.#dropCause ?? undefined;
     const reason = lazily(() =>
       this.#faultOfWrites() ?? endOf(this.#connection, new CloseError(info, cause))
     );
@@ -241,7 +242,7 @@ export class Lifecycle {
     if (this.#phase !== "open" || inbox.endReached) return this.#begin(cause);
     this.#connection.onEnding();
     if (inbox.full) this.#connection.readOn();
-    this.#enter("answering", cause);
+    if (!this.#enter("answering", cause)) return;
     // A fifth: a peer that waits for the answer, such as a server that drains, gets the answer in time.
     this.#setAlarm(closeTimeout / 5);
   }
@@ -256,7 +257,7 @@ export class Lifecycle {
     if (inbox.full) this.#connection.readOn();
     if (this.writable) {
       const { timers, protocol } = this.#connection;
-      this.#enter("flushing", cause);
+      if (!this.#enter("flushing", cause)) return;
       this.#flushingSince = timers.now();
       this.#flushedFrom = protocol.output.acceptedBytes;
       this.#setAlarm();
@@ -279,25 +280,26 @@ export class Lifecycle {
     const { protocol, output, socket, isClient } = this.#connection;
     if (!output.drained) return;
     if (this.#phase === "flushing") {
-      this.#enter("waiting", "everything written has left");
+      if (!this.#enter("waiting", "everything written has left")) return;
       // The peer's time to answer begins.
       this.#setAlarm();
     }
     const { closeHandshake, failed } = protocol;
     if (this.#peerEnded || (closeHandshake === "complete" && !failed && !isClient)) {
-      this.#enter("ending", this.#peerEnded ? "both sides have ended" : "the closing handshake is complete");
-      socket.close();
+      const cause = this.#peerEnded ? "both sides have ended" : "the closing handshake is complete";
+      if (this.#enter("ending", cause)) socket.close();
     } else if (failed && this.#phase === "waiting") {
       // Closing with bytes unread would send a reset, which can take the close frame away from under the peer.
-      this.#enter("half-closed", "the connection failed");
-      socket.closeWrite();
+      if (this.#enter("half-closed", "the connection failed")) socket.closeWrite();
     }
   }
 
-  #enter(phase: ConnectionPhase, cause: string): void {
+  /** Enters a phase; `false` when the hook for debugging, called with it, has led to another. */
+  #enter(phase: ConnectionPhase, cause: string): boolean {
     const from = this.#phase;
     this.#phase = phase;
     if (from !== phase) this.trace?.emit({ type: "phase", from, to: phase, cause });
+    return this.#phase === phase;
   }
 
   #setAlarm(delay: number = this.#connection.closeTimeout): void {
@@ -317,7 +319,8 @@ export class Lifecycle {
     if (this.#phase === "flushing" && this.#isFlushing()) return this.#setAlarm();
     const allowance = this.#inFlight / closeMinRate * 1000;
     if (this.#phase !== "waiting" || allowance < LEAST_ALLOWANCE) return this.#giveUp();
-    this.#enter("half-closed", "closeTimeout is over; bytes sent before may still be on their way");
+    const cause = "closeTimeout is over; bytes sent before may still be on their way";
+    if (!this.#enter("half-closed", cause)) return;
     this.#setAlarm(allowance);
     socket.closeWrite();
   }
@@ -366,7 +369,7 @@ export class Lifecycle {
 }
 
 /** Bytes that buffers of kernels between here and the peer may hold, as an upper bound. */
-const MAX_IN_FLIGHT = 8_388_608;
+const MAX_IN_FLIGHT = 2_097_152;
 
 /** Less time than this is not worth a phase of its own, milliseconds. */
 const LEAST_ALLOWANCE = 1_000;

@@ -17,7 +17,7 @@ export interface WebSocketOptions {
   closeTimeout?: number;
   /**
    * Lowest average rate, bytes a second, at which a peer must take what was sent before the close frame. Bounds a close
-   * beyond `closeTimeout`: by the time that the bytes take at this rate, of which the kernel's buffers count as 8 MiB at
+   * beyond `closeTimeout`: by the time that the bytes take at this rate, of which the kernel's buffers count as 2 MiB at
    * most. A slower peer is dropped. Default: 32,768.
    */
   closeMinRate?: number;

@@ -210,3 +210,37 @@ describe("a ConnMember by its own calls", limit, () => {
     await member.closed;
   });
 });
+
+describe("a HubSocket that breaks its contract", { timeout: 60_000 }, () => {
+  it("is removed when send returns neither true nor false", async () => {
+    const world = new HubWorld();
+    const causes: string[] = [];
+    const hub = world.hub({ onDebug: (event) => event.type === "removed" && causes.push(event.cause) });
+    hub.register(brokenSocket(() => undefined as unknown as boolean), "");
+    hub.broadcast("x");
+    await world.settle();
+    assert.deepEqual(causes, ["broken"]);
+  });
+
+  it("does not keep the event loop busy when it refuses right behind drained", async () => {
+    const world = new HubWorld();
+    const hub = world.hub();
+    let sends = 0;
+    hub.register(brokenSocket(() => ++sends > 1_000_000), "");
+    hub.broadcast("x");
+    await world.settle();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.ok(sends < 10, `${sends} sends`);
+  });
+});
+
+function brokenSocket(send: () => boolean): HubSocket {
+  return {
+    remoteAddr: PIPE_ADDR,
+    closed: new Promise(() => {}),
+    send,
+    drained: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    closeNow: () => {},
+  };
+}

@@ -10,6 +10,7 @@ import {
   listenAndServe,
   type ServeOptions,
   Upgrader,
+  type WebSocketConn,
 } from "../../mod.ts";
 import { maskField, maskUrl } from "../../src/websocket/debug.ts";
 
@@ -170,6 +171,28 @@ describe("onDebug", { timeout: 60_000 }, () => {
     const conn = await dialWebSocket(`ws://${server.addr}/`);
     assert.equal((await conn.close()).code, 1000);
     await server.shutdown();
+  });
+
+  it("may drop the connection at any phase, or reject", { timeout: 60_000 }, async (t) => {
+    const { mock } = t as { mock?: { method(of: object, name: string, by: () => void): unknown } };
+    mock?.method(console, "error", () => {});
+    for (const phase of ["flushing", "waiting", "ending", "gone"]) {
+      const server = await listenAndServe("tcp", "127.0.0.1:0", {
+        websocket: async (conn) => void await conn.readMessage().catch(() => {}),
+      });
+      const events: string[] = [];
+      const conn: WebSocketConn = await dialWebSocket(`ws://${server.addr}/`, {
+        onDebug: (event) => {
+          events.push(line(event));
+          if (event.type === "phase" && event.to === phase) conn.closeNow();
+          return Promise.reject(new Error("an asynchronous hook")) as unknown as void;
+        },
+      });
+      await conn.close();
+      assert.equal(conn.state, "closed", phase);
+      assert.match(events.at(-1)!, /^ended /, phase);
+      await server.shutdown();
+    }
   });
 
   it("must be a function", () => {
