@@ -1,4 +1,4 @@
-import { reportRejection } from "../net/thenable.ts";
+import { callGuarded } from "../net/guarded_hook.ts";
 import type { HubMember } from "./hub_member.ts";
 import type { RefusalReason } from "./request_result.ts";
 
@@ -89,12 +89,5 @@ export type HubDebugHook<Data = unknown> = (event: HubDebugEvent<Data>) => void;
 export function safeHubDebugHook<Data>(hook: HubDebugHook<Data> | undefined): HubDebugHook<Data> | null {
   if (hook === undefined) return null;
   if (typeof hook !== "function") throw new TypeError("Cannot use onDebug: it is not a function");
-  return (event) => {
-    try {
-      const result: unknown = hook(event);
-      reportRejection(result, (error) => console.error(error));
-    } catch (error) {
-      console.error(error);
-    }
-  };
+  return (event) => void callGuarded(() => hook(event));
 }

@@ -1,4 +1,4 @@
-import { reportRejection } from "../net/thenable.ts";
+import { callGuarded } from "../net/guarded_hook.ts";
 import type { WebSocketConn } from "./web_socket_conn.ts";
 
 /**
@@ -24,12 +24,5 @@ export function callHook(
   payload: Uint8Array,
 ): boolean | void {
   if (hook === null) return undefined;
-  try {
-    const result: unknown = hook(conn, new Uint8Array(payload));
-    reportRejection(result, (error) => console.error(error));
-    return result === false ? false : undefined;
-  } catch (error) {
-    console.error(error);
-    return undefined;
-  }
+  return callGuarded(() => hook(conn, new Uint8Array(payload))) === false ? false : undefined;
 }

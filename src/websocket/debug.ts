@@ -1,4 +1,4 @@
-import { reportRejection } from "../net/thenable.ts";
+import { callGuarded } from "../net/guarded_hook.ts";
 import type { ConnectionPhase } from "./lifecycle.ts";
 
 /** The connection that an event is about. */
@@ -124,12 +124,7 @@ export class DebugTrace {
   /** Calls the hook. */
   emit(event: Untraced<DebugEvent>): void {
     const subject = { conn: this.#conn, role: this.#role, remoteAddr: this.#remoteAddr };
-    try {
-      const result: unknown = this.#hook({ ...subject, ...event } as DebugEvent);
-      reportRejection(result, (error) => console.error(error));
-    } catch (error) {
-      console.error(error);
-    }
+    callGuarded(() => this.#hook({ ...subject, ...event } as DebugEvent));
   }
 
   /** Reports a handshake, masked. */
